@@ -1,0 +1,20 @@
+"""The tables of scoring, one set in each partner's schema."""
+
+from scoring.models.applicant import Applicant
+from scoring.models.decision import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.models.job import Job
+from scoring.models.product import ModelVersion, Policy, Product, Promotion
+
+__all__ = [
+    "AnsweredBy",
+    "Applicant",
+    "BandCode",
+    "Channel",
+    "Decision",
+    "Job",
+    "ModelVersion",
+    "OutcomeCode",
+    "Policy",
+    "Product",
+    "Promotion",
+]

@@ -1,0 +1,11 @@
+"""Scoring: products, model versions, policies, applicants and the decisions about them."""
+
+from django.apps import AppConfig
+
+
+class ScoringConfig(AppConfig):
+    name = "scoring"
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Scoring"
+    # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
+    append_only_tables = ("scoring_decision", "scoring_promotion", "scoring_policy")

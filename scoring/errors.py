@@ -1,0 +1,51 @@
+"""What can go wrong between a request and a stored decision."""
+
+from audit.errors import DomainError
+
+
+class ProductUnknown(DomainError):
+    """There is no such product."""
+
+    code = "product_unknown"
+
+
+class ModelVersionUnknown(DomainError):
+    """There is no such model version of this product."""
+
+    code = "model_version_unknown"
+
+
+class DecisionUnknown(DomainError):
+    """There is no such decision."""
+
+    code = "decision_unknown"
+
+
+class CursorRefused(DomainError):
+    """The cursor is not one that this list gave."""
+
+    code = "cursor_refused"
+
+
+class FilterRefused(DomainError):
+    """A filter has a value that it cannot have."""
+
+    code = "filter_refused"
+
+
+class ApplicantErased(DomainError):
+    """This applicant was erased: nothing more can be decided about them under the same reference."""
+
+    code = "applicant_erased"
+
+
+class CredentialRevoked(DomainError):
+    """The credential was revoked or its owner switched off while the decision was made; nothing was stored."""
+
+    code = "credential_revoked"
+
+
+class StoreContended(DomainError):
+    """The decision could not be stored because what it depends on kept changing; nothing was stored. Try again."""
+
+    code = "store_contended"

@@ -1,0 +1,39 @@
+"""Long work as rows: the row is the truth, a queue message only the doorbell."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from audit.ids import uuid7
+
+
+class Job(models.Model):
+    """Work that outlives a request. Whoever holds the lease works on it; a lease that ran out may be taken over."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    kind = models.CharField(max_length=30)
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    body = models.JSONField(default=dict)
+    lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "created_at"], condition=Q(finished_at=None), name="job_open")]
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["queued", "running", "done", "failed"]), name="job_state_known"),
+            models.CheckConstraint(condition=Q(done__lte=F("total"), failed__lte=F("total")), name="job_counts_add_up"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"

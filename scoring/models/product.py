@@ -1,0 +1,111 @@
+"""Products, the model versions trained for them, the policies that decide by them, and who put which in force."""
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from audit.ids import uuid7
+
+
+class Product(models.Model):
+    """What is predicted for whom. `revision` goes up by one whenever champion, policy or rules change; decisions are guarded by it.
+
+    A product is made together with its first policy: foreign keys are checked at commit, so either row may come first."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    slug = models.CharField(max_length=60, unique=True)
+    title = models.CharField(max_length=120)
+    kind = models.CharField(max_length=30)
+    definition = models.JSONField()
+    revision = models.PositiveIntegerField(default=1)
+    champion = models.ForeignKey("scoring.ModelVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    policy = models.ForeignKey("scoring.Policy", on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(condition=Q(slug__regex=r"^[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,59}$"), name="product_slug_well_formed"),
+            models.CheckConstraint(condition=Q(revision__gte=1), name="product_revision_counts_up"),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class ModelVersion(models.Model):
+    """One trained model of a product as a signed bundle. What was trained never changes; only its state does."""
+
+    class State(models.TextChoices):
+        CANDIDATE = "candidate", "Candidate"
+        CHAMPION = "champion", "Champion"
+        RETIRED = "retired", "Retired"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="versions")
+    version = models.PositiveIntegerField()
+    estimator = models.CharField(max_length=30)
+    bundle = models.BinaryField()
+    bundle_sha256 = models.BinaryField(max_length=32)
+    metrics = models.JSONField(default=dict)
+    state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE)
+    trained_at = models.DateTimeField(db_default=Now())
+    trained_by = models.CharField(max_length=200, blank=True)
+    promoted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["product", "version"], name="modelversion_one_number"),
+            models.UniqueConstraint(fields=["product"], condition=Q(state="champion"), name="modelversion_one_champion"),
+            models.CheckConstraint(condition=Q(state__in=["candidate", "champion", "retired"]), name="modelversion_state_known"),
+            models.CheckConstraint(condition=Q(version__gte=1), name="modelversion_version_counts_up"),
+        ]
+
+    def __str__(self) -> str:
+        return f"version {self.version}"
+
+
+class Policy(models.Model):
+    """One version of a product's cut-offs and rules, never changed: an old decision is replayed with the policy it was made under."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="policies")
+    version = models.PositiveIntegerField()
+    definition = models.JSONField()
+    created_at = models.DateTimeField(db_default=Now())
+    created_by = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["product", "version"], name="policy_one_number"),
+            models.CheckConstraint(condition=Q(version__gte=1), name="policy_version_counts_up"),
+        ]
+
+    def __str__(self) -> str:
+        return f"policy {self.version}"
+
+
+class Promotion(models.Model):
+    """One change of the model in force: who, when, why, from which to which. No version means the rules answer."""
+
+    class Action(models.TextChoices):
+        PROMOTE = "promote", "Promote"
+        ROLLBACK = "rollback", "Roll back"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="promotions")
+    version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    previous = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
+    action = models.CharField(max_length=10, choices=Action)
+    actor = models.CharField(max_length=200)
+    reason = models.CharField(max_length=500, blank=True)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-at", "-id"]
+        constraints = [models.CheckConstraint(condition=Q(action__in=["promote", "rollback"]), name="promotion_action_known")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.version_id}"
