@@ -1,0 +1,40 @@
+"""System checks that refuse an unsafe start."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from portal import embedded
+
+SHORTEST_SECRET = 32
+
+
+@register(Tags.security)
+def production_is_safe(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> Iterable[CheckMessage]:
+    """VOUCH_ENV=production starts only with its own secrets, hosts and services, and without DEBUG."""
+    return list(production_faults()) if settings.PRODUCTION else []
+
+
+def production_faults() -> Iterable[CheckMessage]:
+    """What stands against production in the settings, each with its fix."""
+    if len(settings.SECRET_KEY) < SHORTEST_SECRET:
+        yield Error("There is no secret key of at least 32 characters.", hint="Set VOUCH_SECRET_KEY or VOUCH_SECRET_KEY_FILE.", id="vouch.E001")
+    if len(settings.ROOT_KEY) < SHORTEST_SECRET:
+        yield Error("There is no root key of at least 32 characters.", hint="Set VOUCH_ROOT_KEY or VOUCH_ROOT_KEY_FILE.", id="vouch.E002")
+    if settings.ROOT_KEY and settings.ROOT_KEY == settings.SECRET_KEY:
+        yield Error("The root key is also the secret key.", hint="Make two: `openssl rand -hex 32`.", id="vouch.E003")
+    if settings.DEBUG:
+        yield Error("DEBUG is on.", hint="Unset VOUCH_DEBUG.", id="vouch.E004")
+    if "*" in settings.ALLOWED_HOSTS:
+        yield Error("Any host is allowed.", hint="Name your hosts in VOUCH_ALLOWED_HOSTS.", id="vouch.E005")
+    if settings.BASE_DOMAIN == "localhost":
+        yield Error("The base domain is localhost.", hint="Set VOUCH_BASE_DOMAIN to the domain below which partners' hosts live.", id="vouch.E006")
+    if not settings.TLS:
+        yield Error("Cookies would travel without TLS.", hint="Unset VOUCH_TLS, or set it to 1.", id="vouch.E007")
+    if embedded.database_url() == settings.DATABASE_URL:
+        yield Error("There is no database of your own.", hint="Set DATABASE_URL.", id="vouch.E008")
+    if embedded.redis_url() == settings.REDIS_URL:
+        yield Error("There is no Redis of your own.", hint="Set REDIS_URL.", id="vouch.E009")

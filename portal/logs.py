@@ -1,0 +1,54 @@
+"""Logs as one JSON object a line, with the request's id and partner, and without personal data."""
+
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_DETAIL = re.compile(r"^(DETAIL|CONTEXT|HINT|QUERY|PARAMETERS|LINE \d+):.*$", re.MULTILINE)
+_FORBIDDEN = {"request", "status_code", "server_time", "_record", "_from_structlog", "params", "sql"}
+
+
+def without_rows(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """PostgreSQL repeats values of rows in DETAIL lines; nothing of a row reaches a log."""
+    for name in ("exception", "event"):
+        if isinstance(event.get(name), str):
+            event[name] = _DETAIL.sub(r"\1: removed", event[name])
+    for name in _FORBIDDEN:
+        event.pop(name, None)
+    return event
+
+
+def logging_config(*, level: str) -> dict[str, Any]:
+    """The LOGGING setting; structlog and the standard library end in the same formatter."""
+    shared = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, *shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    finish = [structlog.stdlib.PositionalArgumentsFormatter(), structlog.processors.format_exc_info, without_rows]
+    formatter = {
+        "()": structlog.stdlib.ProcessorFormatter,
+        "processors": [*finish, structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+        "foreign_pre_chain": shared,
+    }
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": formatter},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"level": "INFO"},
+            "django.request": {"level": "ERROR"},  # a refused request is answered, not logged as a warning
+            "django.server": {"handlers": [], "propagate": False},
+        },
+    }

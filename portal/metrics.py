@@ -1,0 +1,64 @@
+"""What the process counts about itself, and the Prometheus text over all its workers."""
+
+import os
+from pathlib import Path
+
+import psutil
+from django.http import HttpRequest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+requests_total = Counter("api_requests", "Requests answered.", ["method", "route", "status"])
+request_seconds = Histogram("api_request_duration_seconds", "Time from the request's arrival to its answer.", ["route"], buckets=_SECONDS)
+predictions_total = Counter("predictions", "Decisions stored, by outcome and by who answered (model or rules).", ["outcome", "answered_by"])
+prediction_seconds = Histogram("prediction_latency_seconds", "Time from the body's arrival to the stored decision.", buckets=_SECONDS)
+prediction_probability = Histogram("prediction_probability", "Predicted probability of the event.", buckets=[step / 10 for step in range(1, 11)])
+prediction_errors_total = Counter("model_prediction_errors", "Decisions that failed for a reason of ours.")
+rate_limited_total = Counter("rate_limit_exceeded", "Requests refused by a rate limit, by plan.", ["plan"])
+model_loaded = Gauge("model_loaded", "Bundles held in memory by the workers.", multiprocess_mode="livesum")
+
+
+def observe(request: HttpRequest, status: int, seconds: float) -> None:
+    """One request is counted under its route's pattern: ids and partners never become labels."""
+    match = getattr(request, "resolver_match", None)
+    route = f"/{match.route}" if match is not None else "unmatched"
+    requests_total.labels(request.method or "", route, str(status)).inc()
+    request_seconds.labels(route).observe(seconds)
+
+
+def exposition() -> bytes:
+    """The Prometheus text of all workers, with memory and processor of this machine."""
+    registry = CollectorRegistry()
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    else:
+        for metric in (requests_total, request_seconds, predictions_total, prediction_seconds, prediction_probability,
+                       prediction_errors_total, rate_limited_total, model_loaded):  # fmt: skip
+            registry.register(metric)
+    _machine(registry)
+    return generate_latest(registry)
+
+
+def forget_process(process_id: int) -> None:
+    """Gauges of a worker that has died no longer count."""
+    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        mark_process_dead(process_id)  # type: ignore[no-untyped-call]
+
+
+def fresh_folder(path: Path) -> None:
+    """The folder the workers share is empty: counters start with the server."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in path.glob("*.db"):
+        left.unlink()
+
+
+def _machine(registry: CollectorRegistry) -> None:
+    values = {
+        "process_resident_memory_bytes": ("Memory held by the answering worker.", psutil.Process().memory_info().rss),
+        "system_memory_usage_bytes": ("Memory in use on this machine.", psutil.virtual_memory().used),
+        "system_cpu_usage_percent": ("Processor in use since the last question.", psutil.cpu_percent(interval=None)),
+    }
+    for name, (meaning, value) in values.items():
+        Gauge(name, meaning, registry=registry).set(value)

@@ -1,0 +1,121 @@
+"""What every answer carries (request id, security headers, metrics), and page middleware that /api/ passes by."""
+
+import re
+import time
+from collections.abc import Callable
+
+import structlog
+from csp.middleware import CSPMiddleware
+from django.contrib.auth.middleware import AuthenticationMiddleware
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.locale import LocaleMiddleware
+from django_htmx.middleware import HtmxMiddleware
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+from portal import health, metrics
+from portal.ids import new_request_id
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+
+def is_api(request: HttpRequest) -> bool:
+    """Whether the request goes to the API, which knows neither cookies nor pages."""
+    return request.path_info.startswith("/api/")
+
+
+class RequestMiddleware:
+    """Gives each request an id, answers the probes on any host, and puts the fixed headers on every answer."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+        self.headers = {
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "same-origin",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "X-Frame-Options": "DENY",
+            "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+        }
+        if settings.SECURE_HSTS_SECONDS:
+            self.headers["Strict-Transport-Security"] = f"max-age={settings.SECURE_HSTS_SECONDS}; includeSubDomains"
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        started = time.perf_counter()
+        offered = request.META.get("HTTP_X_REQUEST_ID", "")
+        request_id = offered if _ACCEPTED_ID.fullmatch(offered) else new_request_id()
+        request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        probe = health.PROBES.get(request.path_info)
+        response = self.get_response(request) if probe is None else probe(request)
+        self._finish(request, response, request_id)
+        metrics.observe(request, response.status_code, time.perf_counter() - started)
+        return response
+
+    def _finish(self, request: HttpRequest, response: HttpResponseBase, request_id: str) -> None:
+        headers = response.headers
+        headers["X-Request-ID"] = request_id
+        for name, value in self.headers.items():
+            headers.setdefault(name, value)
+        if is_api(request):
+            headers.setdefault("Content-Security-Policy", _API_POLICY)
+            headers.setdefault("Cache-Control", "no-store")
+        if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
+            headers["Content-Length"] = str(len(response.content))
+
+
+class _ForPages:
+    """Lets /api/ pass by the middleware this is mixed into."""
+
+    get_response: GetResponse
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request) if is_api(request) else super().__call__(request)  # type: ignore[misc,no-any-return]
+
+
+class PageStaticMiddleware(_ForPages, WhiteNoiseMiddleware):
+    """Our own static files."""
+
+
+class PagePolicyMiddleware(_ForPages, CSPMiddleware):
+    """The content security policy of pages."""
+
+
+class PageSessionMiddleware(_ForPages, SessionMiddleware):
+    """Sessions, in the partner's schema."""
+
+
+class PageLocaleMiddleware(_ForPages, LocaleMiddleware):
+    """The page's language."""
+
+
+class PageCommonMiddleware(_ForPages, CommonMiddleware):
+    """Django's own habits of pages."""
+
+
+class PageCsrfMiddleware(_ForPages, CsrfViewMiddleware):
+    """Forms carry a token; the API takes no cookie, so it needs none."""
+
+    def process_view(self, request: HttpRequest, callback: object, callback_args: tuple[object, ...], callback_kwargs: dict[str, object]) -> HttpResponse | None:  # type: ignore[override]
+        """Refuses a form without its token."""
+        return None if is_api(request) else super().process_view(request, callback, callback_args, callback_kwargs)  # type: ignore[arg-type]
+
+
+class PageAuthenticationMiddleware(_ForPages, AuthenticationMiddleware):
+    """The person behind the session."""
+
+
+class PageMessageMiddleware(_ForPages, MessageMiddleware):
+    """One-time notes to the person."""
+
+
+class PageHtmxMiddleware(_ForPages, HtmxMiddleware):
+    """Whether htmx asks for a part of the page."""

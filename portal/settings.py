@@ -1,0 +1,247 @@
+"""Every setting, read from the environment through portal.env; unsafe values are refused by portal.checks."""
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+from portal import embedded, env
+from portal.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- where this runs --------------------------------------------------------------------------------------------------
+
+ENVIRONMENT = env.one_of("VOUCH_ENV", ("development", "production"), "development")
+PRODUCTION = ENVIRONMENT == "production"
+DEBUG = env.flag("VOUCH_DEBUG")
+VOUCH_HOME = embedded.home()
+BASE_DOMAIN = env.text("VOUCH_BASE_DOMAIN", "localhost").lower()
+TLS = env.flag("VOUCH_TLS", default=PRODUCTION)
+ALLOWED_HOSTS = env.words("VOUCH_ALLOWED_HOSTS", (BASE_DOMAIN, f".{BASE_DOMAIN}"))
+TRUSTED_PROXIES = env.number("VOUCH_TRUSTED_PROXIES", 0, maximum=10)  # how many of ours append to X-Forwarded-For
+VERSION = "0.1.0"
+
+# --- secrets ----------------------------------------------------------------------------------------------------------
+# In development they are made once under <home>/keys. In production portal.checks refuses a start without them.
+
+
+def _own_secret(name: str, file: str) -> str:
+    return env.secret(name) or ("" if PRODUCTION else embedded.local_secret(file))
+
+
+SECRET_KEY = _own_secret("VOUCH_SECRET_KEY", "secret") or "absent"
+SECRET_KEY_FALLBACKS = env.words("VOUCH_OLD_SECRET_KEYS")
+ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
+
+# --- applications -----------------------------------------------------------------------------------------------------
+
+SHARED_APPS = [
+    "django_tenants",
+    "partners",
+    "partners.accounts",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_htmx",
+    "portal",
+]
+TENANT_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "django.contrib.sessions",
+    "partners.accounts",
+    "audit",
+    "scoring",
+]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+
+AUTH_USER_MODEL = "accounts.User"
+TENANT_MODEL = "partners.Partner"
+TENANT_DOMAIN_MODEL = "partners.Domain"
+TENANT_LIMIT_SET_CALLS = True
+DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+# --- request and answer -----------------------------------------------------------------------------------------------
+# The first two serve every request; those of portal.middleware pass /api/ by, which has neither cookies nor pages.
+
+MIDDLEWARE = [
+    "portal.middleware.RequestMiddleware",
+    "portal.middleware.PageStaticMiddleware",
+    "partners.middleware.TenantMiddleware",
+    "portal.middleware.PagePolicyMiddleware",
+    "portal.middleware.PageSessionMiddleware",
+    "portal.middleware.PageLocaleMiddleware",
+    "portal.middleware.PageCommonMiddleware",
+    "portal.middleware.PageCsrfMiddleware",
+    "portal.middleware.PageAuthenticationMiddleware",
+    "portal.middleware.PageMessageMiddleware",
+    "portal.middleware.PageHtmxMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+PUBLIC_SCHEMA_URLCONF = "portal.urls_public"
+WSGI_APPLICATION = "portal.wsgi.application"
+
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "form-action": ["'self'"],
+    },
+}
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+
+# Host-only cookies: no Domain attribute anywhere, and with TLS a name that browsers refuse with one.
+_COOKIE_PREFIX = "__Host-" if TLS else ""
+SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}session"
+SESSION_COOKIE_SECURE = TLS
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
+CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrf"
+CSRF_COOKIE_SECURE = TLS
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_SECURE = TLS
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
+
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/login"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator", "OPTIONS": {"user_attributes": ("email", "name")}},
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+            ],
+        },
+    },
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # no collectstatic step: the files are few and served from memory maps
+WHITENOISE_AUTOREFRESH = DEBUG
+WHITENOISE_MAX_AGE = 0 if DEBUG else 600
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("fr", _("French"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+# --- database ---------------------------------------------------------------------------------------------------------
+
+DATABASE_URL = env.secret("DATABASE_URL") or embedded.database_url()
+
+
+def _database(url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgres", "postgresql"}:
+        raise env.BadSetting("DATABASE_URL", "must begin with postgresql://.")
+    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
+    host = query.pop("host", "") or unquote(parts.hostname or "")
+    limits = {
+        "statement_timeout": f"{env.number('VOUCH_STATEMENT_TIMEOUT_SECONDS', 300)}s",  # portal.wsgi lowers it for requests
+        "lock_timeout": f"{env.number('VOUCH_LOCK_TIMEOUT_SECONDS', 10)}s",
+        "idle_in_transaction_session_timeout": "600s",
+    }
+    return {
+        "ENGINE": "partners.postgres",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": host,
+        "PORT": str(parts.port or query.pop("port", "")),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": False,  # a round trip per request; a broken connection is closed after its first failure
+        "OPTIONS": {
+            **query,
+            "connect_timeout": 2,
+            "application_name": "vouch",
+            "prepare_threshold": 5,
+            "options": " ".join(f"-c {name}={value}" for name, value in limits.items()),
+        },
+        "TEST": {"NAME": None},
+    }
+
+
+DATABASES = {"default": _database(DATABASE_URL)}
+
+# --- redis, cache and queue -------------------------------------------------------------------------------------------
+
+REDIS_URL = env.secret("REDIS_URL") or embedded.redis_url()
+REDIS_TIMEOUT_SECONDS = 0.25
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "django_tenants.cache.make_key"}}
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+
+# --- limits of the plans: requests per hour and key -------------------------------------------------------------------
+
+PLAN_REQUESTS_PER_HOUR = {
+    "free": env.number("VOUCH_LIMIT_FREE", 100, minimum=1),
+    "pro": env.number("VOUCH_LIMIT_PRO", 1_000, minimum=1),
+    "enterprise": env.number("VOUCH_LIMIT_ENTERPRISE", 10_000, minimum=1),
+}
+
+# --- API --------------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["partners.accounts.authentication.KeyAuthentication", "partners.accounts.authentication.TokenAuthentication"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+    "UNAUTHENTICATED_TOKEN": None,
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "Vouch",
+    "DESCRIPTION": "Credit decisions that are fast, explained, reproducible and provable.",
+    "VERSION": VERSION,
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
+# --- logs and metrics -------------------------------------------------------------------------------------------------
+
+LOGGING_CONFIG = "logging.config.dictConfig"
+LOGGING = logging_config(level=env.text("VOUCH_LOG_LEVEL", "INFO").upper())
+METRICS_TOKEN = env.secret("VOUCH_METRICS_TOKEN")  # when set, /metrics and /health/detailed ask for it as a bearer token

@@ -1,0 +1,11 @@
+"""What the web server calls."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+os.environ.setdefault("VOUCH_STATEMENT_TIMEOUT_SECONDS", "5")  # a request waits less long than a command
+os.environ.setdefault("VOUCH_LOCK_TIMEOUT_SECONDS", "2")
+
+application = get_wsgi_application()
