@@ -1,0 +1,259 @@
+"""The partner's keys: what seals personal data, finds it again, signs, and how the root key guards all of them."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+import threading
+import unicodedata
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from audit.errors import KeyringMissing, RootKeyMissing, RootKeyWrong, SealBroken
+from audit.models import Keyring as KeyringRow
+
+_NONCE = 12
+_TAG = 16
+_APPLICANT_KEY = 0  # first byte of what an applicant's own key seals; otherwise the version of the partner's key
+
+IndexKind = Literal["phone", "national_id", "name"]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DataKey:
+    """A key that seals. `id` tells an applicant's keys apart; the partner's own key has the version as `version` instead."""
+
+    id: uuid.UUID
+    secret: bytes
+    cipher: AESGCM
+    version: int = _APPLICANT_KEY
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Keyring:
+    """Every key of one partner, opened. Immutable: a change of keys makes another one."""
+
+    schema: str
+    wrap_id: uuid.UUID
+    partner_key: DataKey
+    partner_keys: Mapping[int, DataKey]
+    index_key: bytes
+    token_key: bytes
+    token_keys: Mapping[int, bytes]
+    signing_key: Ed25519PrivateKey
+    key_id: str
+    verifying_keys: Mapping[str, Ed25519PublicKey]
+
+    # ---- sealing
+
+    def new_data_key(self) -> DataKey:
+        """A random key for one applicant."""
+        secret = os.urandom(32)
+        return DataKey(uuid.uuid4(), secret, AESGCM(secret))
+
+    def wrap(self, key: DataKey, *, owner: uuid.UUID) -> bytes:
+        """The applicant's key under the partner's key, for this applicant only."""
+        return self.seal(self.partner_key, key.secret, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key.id}")
+
+    def unwrap(self, wrapped: bytes, *, key_id: uuid.UUID, owner: uuid.UUID) -> DataKey:
+        """The applicant's key again. Raises SealBroken for another applicant's or another partner's."""
+        secret = self.unseal(self.partner_key, wrapped, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key_id}")
+        return DataKey(key_id, secret, AESGCM(secret))
+
+    def seal(self, key: DataKey, plaintext: bytes, *, table: str, column: str, owner: object) -> bytes:
+        """Ciphertext that opens only in this partner, table, column and row."""
+        nonce = os.urandom(_NONCE)
+        head = bytes((key.version,))
+        return head + nonce + key.cipher.encrypt(nonce, plaintext, head + self._place(table, column, owner))
+
+    def unseal(self, key: DataKey, sealed: bytes, *, table: str, column: str, owner: object) -> bytes:
+        """What was sealed for exactly this place. Raises SealBroken if it was moved or changed."""
+        sealed = bytes(sealed)
+        version = sealed[0] if len(sealed) > _NONCE + _TAG else -1
+        if key.version != _APPLICANT_KEY:
+            key = self.partner_keys.get(version, key)
+        if version != key.version:
+            raise SealBroken
+        try:
+            return key.cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], sealed[:1] + self._place(table, column, owner))
+        except InvalidTag as error:
+            raise SealBroken from error
+
+    def _place(self, table: str, column: str, owner: object) -> bytes:
+        return f"{self.schema}|{table}|{column}|{owner}".encode()
+
+    # ---- finding again
+
+    def applicant_id(self, reference: str) -> uuid.UUID:
+        """The applicant's id: the same for the same reference, telling nothing without the partner's key."""
+        return uuid.UUID(bytes=self._keyed("applicant", reference.strip())[:16], version=5)
+
+    def blind_index(self, kind: IndexKind, value: str) -> bytes | None:
+        """A keyed hash of the normalised value by which it can be found; None when nothing is left to find."""
+        normalised = _NORMALISED[kind](value)
+        return self._keyed(kind, normalised)[:16] if normalised else None
+
+    def _keyed(self, kind: str, value: str) -> bytes:
+        return hmac.digest(self.index_key, f"{kind}\0{value}".encode(), "sha256")
+
+    # ---- signing
+
+    def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature by the partner's key in use (`key_id`)."""
+        return self.signing_key.sign(message)
+
+    def verify(self, message: bytes, signature: bytes, *, key_id: str) -> bool:
+        """Whether one of the partner's keys, retired ones included, signed this."""
+        key = self.verifying_keys.get(key_id)
+        if key is None:
+            return False
+        try:
+            key.verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+    def public_keys(self) -> dict[str, bytes]:
+        """Every public key that ever signed for this partner, raw, by key id."""
+        return {key_id: key.public_bytes_raw() for key_id, key in self.verifying_keys.items()}
+
+
+def _digits(value: str) -> str:
+    """The last nine digits: the same telephone with and without its country code."""
+    return "".join(c for c in unicodedata.normalize("NFKC", value) if c.isdecimal())[-9:]
+
+
+def _letters_and_digits(value: str) -> str:
+    return "".join(c for c in unicodedata.normalize("NFKC", value).upper() if c.isalnum())
+
+
+def _name(value: str) -> str:
+    """Without case, accents and order: people write family names first and last."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", value).casefold() if not unicodedata.combining(c))
+    return " ".join(sorted(plain.split()))
+
+
+_NORMALISED = {"phone": _digits, "national_id": _letters_and_digits, "name": _name}
+
+
+def public_key_id(public_key: bytes) -> str:
+    """The short name of a public key: the first eight bytes of its SHA-256."""
+    return hashlib.sha256(public_key).hexdigest()[:16]
+
+
+# ---- the root key
+
+
+def _root_key() -> bytes:
+    text: str = settings.ROOT_KEY.strip()
+    for decode in (bytes.fromhex, lambda value: base64.b64decode(value, validate=True), base64.urlsafe_b64decode):
+        try:
+            key = decode(text)
+        except (ValueError, binascii.Error):
+            continue
+        if len(key) == 32:
+            return bytes(key)
+    raise RootKeyMissing
+
+
+# ---- the partner's keyring, once per process
+
+_rings: dict[str, Keyring] = {}
+_lock = threading.Lock()
+
+
+def keyring() -> Keyring:
+    """The current partner's keys, opened once per process. Raises KeyringMissing, RootKeyMissing or RootKeyWrong."""
+    schema = _schema()
+    ring = _rings.get(schema)
+    if ring is None:
+        with _lock:
+            ring = _rings.get(schema)
+            if ring is None:
+                ring = _rings[schema] = _open(schema)
+    return ring
+
+
+def refresh_keyring() -> Keyring:
+    """The current partner's keys as the database has them now."""
+    ring = _open(_schema())
+    _rings[ring.schema] = ring
+    return ring
+
+
+def ensure_keyring() -> Keyring:
+    """Whatever keys the current partner lacks are made and stored; those it has stay as they are."""
+    schema = _schema()
+    with transaction.atomic():
+        have = set(KeyringRow.objects.filter(retired_at=None).values_list("purpose", flat=True))
+        for purpose in KeyringRow.Purpose:
+            if purpose not in have:
+                _make(schema, purpose).save(force_insert=True)
+    return refresh_keyring()
+
+
+def _schema() -> str:
+    return str(getattr(connection, "schema_name", "public"))
+
+
+def _make(schema: str, purpose: KeyringRow.Purpose) -> KeyringRow:
+    secret = os.urandom(32)
+    public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw() if purpose == KeyringRow.Purpose.SIGN else None
+    nonce = os.urandom(_NONCE)
+    wrapped = nonce + AESGCM(_root_key()).encrypt(nonce, secret, _root_place(schema, purpose, 1))
+    return KeyringRow(purpose=purpose, version=1, wrapped=wrapped, public_key=public, created_at=timezone.now())
+
+
+def _root_place(schema: str, purpose: str, version: int) -> bytes:
+    return f"{schema}|audit_keyring|{purpose}|{version}".encode()
+
+
+def _open(schema: str) -> Keyring:
+    rows = list(KeyringRow.objects.order_by("version"))
+    root = AESGCM(_root_key()) if rows else None
+    secrets: dict[str, dict[int, bytes]] = {purpose: {} for purpose in KeyringRow.Purpose.values}
+    in_use: dict[str, KeyringRow] = {}
+    for row in rows:
+        assert root is not None
+        wrapped = bytes(row.wrapped)
+        try:
+            secret = root.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _root_place(schema, row.purpose, row.version))
+        except InvalidTag as error:
+            raise RootKeyWrong from error
+        secrets[row.purpose][row.version] = secret
+        if row.retired_at is None:
+            in_use[row.purpose] = row
+    if set(in_use) != set(KeyringRow.Purpose.values):
+        raise KeyringMissing
+    return _assemble(schema, secrets, in_use)
+
+
+def _assemble(schema: str, secrets: dict[str, dict[int, bytes]], in_use: dict[str, KeyringRow]) -> Keyring:
+    def current(purpose: str) -> bytes:
+        return secrets[purpose][in_use[purpose].version]
+
+    partner_keys = {version: DataKey(uuid.UUID(int=0), secret, AESGCM(secret), version) for version, secret in secrets["wrap"].items()}
+    signing = Ed25519PrivateKey.from_private_bytes(current("sign"))
+    public = [Ed25519PrivateKey.from_private_bytes(secret).public_key() for secret in secrets["sign"].values()]
+    return Keyring(
+        schema=schema,
+        wrap_id=in_use["wrap"].id,
+        partner_key=partner_keys[in_use["wrap"].version],
+        partner_keys=partner_keys,
+        index_key=current("index"),
+        token_key=current("token"),
+        token_keys=secrets["token"],
+        signing_key=signing,
+        key_id=public_key_id(signing.public_key().public_bytes_raw()),
+        verifying_keys={public_key_id(key.public_bytes_raw()): key for key in public},
+    )
