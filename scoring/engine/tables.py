@@ -1,0 +1,370 @@
+"""Reads and writes tables (.csv, .csv.gz, .parquet) as text cells, row by row or as columns, and says clearly what is wrong with one."""
+
+import csv
+import gzip
+import importlib
+import io
+import math
+import os
+import re
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, BinaryIO, Self, TypeAlias, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+MAX_BYTES = 8 * 1024**3         # after decompression: a small .gz may hold terabytes
+MAX_COLUMNS = 5_000
+MAX_CELL = 32_768               # characters
+MAX_LINES_PER_ROW = 200         # an unclosed quote otherwise swallows the rest of the file into one cell
+BATCH_ROWS = 8_192
+DELIMITERS = (",", ";", "\t", "|")
+RISKY_LEADS = ("=", "+", "-", "@", "\t", "\r")
+_CALL = re.compile(r"[(|!]")
+_UNCLOSED = "look for a quote that is not closed near this line"
+
+Cell: TypeAlias = str | int | float | None
+ColumnKinds: TypeAlias = dict[str, type[str] | type[int] | type[float]]
+
+
+class TableError(ValueError):
+    """A table, or one row of it, cannot be used; says where, what and how to repair it. The header is row 1."""
+
+    code = "table_unreadable"
+
+    def __init__(self, problem: str, *, fix: str, row: int | None = None, column: str | None = None) -> None:
+        self.problem, self.fix, self.row, self.column = problem, fix, row, column
+        place = ", ".join(part for part in (f"row {row}" if row else "", f"column '{column}'" if column else "") if part)
+        super().__init__(f"{place + ': ' if place else ''}{problem}. Fix: {fix}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One data row: its place in the file and its cells as text, '' where nothing was written."""
+
+    number: int
+    cells: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column as its distinct texts (in order of appearance) and one code per row."""
+
+    name: str
+    texts: tuple[str, ...]
+    codes: NDArray[np.int32]
+
+    def counts(self) -> NDArray[np.int64]:
+        return np.bincount(self.codes, minlength=len(self.texts)).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """A whole table, column by column."""
+
+    rows: int
+    columns: dict[str, Column]
+
+
+class TableReader:
+    """Iterates the rows of one table; a bad row comes out as a TableError value, so that the caller decides whether to go on."""
+
+    def __init__(self, source: Path | BinaryIO, *, name: str | None = None, require: Sequence[str] = ()) -> None:
+        self.name = name or (source.name if isinstance(source, Path) else "")
+        suffix = suffix_of(self.name)
+        self._opened: list[IO[Any]] = []
+        try:
+            binary = self._open(source)
+            self._records = _parquet_records(binary) if suffix == ".parquet" else _text_records(self._decompressed(binary, suffix))
+            self.columns = _header(next(self._records, None))
+            _require(self.columns, require)
+        except BaseException:
+            self.close()
+            raise
+
+    def __iter__(self) -> Iterator[Row | TableError]:
+        width = len(self.columns)
+        for number, cells in enumerate(self._records, start=2):
+            if not cells or (len(cells) == 1 and width > 1 and not cells[0].strip()):
+                continue
+            problem = self._row_problem(number, cells)
+            yield problem or Row(number, dict(zip(self.columns, map(str.strip, cells), strict=True)))
+
+    def _row_problem(self, number: int, cells: list[str]) -> TableError | None:
+        if len(cells) != len(self.columns):
+            return TableError(
+                f"has {len(cells)} cells, the header has {len(self.columns)}", row=number,
+                fix="make every row as wide as the header; put double quotes around a cell that contains the separator",
+            )
+        for name, cell in zip(self.columns, cells, strict=True):
+            if len(cell) > MAX_CELL:
+                return TableError(f"is longer than {MAX_CELL} characters", row=number, column=name, fix=f"shorten it, or {_UNCLOSED}")
+            if is_formula(cell):
+                fix = "save the sheet as values and export it again"
+                return TableError("is a spreadsheet formula, not a value", row=number, column=name, fix=fix)
+        return None
+
+    def _open(self, source: Path | BinaryIO) -> BinaryIO:
+        if not isinstance(source, Path):
+            return source
+        try:
+            binary = source.open("rb")
+        except OSError as error:
+            raise TableError(f"{source} cannot be opened ({error.strerror})", fix="check the path and its permissions") from error
+        self._opened.append(binary)
+        return binary
+
+    def _decompressed(self, binary: BinaryIO, suffix: str) -> IO[bytes]:
+        if suffix != ".csv.gz":
+            return cast(IO[bytes], _Bounded(binary))
+        unpacked = gzip.GzipFile(fileobj=binary, mode="rb")
+        self._opened.insert(0, cast(IO[Any], unpacked))
+        return cast(IO[bytes], _Bounded(cast(IO[bytes], unpacked)))
+
+    def close(self) -> None:
+        while self._opened:
+            self._opened.pop(0).close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def read_columns(source: Path | BinaryIO, *, name: str | None = None, require: Sequence[str] = ()) -> Columns:
+    """The whole table, dictionary-encoded. Raises TableError at the first bad row and when there is no data row."""
+    with TableReader(source, name=name, require=require) as reader:
+        known: list[dict[str, int]] = [{} for _ in reader.columns]
+        codes = [array("i") for _ in reader.columns]
+        rows = 0
+        for row in reader:
+            if isinstance(row, TableError):
+                raise row
+            rows += 1
+            for texts, code, cell in zip(known, codes, row.cells.values(), strict=True):
+                code.append(texts.setdefault(cell, len(texts)))
+        if not rows:
+            raise TableError("the table has a header and no rows", fix="export it again with its rows")
+        return Columns(rows, {
+            column: Column(column, tuple(texts), np.frombuffer(code, np.int32))
+            for column, texts, code in zip(reader.columns, known, codes, strict=True)
+        })
+
+
+def suffix_of(name: str) -> str:
+    """Which of the three formats a file name stands for. Raises TableError for any other."""
+    for suffix in (".csv.gz", ".csv", ".parquet"):
+        if name.lower().endswith(suffix):
+            return suffix
+    raise TableError(f"'{name}' is neither .csv, .csv.gz nor .parquet", fix="save the table as UTF-8 CSV, or as parquet")
+
+
+def is_formula(cell: str) -> bool:
+    """True for a cell that a spreadsheet would run; signs before numbers, phone numbers and words are not formulas."""
+    return cell.startswith("=") or (cell.startswith(RISKY_LEADS) and _CALL.search(cell) is not None and not is_number(cell))
+
+
+def is_number(text: str) -> bool:
+    """True for a finite decimal number as people and programs write it."""
+    try:
+        return math.isfinite(float(text)) and "_" not in text
+    except ValueError:
+        return False
+
+
+def inert(cell: str) -> str:
+    """The cell as a spreadsheet shows it but never runs it; numbers stay numbers."""
+    return f"'{cell}" if cell.startswith(RISKY_LEADS) and not is_number(cell) else cell
+
+
+def text_of(value: object) -> str:
+    """A typed cell of a parquet file as the text that a CSV of the same table holds."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return "" if math.isnan(value) else str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time().isoformat() == "00:00:00" else value.isoformat()
+    if isinstance(value, str | int | date | Decimal):
+        return str(value)
+    raise TableError(f"a cell holds a {type(value).__name__}, not a single value", fix="flatten nested columns before saving")
+
+
+class TableWriter:
+    """Writes a table in the format of its suffix; the file appears under its name only when it is complete."""
+
+    def __init__(self, path: Path, columns: ColumnKinds) -> None:
+        self._path, self._columns = path, columns
+        self._part = path.with_name(f".{path.name}.part")
+        suffix = suffix_of(path.name)
+        try:
+            self._sink = _ParquetSink(self._part, columns) if suffix == ".parquet" else _CsvSink(self._part, columns, suffix == ".csv.gz")
+        except OSError as error:
+            fix = "check that the folder exists and may be written"
+            raise TableError(f"{path} cannot be written ({error.strerror})", fix=fix) from error
+
+    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
+        self._sink.write([[inert(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._sink.close()
+        if kind is None:
+            os.replace(self._part, self._path)
+        else:
+            self._part.unlink(missing_ok=True)
+
+
+class _CsvSink:
+    def __init__(self, path: Path, columns: ColumnKinds, compressed: bool) -> None:
+        self._file = path.open("wb")
+        # No name and no time inside the .gz: the same rows give the same bytes.
+        self._binary = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0) if compressed else self._file
+        self._text = io.TextIOWrapper(cast(BinaryIO, self._binary), encoding="utf-8", newline="")
+        self._writer = csv.writer(self._text, lineterminator="\n")
+        self._writer.writerow([inert(column) for column in columns])
+
+    def write(self, rows: list[list[Cell]]) -> None:
+        self._writer.writerows(rows)
+
+    def close(self) -> None:
+        self._text.close()
+        self._file.close()
+
+
+class _ParquetSink:
+    def __init__(self, path: Path, columns: ColumnKinds) -> None:
+        self._arrow, parquet = _arrow()
+        kinds = {str: self._arrow.string(), int: self._arrow.int64(), float: self._arrow.float64()}
+        self._schema = self._arrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+        self._writer = parquet.ParquetWriter(path, self._schema)
+
+    def write(self, rows: list[list[Cell]]) -> None:
+        if rows:
+            arrays = [self._arrow.array(column, field.type) for column, field in zip(zip(*rows, strict=True), self._schema, strict=True)]
+            self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _Bounded(io.RawIOBase):
+    """A byte stream that refuses to grow past MAX_BYTES and tells a damaged .gz in our words."""
+
+    def __init__(self, inner: IO[bytes]) -> None:
+        self._inner, self._left = inner, MAX_BYTES
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        try:
+            block = self._inner.read(len(buffer))
+        except (OSError, EOFError) as error:
+            raise TableError("the file is damaged or is not gzip", fix="export or download it again") from error
+        self._left -= len(block)
+        if self._left < 0:
+            raise TableError(f"the table is larger than {MAX_BYTES // 1024**3} GiB", fix="split it into several files")
+        buffer[: len(block)] = block
+        return len(block)
+
+
+def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
+    buffered = io.BufferedReader(cast(io.RawIOBase, binary), 1 << 18)
+    start = buffered.peek(65_536)[:65_536]
+    _refuse_other_encodings(start)
+    text = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
+    records = csv.reader(text, delimiter=_delimiter(start), strict=True)
+    lines = 0
+    while True:
+        try:
+            record = next(records)
+        except StopIteration:
+            return
+        except UnicodeDecodeError as error:
+            byte = f"byte 0x{error.object[error.start]:02x} after line {records.line_num}"
+            problem = f"the file is not UTF-8: {byte} (it may be Latin-1 or Windows-1252)"
+            raise TableError(problem, fix="save it as 'CSV UTF-8'") from error
+        except csv.Error as error:
+            raise TableError(f"not readable as CSV after line {records.line_num} ({error})", fix=_UNCLOSED) from error
+        if records.line_num - lines > MAX_LINES_PER_ROW:
+            raise TableError(f"the row that begins after line {lines} runs over {records.line_num - lines} lines", fix=_UNCLOSED)
+        lines = records.line_num
+        yield record
+
+
+def _refuse_other_encodings(start: bytes) -> None:
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4096]:
+        raise TableError("the file is UTF-16 or binary, not UTF-8 text", fix="save it as 'CSV UTF-8'")
+    if start.startswith(b"PK\x03\x04"):
+        raise TableError("the file is a spreadsheet or a zip archive, not CSV", fix="open it and save it as 'CSV UTF-8'")
+    if start.startswith(b"\x1f\x8b"):
+        raise TableError("the file is compressed, but its name does not end in .csv.gz", fix="rename it to .csv.gz")
+
+
+def _delimiter(start: bytes) -> str:
+    """The separator that cuts the first lines into the widest table of equal rows."""
+    lines = start.decode("utf-8-sig", errors="replace").splitlines()[:50]
+
+    def fit(delimiter: str) -> tuple[float, int]:
+        try:
+            widths = [len(cells) for cells in csv.reader(lines, delimiter=delimiter) if cells]
+        except csv.Error:
+            return 0.0, 0
+        equal = sum(width == widths[0] for width in widths) / len(widths) if widths else 0.0
+        return (equal, widths[0]) if widths and widths[0] > 1 else (0.0, 0)
+
+    return max(DELIMITERS, key=lambda delimiter: fit(delimiter)) if lines else ","
+
+
+def _parquet_records(binary: BinaryIO) -> Iterator[list[str]]:
+    arrow, parquet = _arrow()
+    try:
+        file = parquet.ParquetFile(binary)
+        yield list(file.schema_arrow.names)
+        for batch in file.iter_batches(BATCH_ROWS):
+            columns = [[text_of(value) for value in column.to_pylist()] for column in batch.columns]
+            yield from (list(cells) for cells in zip(*columns, strict=True))
+    except arrow.ArrowException as error:
+        raise TableError(f"not readable as parquet ({str(error).splitlines()[0][:120]})", fix="export it again") from error
+
+
+def _arrow() -> tuple[Any, Any]:
+    """pyarrow costs 80 MB and belongs to files: it is loaded by the first parquet table, never by a web worker that has none."""
+    load: Callable[[str], Any] = importlib.import_module
+    return load("pyarrow"), load("pyarrow.parquet")
+
+
+def _header(cells: list[str] | None) -> tuple[str, ...]:
+    if not cells or not any(cell.strip() for cell in cells):
+        raise TableError("the file is empty", fix="export it again with a header and rows")
+    if len(cells) > MAX_COLUMNS:
+        raise TableError(f"has {len(cells)} columns, more than {MAX_COLUMNS}", fix="keep the columns that are needed", row=1)
+    names = tuple(cell.strip() or f"column_{place}" for place, cell in enumerate(cells, start=1))
+    for name in names:
+        if names.count(name) > 1:
+            raise TableError("the name is used by more than one column", fix="rename one of them", row=1, column=name)
+        if any(ord(character) < 32 for character in name) or len(name) > 200:
+            problem = "the name is longer than 200 characters or holds control characters"
+            raise TableError(problem, fix="rename the column", row=1, column=name[:40])
+    return names
+
+
+def _require(columns: tuple[str, ...], needed: Sequence[str]) -> None:
+    missing = [name for name in needed if name not in columns]
+    if missing:
+        names = ", ".join(repr(name) for name in missing)
+        problem = f"misses the column{'s' if len(missing) > 1 else ''} {names}; it has {', '.join(columns[:30])}"
+        raise TableError(problem, fix="add it, or check its spelling", row=1)
