@@ -14,10 +14,10 @@ class Action(StrEnum):
     USER_LOGGED_IN = "user.logged_in"
     USER_LOGIN_FAILED = "user.login_failed"
     USER_LOGGED_OUT = "user.logged_out"
-    PASSWORD_CHANGED = "password.changed"
-    TOKEN_ISSUED = "token.issued"
-    TOKEN_REFRESHED = "token.refreshed"
-    TOKEN_REUSED = "token.reused"
+    PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
+    TOKEN_REFRESHED = "token.refreshed"  # noqa: S105 - the name of an action
+    TOKEN_REUSED = "token.reused"  # noqa: S105 - the name of an action
 
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"

@@ -73,7 +73,7 @@ def new_event(
     object_id: object,
     detail: Mapping[str, Any] | None = None,
     recorded_at: datetime | None = None,
-    id: uuid.UUID | None = None,  # noqa: A002 - the column's name
+    id: uuid.UUID | None = None,
 ) -> NewEvent:
     """The event with its leaf hash, not yet written. `detail` holds ids, codes, counts and digests: text, whole numbers, truth values."""
     moment = recorded_at or datetime.now(UTC)
