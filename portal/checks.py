@@ -21,17 +21,17 @@ def production_is_safe(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -
 def production_faults() -> Iterable[CheckMessage]:
     """What stands against production in the settings, each with its fix."""
     if len(settings.SECRET_KEY) < SHORTEST_SECRET:
-        yield Error("There is no secret key of at least 32 characters.", hint="Set VOUCH_SECRET_KEY or VOUCH_SECRET_KEY_FILE.", id="vouch.E001")
-    if len(settings.ROOT_KEY) < SHORTEST_SECRET:
-        yield Error("There is no root key of at least 32 characters.", hint="Set VOUCH_ROOT_KEY or VOUCH_ROOT_KEY_FILE.", id="vouch.E002")
-    if settings.ROOT_KEY and settings.ROOT_KEY == settings.SECRET_KEY:
+        yield Error("The secret key is shorter than 32 characters.", hint="Set VOUCH_SECRET_KEY or VOUCH_SECRET_KEY_FILE.", id="vouch.E001")
+    if len(settings.VOUCH_ROOT_KEY) < SHORTEST_SECRET:
+        yield Error("The root key is shorter than 32 characters.", hint="Set VOUCH_ROOT_KEY or VOUCH_ROOT_KEY_FILE.", id="vouch.E002")
+    if settings.VOUCH_ROOT_KEY and settings.VOUCH_ROOT_KEY == settings.SECRET_KEY:
         yield Error("The root key is also the secret key.", hint="Make two: `openssl rand -hex 32`.", id="vouch.E003")
     if settings.DEBUG:
         yield Error("DEBUG is on.", hint="Unset VOUCH_DEBUG.", id="vouch.E004")
     if "*" in settings.ALLOWED_HOSTS:
         yield Error("Any host is allowed.", hint="Name your hosts in VOUCH_ALLOWED_HOSTS.", id="vouch.E005")
     if settings.BASE_DOMAIN == "localhost":
-        yield Error("The base domain is localhost.", hint="Set VOUCH_BASE_DOMAIN to the domain below which partners' hosts live.", id="vouch.E006")
+        yield Error("The base domain is localhost.", hint="Set VOUCH_BASE_DOMAIN to the domain above the partners' hosts.", id="vouch.E006")
     if not settings.TLS:
         yield Error("Cookies would travel without TLS.", hint="Unset VOUCH_TLS, or set it to 1.", id="vouch.E007")
     if embedded.database_url() == settings.DATABASE_URL:

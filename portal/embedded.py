@@ -17,7 +17,7 @@ import shutil
 import signal
 import socket
 import stat
-import subprocess  # noqa: S404 - starting programs is what this module is for
+import subprocess
 import sys
 import tempfile
 import time
@@ -173,7 +173,8 @@ def _postgres_owner() -> tuple[int, int]:
         done = subprocess.run([useradd, "--system", OS_USER], capture_output=True, text=True, check=False) if useradd else None  # noqa: S603
         if done is None or done.returncode != 0:
             why = done.stderr.strip() if done else "useradd is not installed"
-            raise EmbeddedFault(f"PostgreSQL does not run as root and the user {OS_USER} cannot be made ({why}). Run as another user.") from None
+            message = f"PostgreSQL does not run as root and the user {OS_USER} cannot be made ({why}). Run as another user."
+            raise EmbeddedFault(message) from None
         entry = pwd.getpwnam(OS_USER)
     return entry.pw_uid, entry.pw_gid
 
@@ -204,7 +205,7 @@ def _prepare_postgres() -> None:
     made = subprocess.run(  # noqa: S603
         [str(programs / "initdb"), "-D", str(data), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions",
          "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
-        capture_output=True, text=True, check=False, preexec_fn=_become(owner, signal.SIGKILL), cwd="/",  # noqa: PLW1509
+        capture_output=True, text=True, check=False, preexec_fn=_become(owner, signal.SIGKILL), cwd="/",
     )  # fmt: skip
     if made.returncode != 0:
         raise EmbeddedFault(f"initdb failed: {made.stderr.strip()}")
@@ -281,12 +282,19 @@ def _redis_answers() -> bool:
 
 
 SERVICES = {
-    "postgres": Service("postgres", _prepare_postgres, _postgres_command, _postgres_answers, _finish_postgres, _postgres_owner, signal.SIGINT),
-    "redis": Service("redis", _prepare_redis, _redis_command, _redis_answers, lambda: None, _myself, signal.SIGTERM),
+    service.name: service
+    for service in (
+        Service("postgres", _prepare_postgres, _postgres_command, _postgres_answers, _finish_postgres, _postgres_owner, signal.SIGINT),
+        Service("redis", _prepare_redis, _redis_command, _redis_answers, lambda: None, _myself, signal.SIGTERM),
+    )
 }
 
 
 # --- users ----------------------------------------------------------------------------------------------------------
+
+
+def _log_path(service: Service) -> Path:
+    return home() / f"{service.name}.log"
 
 
 def _lock_file(service: Service, role: str) -> IO[bytes]:
@@ -309,6 +317,7 @@ class Lease:
 
     service: Service
     users: IO[bytes] = field(init=False)
+    starting: IO[bytes] = field(init=False)
     pending: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
@@ -331,7 +340,7 @@ class Lease:
                 with self.pending.stdout as pipe:
                     line = pipe.readline().strip()
                 if line != "ready":
-                    raise EmbeddedFault(line or f"The embedded {self.service.name} did not start; see {home() / (self.service.name + '.log')}.")
+                    raise EmbeddedFault(line or f"The embedded {self.service.name} did not start; see {_log_path(self.service)}.")
         finally:
             self.pending = None
             self.starting.close()
@@ -365,7 +374,7 @@ atexit.register(stop)
 
 
 def _spawn_keeper(service: Service) -> subprocess.Popen[str]:
-    with open(home() / f"{service.name}.log", "ab") as log:
+    with open(_log_path(service), "ab") as log:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "portal.embedded", service.name], cwd=_BASE_DIR, start_new_session=True,
             env={**os.environ, "VOUCH_HOME": str(home())}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
@@ -401,10 +410,10 @@ def _become(owner: tuple[int, int], at_death: signal.Signals) -> Callable[[], No
 def _run(service: Service) -> subprocess.Popen[bytes]:
     """The server runs and answers, as a child of this process."""
     server = subprocess.Popen(service.command(), stdin=subprocess.DEVNULL, stdout=sys.stderr, cwd="/", start_new_session=True,  # noqa: S603
-                              preexec_fn=_become(service.owner(), service.stop_signal))  # noqa: PLW1509 # fmt: skip
+                              preexec_fn=_become(service.owner(), service.stop_signal))  # fmt: skip
     _wait_until(lambda: server.poll() is not None or service.answers(), START_SECONDS)
     if server.poll() is not None:
-        raise EmbeddedFault(f"The embedded {service.name} ended with code {server.returncode}; see {home() / (service.name + '.log')}.")
+        raise EmbeddedFault(f"The embedded {service.name} ended with code {server.returncode}; see {_log_path(service)}.")
     return server
 
 

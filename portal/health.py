@@ -50,7 +50,7 @@ def detailed(request: HttpRequest) -> HttpResponse:
             "redis": {"status": redis or "ok", "milliseconds": round((after_redis - after_database) * 1000, 2)},
         },
         "worker": {"memory_bytes": psutil.Process().memory_info().rss, "uptime_seconds": round(time.monotonic() - _started, 1)},
-        "disk_free_share": round(1 - psutil.disk_usage(str(settings.VOUCH_HOME)).percent / 100, 3) if settings.VOUCH_HOME.exists() else None,
+        "disk_free_share": round(1 - psutil.disk_usage(str(settings.BASE_DIR)).percent / 100, 3),
     }
     return JsonResponse(body, status=503 if database else 200)
 

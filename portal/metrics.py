@@ -14,7 +14,7 @@ requests_total = Counter("api_requests", "Requests answered.", ["method", "route
 request_seconds = Histogram("api_request_duration_seconds", "Time from the request's arrival to its answer.", ["route"], buckets=_SECONDS)
 predictions_total = Counter("predictions", "Decisions stored, by outcome and by who answered (model or rules).", ["outcome", "answered_by"])
 prediction_seconds = Histogram("prediction_latency_seconds", "Time from the body's arrival to the stored decision.", buckets=_SECONDS)
-prediction_probability = Histogram("prediction_probability", "Predicted probability of the event.", buckets=[step / 10 for step in range(1, 11)])
+prediction_probability = Histogram("prediction_probability", "Predicted probability.", buckets=[step / 10 for step in range(1, 11)])
 prediction_errors_total = Counter("model_prediction_errors", "Decisions that failed for a reason of ours.")
 rate_limited_total = Counter("rate_limit_exceeded", "Requests refused by a rate limit, by plan.", ["plan"])
 model_loaded = Gauge("model_loaded", "Bundles held in memory by the workers.", multiprocess_mode="livesum")
@@ -32,6 +32,7 @@ def exposition() -> bytes:
     """The Prometheus text of all workers, with memory and processor of this machine."""
     registry = CollectorRegistry()
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        _forget_the_dead(Path(folder))
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     else:
         for metric in (requests_total, request_seconds, predictions_total, prediction_seconds, prediction_probability,
@@ -41,17 +42,19 @@ def exposition() -> bytes:
     return generate_latest(registry)
 
 
-def forget_process(process_id: int) -> None:
-    """Gauges of a worker that has died no longer count."""
-    if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        mark_process_dead(process_id)  # type: ignore[no-untyped-call]
-
-
 def fresh_folder(path: Path) -> None:
     """The folder the workers share is empty: counters start with the server."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in path.glob("*.db"):
         left.unlink()
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Gauges of workers that have ended no longer count."""
+    for path in folder.glob("gauge_live*_*.db"):
+        process_id = path.stem.rpartition("_")[2]
+        if process_id.isdigit() and not psutil.pid_exists(int(process_id)):
+            mark_process_dead(int(process_id), path=str(folder))  # type: ignore[no-untyped-call]
 
 
 def _machine(registry: CollectorRegistry) -> None:

@@ -3,13 +3,14 @@
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
@@ -18,8 +19,8 @@ from django.middleware.locale import LocaleMiddleware
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
+from audit.ids import uuid7
 from portal import health, metrics
-from portal.ids import new_request_id
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
@@ -50,7 +51,7 @@ class RequestMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
         offered = request.META.get("HTTP_X_REQUEST_ID", "")
-        request_id = offered if _ACCEPTED_ID.fullmatch(offered) else new_request_id()
+        request_id = offered if _ACCEPTED_ID.fullmatch(offered) else str(uuid7())
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -104,9 +105,9 @@ class PageCommonMiddleware(_ForPages, CommonMiddleware):
 class PageCsrfMiddleware(_ForPages, CsrfViewMiddleware):
     """Forms carry a token; the API takes no cookie, so it needs none."""
 
-    def process_view(self, request: HttpRequest, callback: object, callback_args: tuple[object, ...], callback_kwargs: dict[str, object]) -> HttpResponse | None:  # type: ignore[override]
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
         """Refuses a form without its token."""
-        return None if is_api(request) else super().process_view(request, callback, callback_args, callback_kwargs)  # type: ignore[arg-type]
+        return None if is_api(request) else super().process_view(request, *view)
 
 
 class PageAuthenticationMiddleware(_ForPages, AuthenticationMiddleware):

@@ -33,7 +33,7 @@ def _own_secret(name: str, file: str) -> str:
 
 SECRET_KEY = _own_secret("VOUCH_SECRET_KEY", "secret") or "absent"
 SECRET_KEY_FALLBACKS = env.words("VOUCH_OLD_SECRET_KEYS")
-ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
+VOUCH_ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
 
 # --- applications -----------------------------------------------------------------------------------------------------
 
@@ -170,6 +170,7 @@ USE_I18N = True
 # --- database ---------------------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.secret("DATABASE_URL") or embedded.database_url()
+VOUCH_EMBEDDED_DATABASE = embedded.database_url() == DATABASE_URL
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -210,7 +211,23 @@ DATABASES = {"default": _database(DATABASE_URL)}
 REDIS_URL = env.secret("REDIS_URL") or embedded.redis_url()
 REDIS_TIMEOUT_SECONDS = 0.25
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "django_tenants.cache.make_key"}}
+
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 20 * 60, "global_keyprefix": "vouch:"}  # longer than any task's time limit
+CELERY_TASK_TIME_LIMIT = 15 * 60
+CELERY_TASK_SOFT_TIME_LIMIT = 14 * 60
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "vouch"
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TIMEZONE = "UTC"
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 
 # --- limits of the plans: requests per hour and key -------------------------------------------------------------------
 
@@ -223,7 +240,10 @@ PLAN_REQUESTS_PER_HOUR = {
 # --- API --------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["partners.accounts.authentication.KeyAuthentication", "partners.accounts.authentication.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "partners.accounts.authentication.KeyAuthentication",
+        "partners.accounts.authentication.TokenAuthentication",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

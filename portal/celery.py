@@ -1,0 +1,63 @@
+"""The task queue: messages are JSON, name their partner, and are handed on when a worker dies."""
+
+import logging
+import os
+from typing import Any
+
+from celery.exceptions import Reject
+from django.db import connection
+from kombu import Queue
+from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
+from tenant_schemas_celery.task import TenantTask
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+
+DEAD_LETTERS = Queue("vouch.dead")
+log = logging.getLogger(__name__)
+
+
+class PartnerMissing(Exception):
+    """A message names no partner. It is refused: the library's habit would run it in the public schema."""
+
+
+def _in_partner(schema: str | None) -> bool:
+    return bool(schema) and schema != "public"
+
+
+class PartnerTask(TenantTask):
+    """A task that runs in the schema its message names, and nowhere without one."""
+
+    abstract = True
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Runs in the named partner's schema; without one the message becomes a dead letter."""
+        schema = get_schema_name_from_task(self, named)
+        # The library switches in a signal, whose errors Celery only logs: where the connection stands is what counts.
+        if not _in_partner(schema) or connection.schema_name != schema:
+            self._bury(arguments, named, schema)
+            raise Reject(PartnerMissing(self.name), requeue=False)
+        return super().__call__(*arguments, **named)
+
+    def _bury(self, arguments: tuple[Any, ...], named: dict[str, Any], schema: str | None) -> None:
+        log.error("task without its partner", extra={"task": self.name, "schema": schema})
+        letter = {"task": self.name, "id": self.request.id, "args": arguments, "kwargs": named, "schema": schema}
+        with self.app.producer_or_acquire() as producer:
+            producer.publish(letter, routing_key=DEAD_LETTERS.name, declare=[DEAD_LETTERS], serializer="json")
+
+
+class QueueApp(CeleryApp):
+    """Celery with PartnerTask as the only kind of task."""
+
+    task_cls = "portal.celery:PartnerTask"
+
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Sends a message that names the current partner. Raises PartnerMissing outside one."""
+        named = (options.get("headers") or {}).get("_schema_name") or connection.schema_name
+        if not _in_partner(named):
+            raise PartnerMissing(name)
+        return super().send_task(name, args=args, kwargs=kwargs, **options)
+
+
+app = QueueApp("vouch")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
