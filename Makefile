@@ -1,0 +1,52 @@
+# Each target does its own set-up: .venv is made from requirements/*.txt and renewed when they change.
+SHELL := /bin/bash
+PYTHON ?= python3
+PORT ?= 8000
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up test check bench fmt lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: .venv/.runtime ## run the portal with two demo partners; prints addresses, logins, a key and a curl line (PORT=8000)
+	@exec $(BIN)/python manage.py up --demo --port $(PORT)
+
+up: .venv/.runtime ## run the portal as it is (PORT=8000)
+	@exec $(BIN)/python manage.py up --port $(PORT)
+
+test: .venv/.dev ## run every test (ARGS="tests/portal -x" for a part)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+
+check: .venv/.dev ## lint, types, import rules, migrations, templates, settings
+	$(BIN)/ruff check .
+	$(BIN)/mypy portal scoring partners audit tests manage.py
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2 --check
+	$(BIN)/python manage.py check --fail-level WARNING
+
+bench: .venv/.dev ## measure against peers in one run; writes bench/results.json
+	$(BIN)/python -m bench
+
+fmt: .venv/.dev ## put imports and templates in order
+	$(BIN)/ruff check --fix .
+	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2
+
+lock: .venv/.dev ## pin the dependencies of pyproject.toml anew
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements/runtime.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean: ## remove .venv and caches; keeps .vouch, where the data is
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.venv/.runtime: requirements/runtime.txt requirements/bootstrap.txt requirements/install
+	@requirements/install requirements/runtime.txt
+	@touch $@
+
+.venv/.dev: requirements/dev.txt requirements/bootstrap.txt requirements/install
+	@requirements/install requirements/dev.txt
+	@touch .venv/.runtime $@
