@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
@@ -32,6 +33,7 @@ LOGIN = "vouch"
 DATABASE = "vouch"
 START_SECONDS = 60
 STOP_SECONDS = 20
+FIRST_TRIES = 5
 _LONGEST_SOCKET_PATH = 100
 _BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -417,6 +419,15 @@ def _run(service: Service) -> subprocess.Popen[bytes]:
     return server
 
 
+def _run_patiently(service: Service) -> subprocess.Popen[bytes]:
+    """As _run, with a few tries: what a killed server left behind may need a moment to end, and holds its shared memory until then."""
+    for pause in islice(_backoff(), FIRST_TRIES - 1):
+        with contextlib.suppress(EmbeddedFault):
+            return _run(service)
+        time.sleep(pause)
+    return _run(service)
+
+
 def _end(service: Service, server: subprocess.Popen[bytes]) -> None:
     for number in (service.stop_signal, signal.SIGKILL):
         server.send_signal(number)
@@ -444,7 +455,7 @@ def keep(service: Service) -> None:
         signal.signal(signal.SIGTERM, lambda number, _frame: asked.append(number))
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         service.prepare()
-        server = _run(service)
+        server = _run_patiently(service)
         service.finish()
         _say("ready")
         waits = _backoff()
@@ -455,6 +466,10 @@ def keep(service: Service) -> None:
                     server = _run(service)
             time.sleep(0.1)
         _end(service, server)
+        folder = _socket_folder(service.name)
+        if folder.parent != home():
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def _say(line: str) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess  # noqa: S404 - starting programs is what this module is for
+import subprocess
 import sys
 import threading
 import time
@@ -72,7 +72,7 @@ class Supervisor:
     def _start(self, program: Program) -> None:
         process = subprocess.Popen(  # noqa: S603
             program.command, env=program.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, preexec_fn=_end_with_parent,  # noqa: PLW1509
+            start_new_session=True, preexec_fn=_end_with_parent,
         )  # fmt: skip
         program.process, program.started_at = process, time.monotonic()
         pipe = threading.Thread(target=self._copy, args=(program.name, process.stdout), daemon=True)

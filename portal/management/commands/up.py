@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import socket
-import subprocess  # noqa: S404 - this command starts the others
+import subprocess
 import sys
 import time
 import urllib.error

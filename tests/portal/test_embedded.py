@@ -1,0 +1,218 @@
+"""The embedded services: shared by several processes, revived when killed, stopped when the last user has left."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from portal import embedded
+
+USE = """
+import sys
+from portal import embedded
+try:
+    embedded.start({})
+except embedded.EmbeddedFault as fault:
+    raise SystemExit(str(fault))
+print("up", flush=True)
+for line in sys.stdin:
+    embedded.restart_dead_keepers()
+    print("revived", flush=True)
+embedded.stop()
+print("left", flush=True)
+"""
+
+
+def until(holds: Callable[[], object], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+class User:
+    """Another process that uses the services."""
+
+    def __init__(self, home: Path) -> None:
+        environment = {**os.environ, "VOUCH_HOME": str(home)}
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", USE], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.line() == "up"
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def revive(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        assert self.line() == "revived"
+
+    def leave(self) -> None:
+        output, _ = self.process.communicate(timeout=30)
+        assert output.strip() == "left"
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("home")
+    for parent in (folder, *folder.parents):
+        if os.geteuid() == 0 and str(parent).startswith(str(tmp_path_factory.getbasetemp().parent)):
+            parent.chmod(0o755)
+    monkeypatch.setenv("VOUCH_HOME", str(folder))
+    yield folder
+    until(lambda: not servers(folder))
+
+
+def servers(home: Path) -> dict[str, int]:
+    """The servers' process ids, by name, while they run."""
+    found = {}
+    for process in psutil.process_iter(["name", "cmdline", "ppid"]):
+        command = process.info["cmdline"] or []
+        if process.info["name"] == "postgres" and str(home / "postgres") in command:
+            found["postgres"] = process.pid
+        if process.info["name"] == "redis-server" and any(str(home) in part for part in command):
+            found["redis"] = process.pid
+    return found
+
+
+def postgres_answers() -> bool:
+    try:
+        psycopg.connect(embedded.database_url(), connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def test_last_user_to_leave_stops_the_services(home: Path) -> None:
+    first, second = User(home), User(home)
+    shared = servers(home)
+
+    first.leave()
+    after_first = servers(home)
+    second.leave()
+
+    assert set(shared) == {"postgres", "redis"}
+    assert after_first == shared
+    assert servers(home) == {}
+
+
+def test_services_stop_after_their_only_user_is_killed(home: Path) -> None:
+    user = User(home)
+
+    user.kill()
+
+    until(lambda: not servers(home))
+
+
+def test_killed_servers_come_back_by_themselves(home: Path) -> None:
+    user = User(home)
+    before = servers(home)
+
+    for process_id in before.values():
+        os.kill(process_id, signal.SIGKILL)
+    until(lambda: len(servers(home)) == 2 and not set(servers(home).values()) & set(before.values()) and postgres_answers())
+
+    user.leave()
+
+
+def test_a_killed_keeper_takes_its_server_along_and_a_user_brings_both_back(home: Path) -> None:
+    user = User(home)
+    keeper = int((home / "locks" / "postgres.keeper").read_text())
+
+    os.kill(keeper, signal.SIGKILL)
+    until(lambda: "postgres" not in servers(home))
+    user.revive()
+
+    assert postgres_answers()
+    user.leave()
+
+
+def test_rows_survive_a_kill_of_everything(home: Path) -> None:
+    user = User(home)
+    with psycopg.connect(embedded.database_url()) as connection:
+        connection.execute("CREATE TABLE kept (value int)")
+        connection.execute("INSERT INTO kept VALUES (7)")
+
+    for name in ("postgres", "redis"):
+        os.kill(int((home / "locks" / f"{name}.keeper").read_text()), signal.SIGKILL)
+    for process_id in servers(home).values():
+        os.kill(process_id, signal.SIGKILL)
+    user.kill()
+    until(lambda: not servers(home))
+
+    second = User(home)
+    with psycopg.connect(embedded.database_url()) as connection:
+        assert connection.execute("SELECT value FROM kept").fetchall() == [(7,)]
+    second.leave()
+
+
+def test_login_has_no_right_by_itself(home: Path) -> None:
+    user = User(home)
+
+    with psycopg.connect(embedded.database_url()) as connection:
+        rights = "SELECT rolsuper, rolinherit, rolbypassrls, rolreplication FROM pg_roles WHERE rolname = current_user"
+        role = connection.execute(rights).fetchone()
+        durable = connection.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')").fetchone()
+
+    assert role == (False, False, False, False)
+    assert durable == ("on", "on")
+    user.leave()
+
+
+def test_nothing_starts_when_both_addresses_are_given(home: Path) -> None:
+    embedded.start({"DATABASE_URL": "postgresql://elsewhere/vouch", "REDIS_URL": "redis://elsewhere"})
+
+    assert list(home.iterdir()) == []
+
+
+def test_a_long_path_moves_only_the_sockets(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = home / ("d" * 60) / ("e" * 60)
+    monkeypatch.setenv("VOUCH_HOME", str(deep))
+    user = User(deep)
+
+    assert postgres_answers()
+    assert (deep / "postgres" / "PG_VERSION").exists()
+    user.leave()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another user")
+def test_root_is_told_which_folder_is_closed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = home / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setenv("VOUCH_HOME", str(closed / "state"))
+
+    embedded.make_home()
+
+    with pytest.raises(embedded.EmbeddedFault, match=f"cannot pass through {closed}"):
+        embedded.SERVICES["postgres"].prepare()
+
+
+def test_an_unwritable_state_folder_is_one_clear_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "file").touch()
+    monkeypatch.setenv("VOUCH_HOME", str(home / "file"))
+
+    with pytest.raises(embedded.EmbeddedFault, match="cannot be written .*VOUCH_HOME"):
+        embedded.make_home()
+
+
+def test_local_secrets_are_made_once_and_closed_to_others(home: Path) -> None:
+    first = embedded.local_secret("secret")
+
+    assert embedded.local_secret("secret") == first
+    assert len(first) == 64
+    assert (home / "keys" / "secret").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (home / "keys").iterdir()] == ["secret"]
