@@ -38,7 +38,8 @@ class BinnedFeature:
         return np.where(known, np.asarray((*self.groups, last))[np.where(known, column, -1).astype(np.int64)], last)
 
     def read(self, column: Floats) -> Floats:
-        return np.asarray(self.values)[self.place(column)]
+        values: Floats = np.array(self.values, np.float64)[self.place(column)]
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,13 @@ def _fit(samples: Samples, seed: int) -> Scorecard:
 def _bins(samples: Samples, place: int, seed: int) -> BinnedFeature:
     column, target = samples.values[:, place], samples.target
     present = ~np.isnan(column)
+    edges: tuple[float, ...] = ()
+    groups: tuple[int, ...] = ()
     if samples.is_category[place]:
-        edges, groups = (), _groups(column[present].astype(np.int64), target[present], samples.base_rate, seed)
+        groups = _groups(column[present].astype(np.int64), target[present], samples.base_rate, seed)
         count = max(groups, default=-1) + 1
     else:
-        edges, groups = _edges(column[present], target[present], samples.monotone[place], len(target), seed), ()
+        edges = _edges(column[present], target[present], samples.monotone[place], len(target), seed)
         count = len(edges) + 1
     blank = BinnedFeature(samples.names[place], samples.is_category[place], edges, groups, (0.0,) * (count + 1))
     return replace(blank, values=_evidence(blank.place(column), target, count + 1, samples.base_rate))

@@ -1,0 +1,212 @@
+"""What a column of a table looks like: numbers, codes, dates or words, what stands for 'missing', and what it seems to mean."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scoring.engine.tables import Column, is_number
+
+BLANKS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
+BLANKS_AMONG_NUMBERS = BLANKS | {"none", "nil", "-", "--", "."}      # among words, 'none' is an answer
+SENTINELS = (
+    *(-1, -7, -8, -9, -77, -88, -99, -777, -888, -999, -9999, -99999), *range(96, 100), *range(996, 1000), *range(9996, 10000),
+    *(77777, 88888, 99999, 365243, 999999, 9999999, 99999999, 999999999),
+)
+MAX_CATEGORIES = 100
+CODE_WORDS = frozenset([
+    "sex", "gender", "education", "marriage", "marital", "status", "type", "code", "category", "class", "region", "branch", "county",
+    "district", "state", "country", "province", "city", "zip", "postcode", "purpose", "occupation", "job", "industry", "sector",
+    "channel", "race", "religion",
+])
+ID_WORDS = frozenset([
+    "id", "ids", "key", "uuid", "guid", "ref", "reference", "index", "rownumber", "rowid", "rownum", "rownames", "serial",
+])
+PERSONAL_WORDS = frozenset([
+    "surname", "lastname", "firstname", "forename", "fullname", "name", "phone", "telephone", "mobile", "msisdn", "email", "mail",
+    "address", "street", "passport", "ssn", "nin", "bvn", "iban", "contact", "whatsapp", "nationalid",
+])
+PROTECTED_WORDS = frozenset([
+    "age", "sex", "gender", "female", "male", "race", "ethnic", "ethnicity", "religion", "tribe", "caste", "nationality", "foreign",
+    "marital", "marriage", "pregnant", "disability", "disabled", "senior", "birth", "dob", "birthdate", "citizenship", "orientation",
+])
+LATER_WORDS = frozenset([
+    "recovered", "recovery", "recoveries", "chargeoff", "writeoff", "collections", "outcome", "repaid", "settled", "settlement",
+    "closed", "closure", "paid",
+])
+_EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$")
+_PHONE = re.compile(r"^(\+|00)?\d[\d\s().-]{7,18}$")
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnProfile:
+    """One column's facts, all computed on its distinct texts and weighed by how often each occurs."""
+
+    column: Column
+
+    @property
+    def name(self) -> str:
+        return self.column.name
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """The words of the column's name: 'Loan-Purpose', 'loanPurpose' and 'loan_purpose' alike; digits at the end are dropped."""
+        parts = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", self.name)
+        return frozenset({part.lower() for part in parts} | {re.sub(r"[^a-z]", "", self.name.lower())})
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        return self.column.counts()
+
+    @cached_property
+    def is_blank(self) -> NDArray[np.bool_]:
+        words = [text.lower() for text in self.column.texts]
+        among_numbers = all(word in BLANKS_AMONG_NUMBERS or is_number(word) for word in words)
+        return np.array([word in (BLANKS_AMONG_NUMBERS if among_numbers else BLANKS) for word in words], bool)
+
+    @cached_property
+    def blanks(self) -> tuple[str, ...]:
+        """The words that stand for 'missing' here, without the empty cell."""
+        return tuple(text for text, blank in zip(self.column.texts, self.is_blank, strict=True) if blank and text)
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(text for text, blank in zip(self.column.texts, self.is_blank, strict=True) if not blank)
+
+    @cached_property
+    def filled(self) -> int:
+        return int(self.counts[~self.is_blank].sum())
+
+    @property
+    def missing_share(self) -> float:
+        return 1 - self.filled / len(self.column.codes)
+
+    @property
+    def distinct(self) -> int:
+        return len(self.texts)
+
+    @cached_property
+    def numbers(self) -> NDArray[np.float64]:
+        """Each distinct text as a number, NaN where it is none."""
+        return np.array([
+            float(text) if not blank and is_number(text) else np.nan for text, blank in zip(self.column.texts, self.is_blank, strict=True)
+        ])
+
+    @cached_property
+    def is_numeric(self) -> bool:
+        """Every filled cell is a number, and none is a code with leading zeros."""
+        return self.distinct > 0 and not np.isnan(self.numbers[~self.is_blank]).any() and not any(
+            re.match(r"^-?0\d", text) for text in self.texts
+        )
+
+    @cached_property
+    def is_integer(self) -> bool:
+        values = self.numbers[~self.is_blank]
+        return self.is_numeric and bool((values == np.round(values)).all()) and bool((np.abs(values) < 2**53).all())
+
+    @cached_property
+    def is_boolean(self) -> bool:
+        return self.distinct == 2 and {text.lower() for text in self.texts} == {"true", "false"}
+
+    @cached_property
+    def is_date(self) -> bool:
+        return self.distinct > 0 and all(_is_date(text) for text in self.texts)
+
+    @cached_property
+    def has_decimal_commas(self) -> bool:
+        return self.distinct > 2 and not self.is_numeric and all(is_number(text.replace(",", ".", 1)) for text in self.texts)
+
+    @cached_property
+    def looks_like_codes(self) -> bool:
+        """Whole numbers that name things: few of them, and the column's name says so."""
+        return self.is_integer and 2 < self.distinct <= 50 and bool(self.words & CODE_WORDS)
+
+    @cached_property
+    def sentinels(self) -> tuple[float, ...]:
+        """Special numbers that stand apart from all others: twice as large as the largest other, or negative where nothing else is."""
+        if not self.is_numeric or self.distinct < 4:
+            return ()
+        values, counts = self.numbers[~self.is_blank], self.counts[~self.is_blank]
+        special = np.isin(values, SENTINELS)
+        others = values[~special]
+        if len(others) < 3:
+            return ()
+        low, high = float(others.min()), float(others.max())
+        often = counts >= max(2, round(0.0005 * self.filled))
+        apart = (low >= 0) & (values < 0) | (values >= 2 * max(high, 5.0)) | (values < 0) & (values <= 2 * low) & (low < 0)
+        return tuple(sorted(float(value) for value in values[special & often & apart]))
+
+    @cached_property
+    def span(self) -> tuple[float, float]:
+        """Smallest and largest number that is not a sentinel."""
+        values = self.numbers[~self.is_blank]
+        values = values[~np.isin(values, self.sentinels)]
+        return float(values.min()), float(values.max())
+
+    @cached_property
+    def is_constant(self) -> bool:
+        return self.distinct < 2
+
+    @cached_property
+    def is_unique(self) -> bool:
+        return self.filled >= 20 and self.distinct >= 0.98 * self.filled
+
+    @cached_property
+    def is_monotone(self) -> bool:
+        values = self.numbers[self.column.codes]
+        return bool((np.diff(values[~np.isnan(values)]) > 0).all())
+
+    @cached_property
+    def looks_like_id(self) -> str:
+        """Why the column only tells rows apart, or ''."""
+        if self.is_date or (self.is_numeric and not self.is_integer) or not self.is_unique:
+            return ""
+        if not self.is_numeric:
+            return "every row has its own text"
+        if self.is_monotone:
+            return "it counts the rows"
+        lengths = {len(text) for text in self.texts}
+        if self.words & ID_WORDS or (len(lengths) == 1 and lengths.pop() >= 6):
+            return "every row has its own number"
+        return ""
+
+    @cached_property
+    def looks_personal(self) -> str:
+        """Why the column seems to hold personal data, or ''. Two or three codes under 'telephone' are an answer, not a number to call."""
+        if self.is_numeric and not self.words & PERSONAL_WORDS:
+            return ""
+        if self.distinct > 20 and self._share(_EMAIL) > 0.5:
+            return "it holds e-mail addresses"
+        if self.distinct > 20 and self._share(_PHONE) > 0.8 and not self.is_date:
+            return "it holds phone numbers"
+        if self.distinct > max(20, 0.02 * self.filled) and self.words & PERSONAL_WORDS:
+            return "its name says so"
+        return ""
+
+    @cached_property
+    def looks_protected(self) -> bool:
+        return bool(self.words & PROTECTED_WORDS)
+
+    @cached_property
+    def looks_known_later(self) -> bool:
+        return bool(self.words & LATER_WORDS)
+
+    def most_frequent(self, most: int) -> tuple[tuple[str, ...], float]:
+        """The most frequent texts, in alphabetical order, and their share of the filled cells."""
+        order = np.argsort(-self.counts, kind="stable")
+        places = [place for place in order if not self.is_blank[place]][:most]
+        return tuple(sorted(self.column.texts[place] for place in places)), float(self.counts[places].sum() / max(self.filled, 1))
+
+    def _share(self, pattern: re.Pattern[str]) -> float:
+        sample = self.texts[:500]
+        return sum(bool(pattern.match(text)) for text in sample) / max(len(sample), 1)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return len(text) >= 10 and date.fromisoformat(text[:10]) is not None and text[10:11] in ("", " ", "T")
+    except ValueError:
+        return False
