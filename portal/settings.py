@@ -33,7 +33,7 @@ def _own_secret(name: str, file: str) -> str:
 
 SECRET_KEY = _own_secret("VOUCH_SECRET_KEY", "secret") or "absent"
 SECRET_KEY_FALLBACKS = env.words("VOUCH_OLD_SECRET_KEYS")
-VOUCH_ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
+ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
 
 # --- applications -----------------------------------------------------------------------------------------------------
 
@@ -170,7 +170,6 @@ USE_I18N = True
 # --- database ---------------------------------------------------------------------------------------------------------
 
 DATABASE_URL = env.secret("DATABASE_URL") or embedded.database_url()
-VOUCH_EMBEDDED_DATABASE = embedded.database_url() == DATABASE_URL
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -180,6 +179,7 @@ def _database(url: str) -> dict[str, Any]:
     query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     host = query.pop("host", "") or unquote(parts.hostname or "")
     limits = {
+        "synchronous_commit": "on",  # whatever the server's default is: nothing is answered before it is durable
         "statement_timeout": f"{env.number('VOUCH_STATEMENT_TIMEOUT_SECONDS', 300)}s",  # portal.wsgi lowers it for requests
         "lock_timeout": f"{env.number('VOUCH_LOCK_TIMEOUT_SECONDS', 10)}s",
         "idle_in_transaction_session_timeout": "600s",

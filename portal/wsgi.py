@@ -9,3 +9,7 @@ os.environ.setdefault("VOUCH_STATEMENT_TIMEOUT_SECONDS", "5")  # a request waits
 os.environ.setdefault("VOUCH_LOCK_TIMEOUT_SECONDS", "2")
 
 application = get_wsgi_application()
+
+from portal.checks import refuse_unsafe_start  # noqa: E402 - settings are read by the line above
+
+refuse_unsafe_start()

@@ -1,0 +1,156 @@
+"""Looks at everything a decision needs, and names the fix for each fault."""
+
+import json
+import shutil
+import sys
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import run_checks
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, connection
+from redis import Redis, RedisError
+
+from audit.errors import DomainError
+from audit.vault import keyring
+from partners.models import Partner
+from partners.tenancy import outdated_schemas, tenant_context
+from portal.checks import database_faults
+
+LEAST_FREE_BYTES = 2 * 1024**3
+LARGEST_CLOCK_GAP_SECONDS = 2.0
+OLDEST_POSTGRES = 140000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was looked at, what was seen, and what to do about it when it is a fault."""
+
+    part: str
+    seen: str
+    fix: str = ""
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether something has to be done."""
+        return bool(self.fix)
+
+
+class Command(BaseCommand):
+    """`manage.py doctor`."""
+
+    help = "Check settings, database, Redis, keys, migrations of every schema, disk and clock; names the fix for each fault."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Prints the findings; exit code 1 when one of them is a fault."""
+        findings = list(examine())
+        healthy = not any(finding.is_fault for finding in findings)
+        if options["json"]:
+            self.stdout.write(json.dumps({"healthy": healthy, "findings": [asdict(finding) for finding in findings]}))
+        else:
+            for finding in findings:
+                self.stdout.write(f"{'FAULT' if finding.is_fault else 'ok   '}  {finding.part:<11} {finding.seen}")
+                if finding.is_fault:
+                    self.stdout.write(f"       {'':<11} -> {finding.fix}")
+        if not healthy:
+            sys.exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding, in the order in which a start needs the parts."""
+    yield from _settings()
+    reachable = False
+    for finding in _guarded("database", _database, "Start PostgreSQL, or correct DATABASE_URL.", DatabaseError):
+        reachable = reachable or not finding.is_fault
+        yield finding
+    yield from _guarded("redis", _redis, "Start Redis, or correct REDIS_URL. Decisions go on without it.", RedisError)
+    if reachable:
+        yield from _guarded("migrations", _migrations, "Run `manage.py migrate_schemas`.", DatabaseError)
+        yield from _guarded("keys", _keys, "Run `manage.py migrate_schemas`, then look again.", DatabaseError)
+        yield from _guarded("clock", _clock, "Start PostgreSQL, or correct DATABASE_URL.", DatabaseError)
+    yield _disk()
+
+
+def _guarded(part: str, look: Callable[[], Iterable[Finding]], fix: str, error: type[Exception]) -> Iterable[Finding]:
+    try:
+        return list(look())
+    except error as fault:
+        connection.close()
+        return [Finding(part, str(fault).strip().partition("\n")[0] or type(fault).__name__, fix)]
+
+
+def _settings() -> Iterator[Finding]:
+    messages = run_checks()
+    for message in messages:
+        yield Finding("settings", str(message.msg), str(message.hint or "See the documentation of this check.") + f" ({message.id})")
+    if not messages:
+        yield Finding("settings", f"{settings.ENVIRONMENT}, partners below {settings.BASE_DOMAIN}, state in {settings.VOUCH_HOME}")
+
+
+def _database() -> Iterator[Finding]:
+    started = time.perf_counter()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('max_connections')::int"
+        )
+        number, version, connections = cursor.fetchone()
+    if number < OLDEST_POSTGRES:
+        yield Finding("database", f"PostgreSQL {version}", "Upgrade to PostgreSQL 14 or newer; 18 is what Vouch is tested with.")
+    for fault in database_faults():
+        yield Finding("database", str(fault.msg), f"{fault.hint} ({fault.id})")
+    milliseconds = (time.perf_counter() - started) * 1000
+    yield Finding("database", f"PostgreSQL {version}, {connections} connections, answers in {milliseconds:.1f} ms")
+
+
+def _redis() -> Iterator[Finding]:
+    with Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2, decode_responses=True) as client:
+        facts = dict(client.info())
+        policy = dict(client.config_get("maxmemory-policy")).get("maxmemory-policy", "noeviction")
+    if not int(facts.get("aof_enabled", 0)):
+        yield Finding("redis", "a killed Redis forgets queued tasks", "Set appendonly yes.")
+    if policy != "noeviction":
+        yield Finding("redis", f"maxmemory-policy is {policy}: tasks may be evicted", "Set maxmemory-policy noeviction.")
+    yield Finding("redis", f"Redis {facts['redis_version']}, {facts['used_memory_human']} in use")
+
+
+def _migrations() -> Iterator[Finding]:
+    outdated = sorted(outdated_schemas())
+    if outdated:
+        yield Finding("migrations", f"{len(outdated)} schemas are behind: {', '.join(outdated[:5])}", "Run `manage.py migrate_schemas`.")
+    else:
+        yield Finding("migrations", f"public and {Partner.objects.exclude(schema_name='public').count()} partners' schemas are up to date")
+
+
+def _keys() -> Iterator[Finding]:
+    opened = 0
+    for partner in Partner.objects.exclude(schema_name="public").order_by("slug"):
+        try:
+            with tenant_context(partner):
+                keyring()
+            opened += 1
+        except DomainError as error:
+            yield Finding("keys", f"{partner.slug}: {error}", "Give back the root key it was made with: VOUCH_ROOT_KEY, or <home>/keys/root.")
+    yield Finding("keys", f"the root key opens the keys of {opened} partners")
+
+
+def _clock() -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+        gap = abs(cursor.fetchone()[0] - time.time())
+    fix = "Synchronise the clocks of this machine and the database (chrony, systemd-timesyncd)." if gap > LARGEST_CLOCK_GAP_SECONDS else ""
+    yield Finding("clock", f"{gap:.2f} s from the database's", fix)
+
+
+def _disk() -> Finding:
+    folder = settings.VOUCH_HOME if settings.VOUCH_HOME.exists() else settings.BASE_DIR
+    free = shutil.disk_usage(folder).free
+    fix = "Free some space: PostgreSQL stops when the disk is full." if free < LEAST_FREE_BYTES else ""
+    return Finding("disk", f"{free / 1024**3:.1f} GiB free at {folder}", fix)

@@ -1,0 +1,59 @@
+"""Invented loans of market traders: the same rows for the same seed, for demo, tests and examples."""
+
+from typing import Any
+
+import numpy as np
+
+STALLS = ("food", "clothing", "household", "electronics", "services")
+AREAS = ("central", "north", "east", "coast", "lake")
+_STALL_RISK = dict(zip(STALLS, (0.0, 0.15, -0.1, 0.45, 0.2), strict=True))
+
+
+def market_loans(rows: int, *, seed: int) -> list[dict[str, Any]]:
+    """Loans with what was known when they were asked for, and whether they defaulted (1) or not (0); None where it is unknown."""
+    random = np.random.default_rng(seed)
+    months = random.gamma(2.2, 18.0, rows).round().clip(1, 240)
+    revenue = np.exp(random.normal(10.6, 0.6, rows)).round(-2).clip(4_000, 900_000)
+    deposits = random.poisson(np.clip(months / 4, 2, 28)).astype(float)
+    late = random.negative_binomial(1, 0.14, rows).astype(float).clip(0, 120)
+    loans = random.poisson(np.clip(months / 18, 0.2, 6)).astype(float)
+    savings = np.exp(random.normal(8.4, 1.2, rows)).round(-1).clip(0, 400_000)
+    amount = (revenue * random.uniform(0.3, 2.6, rows)).round(-2).clip(2_000, 1_000_000)
+    term = random.choice([3, 6, 9, 12, 18], rows, p=[0.2, 0.35, 0.2, 0.2, 0.05])
+    stall = random.choice(STALLS, rows, p=[0.38, 0.22, 0.18, 0.08, 0.14])
+    area = random.choice(AREAS, rows)
+    group = random.random(rows) < 0.45
+    gender = random.choice(["female", "male"], rows, p=[0.63, 0.37])
+    age = random.normal(37, 10, rows).round().clip(18, 75)
+    strain = np.log(amount / term / revenue)
+    margin = (
+        -1.05 + 0.95 * (strain + 1.6) - 0.35 * np.log1p(months / 12) + 0.055 * late - 0.045 * deposits - 0.13 * np.log1p(savings / 1000)
+        - 0.5 * group + np.vectorize(_STALL_RISK.get)(stall) + 0.5 * (loans == 0) + random.normal(0, 0.45, rows)
+    )  # fmt: skip
+    defaulted = random.random(rows) < 1 / (1 + np.exp(-margin))
+    late_known = np.where(loans > 0, late, np.nan)  # nobody was late who never borrowed
+    savings_known = np.where(random.random(rows) < 0.12, np.nan, savings)
+    return [
+        {
+            "loan_id": f"ML-{seed}-{number:05d}",
+            "loan_amount": float(amount[number]),
+            "term_months": int(term[number]),
+            "monthly_revenue": float(revenue[number]),
+            "months_trading": int(months[number]),
+            "stall": str(stall[number]),
+            "area": str(area[number]),
+            "mobile_deposits_30d": int(deposits[number]),
+            "savings_balance": _known(savings_known[number]),
+            "previous_loans": int(loans[number]),
+            "longest_delay_days": _known(late_known[number]),
+            "savings_group_member": bool(group[number]),
+            "age": int(age[number]),
+            "gender": str(gender[number]),
+            "defaulted": int(defaulted[number]),
+        }
+        for number in range(rows)
+    ]
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
