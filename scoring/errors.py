@@ -9,10 +9,28 @@ class ProductUnknown(DomainError):
     code = "product_unknown"
 
 
+class ProductExists(DomainError):
+    """There is already a product of this name."""
+
+    code = "product_exists"
+
+
 class ModelVersionUnknown(DomainError):
     """There is no such model version of this product."""
 
     code = "model_version_unknown"
+
+
+class VersionInForce(DomainError):
+    """This model version is in force already."""
+
+    code = "version_in_force"
+
+
+class NothingToRollBack(DomainError):
+    """No model is in force, so there is none to take back."""
+
+    code = "nothing_to_roll_back"
 
 
 class DecisionUnknown(DomainError):

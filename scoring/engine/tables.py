@@ -310,9 +310,9 @@ def _refuse_other_encodings(start: bytes) -> None:
         raise TableError("the file is a spreadsheet or a zip archive, not CSV", fix="open it and save it as 'CSV UTF-8'")
     if start.startswith(b"\x1f\x8b"):
         raise TableError("the file is compressed, but its name does not end in .csv.gz", fix="rename it to .csv.gz")
-
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4096]:
         raise TableError("the file is UTF-16 or binary, not UTF-8 text", fix="save it as 'CSV UTF-8'")
+
 
 def _delimiter(start: bytes) -> str:
     """The separator that cuts the first lines into the widest table of equal rows."""

@@ -1,0 +1,55 @@
+"""Products come into being and change: definition, first policy and record in one transaction."""
+
+from django.db import transaction
+
+from audit.actions import Action
+from audit.context import Actor
+from audit.ids import uuid7
+from audit.services import record
+from scoring.engine.policy import Policy as PolicyDefinition
+from scoring.engine.product import Product as ProductDefinition
+from scoring.errors import ProductExists, ProductUnknown
+from scoring.models import Policy, Product
+
+
+@transaction.atomic
+def create_product(*, definition: ProductDefinition, policy: PolicyDefinition, actor: Actor) -> Product:
+    """The product is there with its first policy; its rules answer until a model is promoted. Raises ProductExists."""
+    if Product.objects.filter(slug=definition.slug).exists():
+        raise ProductExists(f"There is already a product '{definition.slug}'.")
+    product_id, policy_id = uuid7(), uuid7()
+    product = Product.objects.create(
+        id=product_id, slug=definition.slug, title=definition.title, kind=definition.kind,
+        definition=definition.to_dict(), policy_id=policy_id,
+    )
+    Policy.objects.create(id=policy_id, product_id=product_id, version=1, definition=policy.to_dict(), created_by=actor.label)
+    record(
+        action=Action.PRODUCT_CREATED, actor=actor, object_kind="product", object_id=product_id,
+        detail={"slug": definition.slug, "inputs": len(definition.contract.inputs), "policy_version": 1},
+    )
+    return product
+
+
+@transaction.atomic
+def change_product(*, definition: ProductDefinition, actor: Actor) -> Product:
+    """The product has this definition and a new revision; models trained before keep the one in their bundle. Raises ProductUnknown."""
+    product = locked_product(definition.slug)
+    before, after = product.definition, definition.to_dict()
+    if before == after:
+        return product
+    product.title, product.kind, product.definition, product.revision = definition.title, definition.kind, after, product.revision + 1
+    product.save(update_fields=["title", "kind", "definition", "revision"])
+    changed = sorted(part for part in before.keys() | after.keys() if before.get(part) != after.get(part))
+    record(
+        action=Action.PRODUCT_CHANGED, actor=actor, object_kind="product", object_id=product.id,
+        detail={"slug": product.slug, "revision": product.revision, "changed": changed},
+    )
+    return product
+
+
+def locked_product(slug: str) -> Product:
+    """The product's row, held until the caller's transaction ends. Raises ProductUnknown."""
+    product = Product.objects.select_for_update().filter(slug=slug).first()
+    if product is None:
+        raise ProductUnknown(f"There is no product '{slug}'.")
+    return product
