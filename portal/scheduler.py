@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import Error, close_old_connections
-from partners.models import Partner
-from partners.tenancy import tenant_context
 
 from audit import sealer
 from audit.services import forget_old_answers
+from partners.models import Partner
+from partners.tenancy import tenant_context
 
 PARTNERS_SECONDS = 5.0
 log = logging.getLogger(__name__)

@@ -137,7 +137,7 @@ def _keys() -> Iterator[Finding]:
                 keyring()
             opened += 1
         except DomainError as error:
-            yield Finding("keys", f"{partner.slug}: {error}", "Give back the root key it was made with: VOUCH_ROOT_KEY, or <home>/keys/root.")
+            yield Finding("keys", f"{partner.slug}: {error}", "Give back the root key of that time: VOUCH_ROOT_KEY, or <home>/keys/root.")
     yield Finding("keys", f"the root key opens the keys of {opened} partners")
 
 
