@@ -1,5 +1,7 @@
 """What can go wrong between a request and a stored decision."""
 
+from collections.abc import Sequence
+
 from audit.errors import DomainError
 
 
@@ -54,7 +56,13 @@ class FilterRefused(DomainError):
 class ApplicantErased(DomainError):
     """This applicant was erased: nothing more can be decided about them under the same reference."""
 
+    # `positions` names the items of the request that are about erased applicants.
+
     code = "applicant_erased"
+
+    def __init__(self, positions: Sequence[int] = ()) -> None:
+        super().__init__()
+        self.positions = tuple(positions)
 
 
 class CredentialRevoked(DomainError):

@@ -1,0 +1,147 @@
+"""Applicants' details: sealed under a key of their own, merged with what is known, opened again for whoever may see them."""
+
+import hashlib
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+
+from audit.vault import DataKey, Keyring
+from scoring.models import Applicant
+from scoring.store import ApplicantRow, KnownApplicant
+
+TABLE = "scoring_applicant"
+_REMEMBERED_AT_MOST = 4096
+
+
+class ApplicantDetails(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
+    """What a partner tells about an applicant. Only the reference, the partner's own name for them, is needed."""
+
+    reference: str
+    name: str | None = None
+    phone: str | None = None
+    national_id: str | None = None
+    birth_date: date | None = None
+
+    def merged_into(self, known: "ApplicantDetails") -> "ApplicantDetails":
+        """What is known, with what is told now in its place."""
+        told = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return msgspec.structs.replace(known, **told)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenApplicant:
+    """An applicant whose key is at hand, with the row that the store is to check or write."""
+
+    key: DataKey
+    row: ApplicantRow
+    told: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    key: DataKey
+    profile_digest: bytes
+    told: bytes
+
+
+# Keys of applicants seen lately. Never invalidated: the store compares key and profile with the table each time.
+_remembered: OrderedDict[tuple[str, uuid.UUID], _Remembered] = OrderedDict()
+_lock = threading.Lock()
+
+
+def told_about(ring: Keyring, details: Iterable[ApplicantDetails]) -> dict[uuid.UUID, ApplicantDetails]:
+    """Each applicant once, by id, with everything that was told about them."""
+    told: dict[uuid.UUID, ApplicantDetails] = {}
+    for one in details:
+        applicant_id = ring.applicant_id(one.reference)
+        earlier = told.get(applicant_id)
+        told[applicant_id] = one if earlier is None else one.merged_into(earlier)
+    return told
+
+
+def open_applicants(ring: Keyring, told: Mapping[uuid.UUID, ApplicantDetails]) -> dict[uuid.UUID, OpenApplicant]:
+    """Each applicant with the key this process remembers for exactly these details, else as if new."""
+    return {applicant_id: _remembered_or_new(ring, applicant_id, details) for applicant_id, details in told.items()}
+
+
+def _remembered_or_new(ring: Keyring, applicant_id: uuid.UUID, details: ApplicantDetails) -> OpenApplicant:
+    told = _digest(details)
+    with _lock:
+        known = _remembered.get((ring.schema, applicant_id))
+    if known is not None and known.told == told:
+        return OpenApplicant(known.key, _unwritten(applicant_id, known.key, known.profile_digest), told)
+    key = ring.new_data_key()
+    return OpenApplicant(key, _row(ring, applicant_id, key, details, ring.wrap(key, owner=applicant_id), None), told)
+
+
+def open_known(ring: Keyring, known: KnownApplicant, details: ApplicantDetails) -> OpenApplicant | None:
+    """The applicant as the table has it, with what is told now merged into the profile; None when they are erased."""
+    if known.wrapped_key is None or known.data_key_id is None:
+        return None
+    key = ring.unwrap(known.wrapped_key, key_id=known.data_key_id, owner=known.id)
+    sealed = known.sealed_profile or b""
+    stored = open_profile(ring, key, known.id, sealed)
+    merged = details.merged_into(stored)
+    digest = hashlib.sha256(sealed).digest()
+    if merged == stored:
+        return OpenApplicant(key, _unwritten(known.id, key, digest), _digest(details))
+    return OpenApplicant(key, _row(ring, known.id, key, merged, known.wrapped_key, digest), _digest(details))
+
+
+def remember(ring: Keyring, applicants: Iterable[OpenApplicant]) -> None:
+    """What was just stored is remembered, so that the next decision about these applicants needs one statement."""
+    with _lock:
+        for applicant in applicants:
+            row = applicant.row
+            digest = hashlib.sha256(row.sealed_profile).digest() if row.is_written else row.profile_digest or b""
+            _remembered[ring.schema, row.id] = _Remembered(applicant.key, digest, applicant.told)
+            _remembered.move_to_end((ring.schema, row.id))
+        while len(_remembered) > _REMEMBERED_AT_MOST:
+            _remembered.popitem(last=False)
+
+
+def open_profile(ring: Keyring, key: DataKey, applicant_id: uuid.UUID, sealed: bytes) -> ApplicantDetails:
+    """The details that were sealed for this applicant."""
+    return msgspec.json.decode(ring.unseal(key, sealed, table=TABLE, column="sealed_profile", owner=applicant_id), type=ApplicantDetails)
+
+
+def key_of(ring: Keyring, applicant: Applicant) -> DataKey | None:
+    """The applicant's own key, or None when they are erased."""
+    if applicant.wrapped_key is None or applicant.data_key_id is None:
+        return None
+    return ring.unwrap(applicant.wrapped_key, key_id=applicant.data_key_id, owner=applicant.id)
+
+
+def details_of(ring: Keyring, applicant: Applicant) -> ApplicantDetails | None:
+    """What is known of the applicant, or None when they are erased."""
+    key = key_of(ring, applicant)
+    return None if key is None else open_profile(ring, key, applicant.id, applicant.sealed_profile or b"")
+
+
+def _row(
+    ring: Keyring, applicant_id: uuid.UUID, key: DataKey, details: ApplicantDetails, wrapped: bytes, believed: bytes | None
+) -> ApplicantRow:
+    return ApplicantRow(
+        id=applicant_id,
+        data_key_id=key.id,
+        wrapped_key=wrapped,
+        sealed_profile=ring.seal(key, msgspec.json.encode(details), table=TABLE, column="sealed_profile", owner=applicant_id),
+        phone_index=ring.blind_index("phone", details.phone) if details.phone else None,
+        national_id_index=ring.blind_index("national_id", details.national_id) if details.national_id else None,
+        name_index=ring.blind_index("name", details.name) if details.name else None,
+        profile_digest=believed,
+        is_written=True,
+    )
+
+
+def _unwritten(applicant_id: uuid.UUID, key: DataKey, digest: bytes) -> ApplicantRow:
+    return ApplicantRow(applicant_id, key.id, b"", b"", None, None, None, digest, is_written=False)
+
+
+def _digest(details: ApplicantDetails) -> bytes:
+    return hashlib.sha256(msgspec.json.encode(details)).digest()

@@ -1,0 +1,79 @@
+"""What a decision keeps sealed: inputs, contributions and reasons, to the last bit."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from audit.services import canonical, timestamp
+from audit.vault import DataKey, Keyring
+from scoring.models import Decision
+
+TABLE = "scoring_decision"
+
+
+class SealedReason(msgspec.Struct, frozen=True, array_like=True):
+    """One reason as it was given."""
+
+    code: str
+    text: str
+    points: float
+    feature: str
+
+
+class DecisionContent(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one decision that says something about the applicant. MessagePack keeps every double's bits."""
+
+    inputs: dict[str, Any]
+    margin: float
+    base: float
+    contributions: dict[str, float]
+    reasons: list[SealedReason]
+
+
+def seal_content(ring: Keyring, key: DataKey, decision_id: object, content: DecisionContent) -> bytes:
+    """The content under the applicant's key, for this decision only."""
+    return ring.seal(key, msgspec.msgpack.encode(content), table=TABLE, column="sealed", owner=decision_id)
+
+
+def open_content(ring: Keyring, key: DataKey, decision: Decision) -> DecisionContent:
+    """The content of a stored decision. Raises SealBroken if the row is not what was stored."""
+    return msgspec.msgpack.decode(ring.unseal(key, decision.sealed, table=TABLE, column="sealed", owner=decision.id), type=DecisionContent)
+
+
+def decision_digest(columns: Mapping[str, Any], sealed: bytes) -> str:
+    """A digest over a decision's columns and its sealed content: in the audit event, it makes a later change of the row provable."""
+    attested = {name: _text(columns[name]) for name in _ATTESTED}
+    return hashlib.sha256(canonical({**attested, "sealed": hashlib.sha256(sealed).hexdigest()}).encode()).hexdigest()
+
+
+def stored_digest(decision: Decision) -> str:
+    """The digest over a decision as the table has it now."""
+    return decision_digest({name: getattr(decision, name) for name in _ATTESTED}, bytes(decision.sealed))
+
+
+_ATTESTED = (
+    "id",
+    "created_at",
+    "applicant_id",
+    "product_id",
+    "model_version_id",
+    "policy_id",
+    "revision",
+    "probability",
+    "score",
+    "band",
+    "outcome",
+    "answered_by",
+    "channel",
+)
+
+
+def _text(value: Any) -> str | int | None:
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, datetime):
+        return timestamp(value)
+    return value if value is None or isinstance(value, int) else str(value)

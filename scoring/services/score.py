@@ -1,0 +1,284 @@
+"""Scoring applicants: the one path of every decision, from checked inputs to an answer that is already durable."""
+
+import hmac
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from audit.actions import Action
+from audit.context import Actor
+from audit.errors import IdempotencyMismatch
+from audit.ids import uuid7
+from audit.services import Attempt, NewEvent, Receipt, new_event, receipt
+from audit.vault import Keyring, keyring, refresh_keyring
+from scoring import registry
+from scoring.applicants import ApplicantDetails, open_applicants, open_known, remember, told_about
+from scoring.engine.pipeline import Result, score
+from scoring.engine.reasons import Reason
+from scoring.errors import ApplicantErased, CredentialRevoked, StoreContended
+from scoring.models import Channel
+from scoring.sealed import DecisionContent, SealedReason, decision_digest, seal_content
+from scoring.store import Batch, DecisionRow, EarlierAnswer, KnownApplicant, SealedAnswer, Verdict, store
+
+__all__ = ["Answer", "ApplicantDetails", "Decided", "ScoreItem", "score_applicants", "score_once"]
+
+_REPEATS = 3
+_LONGEST = 2**31 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreItem:
+    """One applicant with inputs as the contract's validator returned them."""
+
+    applicant: ApplicantDetails
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """One decision as it was stored."""
+
+    id: uuid.UUID
+    created_at: datetime
+    applicant_id: uuid.UUID
+    reference: str
+    product: str
+    probability: float
+    score: int
+    band: str
+    outcome: str
+    reasons: tuple[Reason, ...]
+    contributions: Mapping[str, float]
+    base: float
+    answered_by: str
+    model_version: int | None
+    policy_version: int
+    channel: str
+    request_id: str
+    processing_ms: float
+    event: NewEvent = field(repr=False)
+    ring: Keyring = field(repr=False)
+
+    @property
+    def receipt(self) -> Receipt:
+        """The partner's signed promise that this decision is in the record."""
+        return receipt(event_id=self.event.id, leaf=self.event.leaf_hash, recorded_at=self.event.recorded_at, ring=self.ring)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a request with an Idempotency-Key: what was rendered now, or, byte for byte, what was answered before."""
+
+    status: int
+    body: bytes
+    is_replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Once:
+    attempt: Attempt
+    status: int
+    render: Callable[[Sequence[Decided]], bytes]
+
+
+def score_applicants(
+    *, product_slug: str, items: Sequence[ScoreItem], actor: Actor, channel: Channel, received_at: datetime | None = None
+) -> list[Decided]:
+    """Every item has a stored, recorded, announced decision, or none has.
+
+    Raises ProductUnknown, ApplicantErased, CredentialRevoked, StoreContended, and ContractViolation when the contract changed meanwhile."""
+    decided, _ = _Scoring(product_slug, items, actor, channel, received_at or datetime.now(UTC), None).run()
+    return decided
+
+
+def score_once(
+    *,
+    attempt: Attempt,
+    render: Callable[[Sequence[Decided]], bytes],
+    product_slug: str,
+    items: Sequence[ScoreItem],
+    actor: Actor,
+    channel: Channel,
+    received_at: datetime | None = None,
+    status: int = 201,
+) -> Answer:
+    """As `score_applicants`, once for this attempt: a repeat of it gets the first answer's bytes and decides nothing.
+
+    Raises IdempotencyMismatch when the key was used with another body."""
+    _, answer = _Scoring(product_slug, items, actor, channel, received_at or datetime.now(UTC), _Once(attempt, status, render)).run()
+    assert answer is not None
+    return answer
+
+
+class _Scoring:
+    """One call, and what it has found out so far: repeated as far as the store's verdict asks for."""
+
+    def __init__(
+        self, product_slug: str, items: Sequence[ScoreItem], actor: Actor, channel: Channel, received_at: datetime, once: _Once | None
+    ) -> None:
+        self.items, self.actor, self.channel, self.received_at, self.once = items, actor, channel, received_at, once
+        self.active = registry.active(product_slug)
+        self.results = self._score()
+        self._open(keyring())
+
+    def run(self) -> tuple[list[Decided], Answer | None]:
+        """Stores, and answers with what was stored or with what was answered before."""
+        for _ in range(1 + _REPEATS if self.items else 0):
+            now = datetime.now(UTC)
+            elapsed = min(max(0, round((now - self.received_at).total_seconds() * 1e6)), _LONGEST)
+            rows, decided = self._decide(now, elapsed)
+            kept, answer = self._answer(decided)
+            verdict = store(self._batch(rows, kept, now, elapsed))
+            if verdict.is_stored:
+                remember(self.ring, self.applicants.values())
+                return decided, answer
+            if not verdict.is_credential_valid:
+                raise CredentialRevoked
+            if verdict.earlier is not None:
+                return [], self._replayed(verdict.earlier)
+            self._catch_up(verdict)
+        if self.items:
+            raise StoreContended
+        return [], None
+
+    def _score(self) -> list[Result]:
+        return score(self.active.model, self.active.policy, [item.values for item in self.items])
+
+    def _open(self, ring: Keyring) -> None:
+        self.ring = ring
+        self.told = told_about(ring, (item.applicant for item in self.items))
+        self.ids = [ring.applicant_id(item.applicant.reference) for item in self.items]
+        self.applicants = open_applicants(ring, self.told)
+
+    def _catch_up(self, verdict: Verdict) -> None:
+        """What the store found out of date is up to date. Raises ApplicantErased."""
+        if not verdict.is_keyring_current:
+            self._open(refresh_keyring())
+        if not verdict.is_product_current:
+            self.active = registry.refresh(self.active)
+            for item in self.items:
+                self.active.validator.check(item.values)
+            self.results = self._score()
+        erased = {known.id for known in verdict.known if not self._recognise(known)}
+        if erased:
+            raise ApplicantErased([at for at, applicant_id in enumerate(self.ids) if applicant_id in erased])
+
+    def _recognise(self, known: KnownApplicant) -> bool:
+        opened = open_known(self.ring, known, self.told[known.id])
+        if opened is not None:
+            self.applicants[known.id] = opened
+        return opened is not None
+
+    def _decide(self, now: datetime, elapsed: int) -> tuple[list[DecisionRow], list[Decided]]:
+        rows, decided = [], []
+        for item, applicant_id, result in zip(self.items, self.ids, self.results, strict=True):
+            row = self._row(item, applicant_id, result, now)
+            rows.append(row)
+            decided.append(self._decided(item, row, result, now, elapsed))
+        return rows, decided
+
+    def _row(self, item: ScoreItem, applicant_id: uuid.UUID, result: Result, now: datetime) -> DecisionRow:
+        decision_id = uuid7()
+        sealed = seal_content(self.ring, self.applicants[applicant_id].key, decision_id, content_of(item.values, result))
+        columns = {
+            "id": decision_id,
+            "created_at": now,
+            "applicant_id": applicant_id,
+            "product_id": self.active.product_id,
+            "model_version_id": self.active.model_version_id,
+            "policy_id": self.active.policy_id,
+            "revision": self.active.revision,
+            "probability": result.probability,
+            "score": result.score,
+            "band": result.band,
+            "outcome": result.outcome,
+            "answered_by": result.answered_by,
+            "channel": self.channel,
+        }
+        event = new_event(
+            action=Action.DECISION_MADE,
+            actor=self.actor,
+            object_kind="decision",
+            object_id=decision_id,
+            detail={"product": self.active.slug, "outcome": str(result.outcome), "digest": decision_digest(columns, sealed)},
+            recorded_at=now,
+        )
+        return DecisionRow(
+            decision_id, applicant_id, result.probability, result.score, str(result.band), str(result.outcome), sealed, event, uuid7()
+        )
+
+    def _decided(self, item: ScoreItem, row: DecisionRow, result: Result, now: datetime, elapsed: int) -> Decided:
+        return Decided(
+            id=row.id,
+            created_at=now,
+            applicant_id=row.applicant_id,
+            reference=item.applicant.reference,
+            product=self.active.slug,
+            probability=result.probability,
+            score=result.score,
+            band=row.band,
+            outcome=row.outcome,
+            reasons=tuple(result.reasons),
+            contributions=result.contributions,
+            base=result.base,
+            answered_by=str(result.answered_by),
+            model_version=self.active.model_version,
+            policy_version=self.active.policy_version,
+            channel=str(self.channel),
+            request_id=self.actor.request_id,
+            processing_ms=elapsed / 1000,
+            event=row.event,
+            ring=self.ring,
+        )
+
+    def _answer(self, decided: Sequence[Decided]) -> tuple[SealedAnswer | None, Answer | None]:
+        if self.once is None:
+            return None, None
+        body = self.once.render(decided)
+        # An answer about one applicant is sealed under that applicant's key, so that erasing them ends its replay too.
+        only = self.ids[0] if len(self.told) == 1 else None
+        key = self.ring.partner_key if only is None else self.applicants[only].key
+        sealed = self.ring.seal(key, body, table="audit_idempotency", column="sealed_response", owner=self.once.attempt.owner)
+        return SealedAnswer(uuid7(), self.once.attempt, self.once.status, sealed, only), Answer(self.once.status, body, is_replayed=False)
+
+    def _replayed(self, earlier: EarlierAnswer) -> Answer:
+        assert self.once is not None
+        attempt = self.once.attempt
+        if not hmac.compare_digest(earlier.body_digest, attempt.body_digest):
+            raise IdempotencyMismatch
+        key = self.ring.partner_key
+        if earlier.applicant_id is not None:
+            if earlier.wrapped_key is None or earlier.data_key_id is None:
+                raise ApplicantErased(range(len(self.items)))
+            key = self.ring.unwrap(earlier.wrapped_key, key_id=earlier.data_key_id, owner=earlier.applicant_id)
+        body = self.ring.unseal(key, earlier.sealed, table="audit_idempotency", column="sealed_response", owner=attempt.owner)
+        return Answer(earlier.status, body, is_replayed=True)
+
+    def _batch(self, rows: Sequence[DecisionRow], kept: SealedAnswer | None, now: datetime, elapsed: int) -> Batch:
+        return Batch(
+            product_id=self.active.product_id,
+            revision=self.active.revision,
+            model_version_id=self.active.model_version_id,
+            policy_id=self.active.policy_id,
+            keyring_id=self.ring.wrap_id,
+            actor=self.actor,
+            channel=str(self.channel),
+            now=now,
+            processing_microseconds=elapsed,
+            applicants=[applicant.row for applicant in self.applicants.values()],
+            decisions=rows,
+            answer=kept,
+        )
+
+
+def content_of(values: Mapping[str, Any], result: Result) -> DecisionContent:
+    """What a decision keeps sealed."""
+    return DecisionContent(
+        inputs=dict(values),
+        margin=result.margin,
+        base=result.base,
+        contributions=dict(result.contributions),
+        reasons=[SealedReason(reason.code, reason.text, reason.points, reason.feature) for reason in result.reasons],
+    )
