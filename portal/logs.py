@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 _DETAIL = re.compile(r"^(DETAIL|CONTEXT|HINT|QUERY|PARAMETERS|LINE \d+):.*$", re.MULTILINE)
-_FORBIDDEN = {"request", "status_code", "server_time", "_record", "_from_structlog", "params", "sql"}
+_EXTRA = {"task", "schema", "duty", "partner", "status_code"}  # of `extra=`; anything else, such as the request, stays out
 
 
 def without_rows(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -15,8 +15,6 @@ def without_rows(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
     for name in ("exception", "event"):
         if isinstance(event.get(name), str):
             event[name] = _DETAIL.sub(r"\1: removed", event[name])
-    for name in _FORBIDDEN:
-        event.pop(name, None)
     return event
 
 
@@ -38,7 +36,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processors": [*finish, structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
-        "foreign_pre_chain": shared,
+        "foreign_pre_chain": [*shared, structlog.stdlib.ExtraAdder(allow=_EXTRA)],
     }
     return {
         "version": 1,

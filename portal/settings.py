@@ -210,7 +210,7 @@ DATABASES = {"default": _database(DATABASE_URL)}
 
 REDIS_URL = env.secret("REDIS_URL") or embedded.redis_url()
 REDIS_TIMEOUT_SECONDS = 0.25
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "django_tenants.cache.make_key"}}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "partners.tenancy.cache_key"}}
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
