@@ -27,6 +27,7 @@ MAX_LINES_PER_ROW = 200         # an unclosed quote otherwise swallows the rest 
 BATCH_ROWS = 8_192
 DELIMITERS = (",", ";", "\t", "|")
 RISKY_LEADS = ("=", "+", "-", "@", "\t", "\r")
+_LEADS = frozenset(RISKY_LEADS)
 _CALL = re.compile(r"[(|!]")
 _UNCLOSED = "look for a quote that is not closed near this line"
 
@@ -103,12 +104,13 @@ class TableReader:
                 f"has {len(cells)} cells, the header has {len(self.columns)}", row=number,
                 fix="make every row as wide as the header; put double quotes around a cell that contains the separator",
             )
-        for name, cell in zip(self.columns, cells, strict=True):
-            if len(cell) > MAX_CELL:
-                return TableError(f"is longer than {MAX_CELL} characters", row=number, column=name, fix=f"shorten it, or {_UNCLOSED}")
-            if is_formula(cell):
+        if max(map(len, cells)) > MAX_CELL:
+            longest = max(zip(self.columns, cells, strict=True), key=lambda pair: len(pair[1]))[0]
+            return TableError(f"is longer than {MAX_CELL} characters", row=number, column=longest, fix=f"shorten it, or {_UNCLOSED}")
+        for place, cell in enumerate(cells):
+            if cell[:1] in _LEADS and is_formula(cell):
                 fix = "save the sheet as values and export it again"
-                return TableError("is a spreadsheet formula, not a value", row=number, column=name, fix=fix)
+                return TableError("is a spreadsheet formula, not a value", row=number, column=self.columns[place], fix=fix)
         return None
 
     def _open(self, source: Path | BinaryIO) -> BinaryIO:
