@@ -38,8 +38,8 @@ ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
 # --- applications -----------------------------------------------------------------------------------------------------
 
 SHARED_APPS = [
+    "partners",  # before django_tenants, whose migrate command it replaces
     "django_tenants",
-    "partners",
     "partners.accounts",
     "django.contrib.contenttypes",
     "django.contrib.auth",

@@ -1,0 +1,102 @@
+"""Users, API keys and refresh tokens: one set in each partner's schema, one in the shared schema for operators."""
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower, Now
+
+from audit.ids import uuid7
+from partners.accounts.roles import Permission, Role, permissions_of
+
+
+class People(BaseUserManager["User"]):
+    """Finds people by e-mail address, whatever its case."""
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        """The user with this e-mail address."""
+        return self.get(email=(username or "").strip().lower())
+
+
+class User(AbstractBaseUser):
+    """A person who works for the partner. `token_epoch` goes up when every token of theirs must end."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=100)
+    role = models.CharField(max_length=12, choices=Role)
+    is_active = models.BooleanField(default=True)
+    is_staff = models.BooleanField(default=False)
+    language = models.CharField(max_length=8, default="en")
+    time_zone = models.CharField(max_length=40, default="UTC")
+    token_epoch = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[People] = People()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = ["name", "role"]
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="user_role_known"),
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def allows(self, permission: Permission) -> bool:
+        """Whether this person may do it now."""
+        return self.is_active and permission in permissions_of(self.role)
+
+
+class ApiKey(models.Model):
+    """A machine's credential. Only its SHA-256 is kept; `hint` is its last four characters."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=80)
+    kind = models.CharField(max_length=8, default="live")
+    digest = models.BinaryField(max_length=32, unique=True)
+    hint = models.CharField(max_length=4)
+    scopes = models.JSONField(default=list)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    replaced_by = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="replaces")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(kind__in=["live"]), name="apikey_kind_known")]
+
+    def __str__(self) -> str:
+        return f"{self.name} (…{self.hint})"
+
+
+class RefreshToken(models.Model):
+    """One refresh token, by digest. A family is what one login led to; using a member twice ends the family."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    family = models.UUIDField(db_index=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="refresh_tokens")
+    digest = models.BinaryField(max_length=32, unique=True)
+    issued_at = models.DateTimeField(db_default=Now())
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class LoginAttempt(models.Model):
+    """Failed logins of one e-mail address or network address since `began_at`, as a keyed hash of it."""
+
+    subject = models.BinaryField(max_length=32, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    began_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return bytes(self.subject).hex()[:8]

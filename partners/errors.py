@@ -1,0 +1,27 @@
+"""What can go wrong with partners and the people and keys of a partner."""
+
+from audit.errors import DomainError
+
+
+class NoPartner(DomainError):
+    """This belongs to a partner, and no partner's schema is in force."""
+
+    code = "no_partner"
+
+
+class PartnerUnknown(DomainError):
+    """There is no partner of this name: see `manage.py create_partner --help`."""
+
+    code = "partner_unknown"
+
+
+class PartnerExists(DomainError):
+    """A partner with this slug exists already."""
+
+    code = "partner_exists"
+
+
+class PartnerRefused(DomainError):
+    """The partner's details cannot be used."""
+
+    code = "partner_refused"

@@ -1,0 +1,27 @@
+"""`manage.py migrate`: the shared schema and every partner's, resumable; replaces the commands of Django and django-tenants."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from partners.migrating import migrate_all
+
+
+class Command(BaseCommand):
+    """`manage.py migrate`."""
+
+    help = "Bring the shared schema and every partner's schema up to date. Stopped half-way, run it again."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="accepted for compatibility; nothing is asked")
+        parser.add_argument("--database", default="default", help="accepted for compatibility")
+        parser.add_argument("--run-syncdb", action="store_true", help="accepted for compatibility")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Prints each schema it changes."""
+        quiet = options["verbosity"] == 0
+        changed = migrate_all(report=lambda line: None if quiet else self.stderr.write(line))
+        if not quiet:
+            self.stdout.write(f"{len(changed)} schemas brought up to date." if changed else "Every schema is up to date.")

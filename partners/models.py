@@ -1,0 +1,57 @@
+"""Partners and the hosts they answer on: the only business tables of the public schema."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django_tenants.models import DomainMixin, TenantMixin
+
+
+class Plan(models.TextChoices):
+    """What a partner pays for; settings.PLAN_REQUESTS_PER_HOUR says what it allows."""
+
+    FREE = "free", "Free"
+    PRO = "pro", "Pro"
+    ENTERPRISE = "enterprise", "Enterprise"
+
+
+class Partner(TenantMixin):    # type: ignore[misc]
+    """A lender: a row here, a schema and a database role. `slug` is its host name and is never changed."""
+
+    slug = models.SlugField(max_length=30, unique=True)
+    name = models.CharField(max_length=100)
+    country = models.CharField(max_length=2)
+    currency = models.CharField(max_length=3)
+    plan = models.CharField(max_length=12, choices=Plan, default=Plan.FREE)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now())
+
+    auto_create_schema = False    # partners.services.create_partner makes it, as the owner
+    auto_drop_schema = False
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(plan__in=Plan.values), name="partner_plan_known"),
+            models.CheckConstraint(condition=Q(slug__regex=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"), name="partner_slug_well_formed"),
+            models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="partner_country_well_formed"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="partner_currency_well_formed"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def save(self, *arguments: Any, **named: Any) -> None:
+        """Writes the row alone; the library would also want to make the schema here."""
+        models.Model.save(self, *arguments, **named)
+
+
+class Domain(DomainMixin):    # type: ignore[misc]
+    """A host name that leads to a partner."""
+
+    def __str__(self) -> str:
+        return str(self.domain)
+
+    def save(self, *arguments: Any, **named: Any) -> None:
+        """Writes the row alone."""
+        models.Model.save(self, *arguments, **named)

@@ -1,0 +1,102 @@
+"""Database roles: one that owns everything, one for the shared tables, one for each partner; and what each may do."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+from django.apps import apps
+from django.db import connection
+from psycopg import sql
+
+PUBLIC = "public"
+_LONGEST = 63
+_INHERIT_SYNTAX = 16_00_00    # GRANT ... WITH INHERIT came with PostgreSQL 16; before, NOINHERIT on the login alone decides
+_EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
+
+
+def role_name(database: str, part: str) -> str:
+    """The role of a schema (or "owner") in this database; roles are shared by all databases of a server."""
+    name = f"{database}_{part}"
+    if len(name.encode()) <= _LONGEST:
+        return name
+    return f"{hashlib.sha256(database.encode()).hexdigest()[:12]}_{part}"
+
+
+def current_role_name(part: str) -> str:
+    """`role_name` in the database of the default connection."""
+    return role_name(str(connection.settings_dict["NAME"]), part)
+
+
+def ensure_shared_roles() -> None:
+    """The owner and the role of the public state exist, and the login may take them. Call in the login state."""
+    database = sql.Identifier(str(connection.settings_dict["NAME"]))
+    owner = _ensure_role(current_role_name("owner"))
+    shared = _ensure_role(current_role_name(PUBLIC))
+    _run(sql.SQL("GRANT CREATE ON DATABASE {} TO {}").format(database, owner))
+    _run(sql.SQL("REVOKE ALL ON SCHEMA public FROM PUBLIC"))
+    _run(sql.SQL("GRANT ALL ON SCHEMA public TO {}").format(owner))
+    _run(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(shared))
+
+
+def ensure_partner_role(schema: str) -> None:
+    """The partner's role exists and the login may take it. Call in the login state."""
+    _ensure_role(current_role_name(schema))
+
+
+def make_schema(schema: str) -> None:
+    """The schema exists and its role may look into it. Call in the owner state."""
+    _run(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+    _run(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), sql.Identifier(current_role_name(schema))))
+
+
+def grant_tables(schema: str) -> None:
+    """The schema's role may do with each table what its app says, and nothing else. Call in the owner state, after migrating."""
+    role = sql.Identifier(current_role_name(schema))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT c.relname FROM pg_class c WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p')", [f'"{schema}"'])
+        tables = [name for (name,) in cursor.fetchall()]
+    statements = [sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(sql.Identifier(schema), role)]
+    for table in tables:
+        if rights := _rights(schema, table):
+            statements.append(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(schema, table), role))    # type: ignore[arg-type]
+    statements.append(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(sql.Identifier(schema), role))
+    _run(sql.SQL("; ").join(statements))
+
+
+def _rights(schema: str, table: str) -> str:
+    if table == "django_migrations":
+        return ""
+    if table in _declared("append_only_tables"):
+        return "SELECT, INSERT"
+    if schema == PUBLIC and table in _declared("read_only_tables"):
+        return "SELECT"
+    return _EVERYTHING
+
+
+def _declared(attribute: str) -> set[str]:
+    """The tables that apps declare under this attribute of their AppConfig."""
+    declared: Iterable[Iterable[str]] = (getattr(app, attribute, ()) for app in apps.get_app_configs())
+    return {table for tables in declared for table in tables}
+
+
+def _ensure_role(name: str) -> sql.Identifier:
+    role = sql.Identifier(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
+        if cursor.fetchone() is None:
+            _run(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(role))
+    if _server_version() >= _INHERIT_SYNTAX:
+        _run(sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE").format(role))
+    else:
+        _run(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+    return role
+
+
+def _server_version() -> int:
+    connection.ensure_connection()
+    return int(connection.connection.info.server_version)
+
+
+def _run(statement: Any) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.as_string(connection.connection))

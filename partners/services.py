@@ -1,0 +1,62 @@
+"""Writes about partners: making one, with its schema, role, keys and host."""
+
+import re
+
+from django.conf import settings
+from django.db import transaction
+
+from audit.actions import Action
+from audit.context import Actor
+from audit.services import record
+from audit.vault import ensure_keyring
+from partners.codes import COUNTRIES, CURRENCIES
+from partners.errors import PartnerExists, PartnerRefused
+from partners.migrating import migrate_schema
+from partners.models import Domain, Partner, Plan
+from partners.postgres.roles import PUBLIC, ensure_partner_role, grant_tables, make_schema
+from partners.tenancy import as_login, as_owner, schema_of, tenant_context
+
+SLUG = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}")
+RESERVED = {"public", "www", "api", "admin", "app", "static", "docs", "status", "mail"}
+
+
+def create_partner(*, slug: str, name: str, country: str, currency: str, plan: str = Plan.FREE, actor: Actor) -> Partner:
+    """The partner exists with its schema, database role, keys and host. Raises PartnerRefused or PartnerExists; a half-made one is taken up again."""
+    country, currency = country.upper(), currency.upper()
+    _check(slug=slug, name=name, country=country, currency=currency, plan=plan)
+    schema = schema_of(slug)
+    if Partner.objects.filter(slug=slug).exists():
+        raise PartnerExists(f"A partner {slug} exists already; choose another slug.")
+    _prepare(schema)
+    with as_owner(PUBLIC), transaction.atomic():
+        partner = Partner(slug=slug, schema_name=schema, name=name.strip(), country=country, currency=currency, plan=plan)
+        partner.save(force_insert=True)
+        Domain(domain=f"{slug}.{settings.BASE_DOMAIN}", tenant=partner, is_primary=True).save(force_insert=True)
+        with tenant_context(schema):
+            ensure_keyring()
+            detail = {"plan": plan, "country": country, "currency": currency}
+            record(action=Action.PARTNER_CREATED, actor=actor, object_kind="partner", object_id=slug, detail=detail)
+    return partner
+
+
+def _prepare(schema: str) -> None:
+    """The partner's role and an empty, migrated schema that this role may use."""
+    with as_login():
+        ensure_partner_role(schema)
+    with as_owner(schema):
+        make_schema(schema)
+        migrate_schema()
+        grant_tables(schema)
+
+
+def _check(*, slug: str, name: str, country: str, currency: str, plan: str) -> None:
+    if not SLUG.fullmatch(slug) or slug in RESERVED:
+        raise PartnerRefused(f"{slug!r} cannot be a slug: 2 to 30 small letters, digits and single hyphens, a letter first, and none of {', '.join(sorted(RESERVED))}.")
+    if not name.strip() or len(name) > 100:
+        raise PartnerRefused("The name needs 1 to 100 characters.")
+    if country not in COUNTRIES:
+        raise PartnerRefused(f"{country!r} is not an ISO 3166 country code; Kenya is KE, Senegal SN, Brazil BR.")
+    if currency not in CURRENCIES:
+        raise PartnerRefused(f"{currency!r} is not an ISO 4217 currency code; the Kenyan shilling is KES, the West African franc XOF.")
+    if plan not in Plan.values:
+        raise PartnerRefused(f"{plan!r} is not a plan: {', '.join(Plan.values)}.")
