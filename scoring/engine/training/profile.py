@@ -176,7 +176,7 @@ class ColumnProfile:
     @cached_property
     def looks_personal(self) -> str:
         """Why the column seems to hold personal data, or ''. Two or three codes under 'telephone' are an answer, not a number to call."""
-        if self.is_numeric and not self.words & PERSONAL_WORDS:
+        if self.is_numeric and not self.words & PERSONAL_WORDS and not any(text.startswith("+") for text in self.texts[:500]):
             return ""
         if self.distinct > 20 and self._share(_EMAIL) > 0.5:
             return "it holds e-mail addresses"
