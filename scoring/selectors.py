@@ -23,7 +23,7 @@ from scoring.models import AnsweredBy, Applicant, BandCode, Channel, Decision, M
 from scoring.sealed import DecisionContent, SealedReason, open_content, stored_digest
 
 PAGE = 25
-_LOWEST, _HIGHEST, _BIN = 300, 850, 50
+_LOWEST, _BIN, _BINS = 300, 50, 11
 
 
 # ---- decisions
@@ -305,7 +305,7 @@ class DayVolume:
 
 @dataclass(frozen=True, slots=True)
 class ScoreBin:
-    """How many decisions have a score from `low` to below `high`; the last bin holds the highest score alone."""
+    """How many decisions have a score from `low` to below `high`; the last bin holds the highest score too."""
 
     low: int
     high: int
@@ -342,8 +342,8 @@ def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
     volume: dict[date, Counter[str]] = {first + timedelta(days=day): Counter() for day in range(days)}
     bins, outcomes, bands, answers, products = Counter[int](), Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for day, at, outcome, band, answer, product, count in groups:
-        volume[day][outcome] += count
-        for counter, value in ((bins, at), (outcomes, outcome), (bands, band), (answers, answer), (products, product)):
+        volume.setdefault(day, Counter())[outcome] += count  # midnight may have passed since `today`
+        for counter, value in ((bins, min(at, _BINS - 1)), (outcomes, outcome), (bands, band), (answers, answer), (products, product)):
             counter[value] += count
     median = recent.aggregate(median=_Median("processing_microseconds"))["median"]
     return Overview(
@@ -351,7 +351,7 @@ def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
         since=since,
         total=outcomes.total(),
         volume=tuple(DayVolume(day, *(counted[outcome] for outcome in OutcomeCode.values)) for day, counted in volume.items()),
-        histogram=tuple(ScoreBin(low, min(low + _BIN, _HIGHEST), bins[at]) for at, low in enumerate(range(_LOWEST, _HIGHEST + 1, _BIN))),
+        histogram=tuple(ScoreBin(_LOWEST + at * _BIN, _LOWEST + (at + 1) * _BIN, bins[at]) for at in range(_BINS)),
         by_outcome={outcome: outcomes[outcome] for outcome in OutcomeCode.values},
         by_band={band: bands[band] for band in BandCode.values},
         by_answer={answer: answers[answer] for answer in AnsweredBy.values},

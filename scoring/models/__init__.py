@@ -3,7 +3,7 @@
 from scoring.models.applicant import Applicant
 from scoring.models.decision import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
 from scoring.models.job import Job
-from scoring.models.product import ModelVersion, Policy, Product, Promotion
+from scoring.models.product import ModelVersion, Policy, Product, ProductRevision, Promotion
 
 __all__ = [
     "AnsweredBy",
@@ -16,5 +16,6 @@ __all__ = [
     "OutcomeCode",
     "Policy",
     "Product",
+    "ProductRevision",
     "Promotion",
 ]

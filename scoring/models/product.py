@@ -8,7 +8,8 @@ from audit.ids import uuid7
 
 
 class Product(models.Model):
-    """What is predicted for whom. `revision` goes up by one whenever champion, policy or rules change; decisions are guarded by it.
+    """What is predicted for whom. The database raises `revision` by one whenever definition, champion or policy change; decisions are
+    guarded by it, and `revisions` keeps what each one meant.
 
     A product is made together with its first policy: foreign keys are checked at commit, so either row may come first."""
 
@@ -31,6 +32,25 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+
+class ProductRevision(models.Model):
+    """What was in force for a product from one change to the next, written by the database itself whenever a product changes."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="revisions")
+    revision = models.PositiveIntegerField()
+    definition = models.JSONField()
+    champion = models.ForeignKey("scoring.ModelVersion", null=True, on_delete=models.PROTECT, related_name="+")
+    policy = models.ForeignKey("scoring.Policy", on_delete=models.PROTECT, related_name="+")
+    began_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-revision"]
+        constraints = [models.UniqueConstraint(fields=["product", "revision"], name="productrevision_one_number")]
+
+    def __str__(self) -> str:
+        return f"revision {self.revision}"
 
 
 class ModelVersion(models.Model):
