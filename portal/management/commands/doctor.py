@@ -73,8 +73,8 @@ def examine() -> Iterator[Finding]:
         yield finding
     yield from _guarded("redis", _redis, "Start Redis, or correct REDIS_URL. Decisions go on without it.", RedisError)
     if reachable:
-        yield from _guarded("migrations", _migrations, "Run `manage.py migrate_schemas`.", DatabaseError)
-        yield from _guarded("keys", _keys, "Run `manage.py migrate_schemas`, then look again.", DatabaseError)
+        yield from _guarded("migrations", _migrations, "Run `manage.py migrate`.", DatabaseError)
+        yield from _guarded("keys", _keys, "Run `manage.py migrate`, then look again.", DatabaseError)
         yield from _guarded("clock", _clock, "Start PostgreSQL, or correct DATABASE_URL.", DatabaseError)
     yield _disk()
 
@@ -124,7 +124,7 @@ def _redis() -> Iterator[Finding]:
 def _migrations() -> Iterator[Finding]:
     outdated = sorted(outdated_schemas())
     if outdated:
-        yield Finding("migrations", f"{len(outdated)} schemas are behind: {', '.join(outdated[:5])}", "Run `manage.py migrate_schemas`.")
+        yield Finding("migrations", f"{len(outdated)} schemas are behind: {', '.join(outdated[:5])}", "Run `manage.py migrate`.")
     else:
         yield Finding("migrations", f"public and {Partner.objects.exclude(schema_name='public').count()} partners' schemas are up to date")
 

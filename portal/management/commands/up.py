@@ -38,7 +38,7 @@ class Command(BaseCommand):
         """Migrates, seeds when asked to, and runs until it is told to stop."""
         _check_port(options["host"], options["port"])
         folder = _state_folder()
-        call_command("migrate_schemas", verbosity=0)
+        call_command("migrate", verbosity=0)
         environment = _environment()
         if options["demo"]:
             _seed(environment)

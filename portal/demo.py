@@ -1,0 +1,192 @@
+"""The demo: two partners with people, a product, a promoted model and scored applicants; made once, found again later."""
+
+import csv
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.management import call_command
+
+from audit.context import SYSTEM
+from audit.vault import keyring
+from partners.accounts.models import ApiKey, User
+from partners.accounts.roles import Role
+from partners.accounts.services import create_api_key, create_user
+from partners.models import Partner, Plan
+from partners.services import create_partner
+from partners.tenancy import public_context, tenant_context
+from portal.embedded import home
+from scoring import registry
+from scoring.engine.synthetic import market_loans
+from scoring.models import Applicant, Channel, Product
+from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
+
+PRODUCT = "market-loan"
+APPLICANTS = 300
+TRAINING_ROWS = 3_000
+NOT_INPUTS = {"loan_id", "defaulted", "gender"}
+FIRST_NAMES = ("Amina", "Wanjiru", "Otieno", "Fatou", "Moussa", "Achieng", "Ibrahim", "Njeri", "Awa", "Kamau", "Mariama", "Cheikh")
+LAST_NAMES = ("Kariuki", "Diop", "Odhiambo", "Ndiaye", "Mwangi", "Sow", "Wafula", "Fall", "Chebet", "Ba", "Mutua", "Gueye")
+
+
+@dataclass(frozen=True)
+class DemoPartner:
+    """A partner of the demo."""
+
+    slug: str
+    name: str
+    country: str
+    currency: str
+    language: str
+    time_zone: str
+    phone_prefix: str
+    seed: int
+
+
+PARTNERS = (
+    DemoPartner("umoja", "Umoja Lending", "KE", "KES", "en", "Africa/Nairobi", "+2547", 11),
+    DemoPartner("soleil", "Soleil Microfinance", "SN", "XOF", "fr", "Africa/Dakar", "+2217", 12),
+)
+
+
+def path() -> Path:
+    """Where the demo's passwords and keys are kept, readable by its owner only."""
+    return home() / "demo.json"
+
+
+def seed(report: Callable[[str], None]) -> dict[str, Any]:
+    """Both partners are there, whole. Whatever is there already stays as it is."""
+    access = _kept()
+    for demo in PARTNERS:
+        _partner(demo, access.setdefault(demo.slug, {"passwords": {}, "api_key": "", "product": PRODUCT}), report)
+        _keep(access)
+    return access
+
+
+def instructions(access: Mapping[str, Any], port: int) -> Iterator[str]:
+    """How to get in: addresses, logins, and a decision by curl."""
+    for demo in PARTNERS:
+        yield ""
+        yield f"{demo.name}: http://{demo.slug}.localhost:{port}"
+        for email, password in access[demo.slug]["passwords"].items():
+            yield f"    {email:<32} {password}"
+        yield f"    API key  {access[demo.slug]['api_key']}"
+    first = PARTNERS[0]
+    yield ""
+    yield "A decision:"
+    yield curl(first.slug, access[first.slug]["api_key"], port)
+    yield ""
+
+
+def curl(slug: str, api_key: str, port: int) -> str:
+    """One line for a shell that scores an applicant."""
+    inputs = {name: value for name, value in market_loans(1, seed=99)[0].items() if name not in NOT_INPUTS}
+    body = {"product": PRODUCT, "applicant": {"reference": "A-1001"}, "inputs": inputs}
+    return (
+        f"curl -sS -X POST http://{slug}.localhost:{port}/api/v1/scores -H 'X-API-Key: {api_key}' -H 'Content-Type: application/json' "
+        f"-H 'Idempotency-Key: first-decision' -d '{json.dumps(body)}'"
+    )
+
+
+def _partner(demo: DemoPartner, access: dict[str, Any], report: Callable[[str], None]) -> None:
+    with public_context():
+        partner = Partner.objects.filter(slug=demo.slug).first()
+    if partner is None:
+        report(f"making {demo.name}")
+        partner = create_partner(
+            slug=demo.slug, name=demo.name, country=demo.country, currency=demo.currency, plan=Plan.ENTERPRISE, actor=SYSTEM
+        )
+    with tenant_context(partner):
+        _people(demo, access)
+        _key(demo, access)
+        if not Product.objects.filter(slug=PRODUCT, champion__isnull=False).exists():
+            report(f"training {PRODUCT} for {demo.name}")
+            _product(demo)
+        _applicants(demo, report)
+
+
+def _people(demo: DemoPartner, access: dict[str, Any]) -> None:
+    for role in Role:
+        email = f"{role.value.replace('_', '-')}@{demo.slug}.example"
+        password = access["passwords"].setdefault(email, secrets.token_urlsafe(12))
+        if not User.objects.filter(email=email).exists():
+            create_user(email=email, role=role, password=password, name=_name(demo, len(email)), language=demo.language,
+                        time_zone=demo.time_zone, actor=SYSTEM)  # fmt: skip
+
+
+def _key(demo: DemoPartner, access: dict[str, Any]) -> None:
+    if not access["api_key"] or not ApiKey.objects.filter(name="demo").exists():
+        access["api_key"] = create_api_key(name="demo", actor=SYSTEM).secret
+
+
+def _product(demo: DemoPartner) -> None:
+    """By the same commands a partner's data scientist uses."""
+    table = home() / "demo" / f"{demo.slug}-{PRODUCT}.csv"
+    table.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_table(table, market_loans(TRAINING_ROWS, seed=demo.seed))
+    quiet = {"stdout": open(os.devnull, "w"), "stderr": open(os.devnull, "w")}  # noqa: SIM115
+    if not Product.objects.filter(slug=PRODUCT).exists():
+        call_command("create_product", demo.slug, PRODUCT, from_csv=str(table), target="defaulted", positive="1", id="loan_id",
+                     protected="gender", **quiet)  # fmt: skip
+    call_command("train_model", demo.slug, PRODUCT, csv=str(table), **quiet)
+    call_command("promote_model", demo.slug, PRODUCT, 1, **quiet)
+
+
+def write_table(table: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows as a CSV file; what is unknown is an empty cell."""
+    with table.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
+
+
+def _applicants(demo: DemoPartner, report: Callable[[str], None]) -> None:
+    ring = keyring()
+    ids = {number: ring.applicant_id(_reference(demo, number)) for number in range(APPLICANTS)}
+    known = set(Applicant.objects.filter(id__in=ids.values()).values_list("id", flat=True))
+    missing = [number for number, applicant_id in ids.items() if applicant_id not in known]
+    if not missing:
+        return
+    report(f"scoring {len(missing)} applicants of {demo.name}")
+    loans = market_loans(APPLICANTS, seed=demo.seed + 100)
+    validator = registry.active(PRODUCT).validator
+    items = [
+        ScoreItem(
+            ApplicantDetails(
+                reference=_reference(demo, number), name=_name(demo, number),
+                phone=f"{demo.phone_prefix}{10_000_000 + number * 7919 % 89_999_999}", national_id=f"{demo.country}{20_000_000 + number}",
+                birth_date=None,
+            ),
+            validator.check({name: value for name, value in loans[number].items() if name not in NOT_INPUTS}),
+        )
+        for number in missing
+    ]  # fmt: skip
+    for start in range(0, len(items), 50):
+        score_applicants(product_slug=PRODUCT, items=items[start : start + 50], actor=SYSTEM, channel=Channel.BATCH)
+
+
+def _reference(demo: DemoPartner, number: int) -> str:
+    return f"{demo.slug[0].upper()}-{number + 1:04d}"
+
+
+def _name(demo: DemoPartner, number: int) -> str:
+    return f"{FIRST_NAMES[(number + demo.seed) % len(FIRST_NAMES)]} {LAST_NAMES[(number * 5 + demo.seed) % len(LAST_NAMES)]}"
+
+
+def _kept() -> dict[str, Any]:
+    try:
+        kept: dict[str, Any] = json.loads(path().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return kept
+
+
+def _keep(access: Mapping[str, Any]) -> None:
+    part = path().with_suffix(f".{os.getpid()}")
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        json.dump(access, file, indent=2)
+    part.replace(path())
