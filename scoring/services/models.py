@@ -25,11 +25,19 @@ def store_model_version(*, product_slug: str, bundle: bytes, estimator: str, met
     product = locked_product(product_slug)
     last = product.versions.aggregate(last=Max("version"))["last"] or 0
     version = ModelVersion.objects.create(
-        product=product, version=last + 1, estimator=estimator, bundle=bundle, bundle_sha256=hashlib.sha256(bundle).digest(),
-        metrics=dict(metrics), trained_by=actor.label,
+        product=product,
+        version=last + 1,
+        estimator=estimator,
+        bundle=bundle,
+        bundle_sha256=hashlib.sha256(bundle).digest(),
+        metrics=dict(metrics),
+        trained_by=actor.label,
     )
     record(
-        action=Action.MODEL_STORED, actor=actor, object_kind="model_version", object_id=version.id,
+        action=Action.MODEL_STORED,
+        actor=actor,
+        object_kind="model_version",
+        object_id=version.id,
         detail={"product": product_slug, "version": version.version, "estimator": estimator, "sha256": version.bundle_sha256.hex()},
     )
     return version
@@ -77,17 +85,28 @@ def _put_in_force(product: Product, chosen: ModelVersion | None, *, action: Prom
         ModelVersion.objects.filter(id=previous.id).update(state=ModelVersion.State.RETIRED)
     if chosen is not None:
         ModelVersion.objects.filter(id=chosen.id).update(state=ModelVersion.State.CHAMPION, promoted_at=datetime.now(UTC))
-    product.champion, product.revision = chosen, product.revision + 1
-    product.save(update_fields=["champion", "revision"])
+    product.champion = chosen
+    product.save(update_fields=["champion"])
+    product.refresh_from_db(fields=["revision"])
     promotion = Promotion.objects.create(
-        product=product, version=chosen, previous=previous, action=action, actor=actor.label, reason=reason,
+        product=product,
+        version=chosen,
+        previous=previous,
+        action=action,
+        actor=actor.label,
+        reason=reason,
     )
     record(
         action=Action.MODEL_PROMOTED if action == Promotion.Action.PROMOTE else Action.MODEL_ROLLED_BACK,
-        actor=actor, object_kind="product", object_id=product.id,
+        actor=actor,
+        object_kind="product",
+        object_id=product.id,
         detail={
-            "product": product.slug, "version": chosen.version if chosen else 0, "previous": previous.version if previous else 0,
-            "revision": product.revision, "reason": reason,
+            "product": product.slug,
+            "version": chosen.version if chosen else 0,
+            "previous": previous.version if previous else 0,
+            "revision": product.revision,
+            "reason": reason,
         },
     )
     return promotion

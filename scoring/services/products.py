@@ -19,12 +19,19 @@ def create_product(*, definition: ProductDefinition, policy: PolicyDefinition, a
         raise ProductExists(f"There is already a product '{definition.slug}'.")
     product_id, policy_id = uuid7(), uuid7()
     product = Product.objects.create(
-        id=product_id, slug=definition.slug, title=definition.title, kind=definition.kind,
-        definition=definition.to_dict(), policy_id=policy_id,
+        id=product_id,
+        slug=definition.slug,
+        title=definition.title,
+        kind=definition.kind,
+        definition=definition.to_dict(),
+        policy_id=policy_id,
     )
     Policy.objects.create(id=policy_id, product_id=product_id, version=1, definition=policy.to_dict(), created_by=actor.label)
     record(
-        action=Action.PRODUCT_CREATED, actor=actor, object_kind="product", object_id=product_id,
+        action=Action.PRODUCT_CREATED,
+        actor=actor,
+        object_kind="product",
+        object_id=product_id,
         detail={"slug": definition.slug, "inputs": len(definition.contract.inputs), "policy_version": 1},
     )
     return product
@@ -37,11 +44,15 @@ def change_product(*, definition: ProductDefinition, actor: Actor) -> Product:
     before, after = product.definition, definition.to_dict()
     if before == after:
         return product
-    product.title, product.kind, product.definition, product.revision = definition.title, definition.kind, after, product.revision + 1
-    product.save(update_fields=["title", "kind", "definition", "revision"])
+    product.title, product.kind, product.definition = definition.title, definition.kind, after
+    product.save(update_fields=["title", "kind", "definition"])
+    product.refresh_from_db(fields=["revision"])
     changed = sorted(part for part in before.keys() | after.keys() if before.get(part) != after.get(part))
     record(
-        action=Action.PRODUCT_CHANGED, actor=actor, object_kind="product", object_id=product.id,
+        action=Action.PRODUCT_CHANGED,
+        actor=actor,
+        object_kind="product",
+        object_id=product.id,
         detail={"slug": product.slug, "revision": product.revision, "changed": changed},
     )
     return product
