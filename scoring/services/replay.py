@@ -1,0 +1,167 @@
+"""Replaying decisions: computed again from what they were made of, and compared to the last bit with what was stored."""
+
+import hashlib
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from audit.actions import Action
+from audit.errors import SealBroken
+from audit.models import Event
+from audit.vault import Keyring, keyring
+from scoring.applicants import key_of
+from scoring.engine.bundle import BundleRefused, read_bundle
+from scoring.engine.pipeline import ServingModel, score
+from scoring.engine.policy import Policy
+from scoring.engine.product import Product as Definition
+from scoring.models import Decision, ModelVersion, ProductRevision
+from scoring.models import Policy as PolicyRow
+from scoring.sealed import DecisionContent, open_content, stored_digest
+from scoring.services.score import content_of
+
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One value that did not come out again, as text that shows every bit."""
+
+    decision_id: uuid.UUID
+    what: str
+    stored: str
+    recomputed: str
+
+
+@dataclass(slots=True)
+class Replay:
+    """What a replay found. Erased decisions cannot be recomputed and are no fault."""
+
+    checked: int = 0
+    identical: int = 0
+    erased: list[uuid.UUID] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not self.differences
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "checked": self.checked,
+            "identical": self.identical,
+            "erased": [str(decision_id) for decision_id in self.erased],
+            "differences": [{**asdict(difference), "decision_id": str(difference.decision_id)} for difference in self.differences],
+            "holds": self.holds,
+        }
+
+
+def replay_decisions(*, sample: int | None = None) -> Iterator[Replay]:
+    """The current partner's decisions, or a random sample of them, are recomputed from stored inputs, bundle and policy.
+
+    Yields the same growing Replay after each part, for whoever shows progress. Writes nothing."""
+    found, makers = Replay(), _Makers(keyring())
+    for decisions in _parts(sample):
+        digests = _recorded_digests(decisions)
+        for decision in decisions:
+            _replay(decision, digests.get(str(decision.id)), makers, found)
+        yield found
+    if not found.checked:
+        yield found
+
+
+def _parts(sample: int | None) -> Iterator[list[Decision]]:
+    everything = Decision.objects.select_related("applicant").order_by("id")
+    if sample is not None:
+        ids = list(Decision.objects.order_by("?").values_list("id", flat=True)[:sample])
+        for at in range(0, len(ids), _AT_ONCE):
+            yield list(everything.filter(id__in=ids[at : at + _AT_ONCE]))
+        return
+    part = list(everything[:_AT_ONCE])
+    while part:
+        yield part
+        part = list(everything.filter(id__gt=part[-1].id)[:_AT_ONCE])
+
+
+def _recorded_digests(decisions: Sequence[Decision]) -> dict[str, str]:
+    made = Event.objects.filter(action=Action.DECISION_MADE, object_kind="decision", object_id__in=[str(row.id) for row in decisions])
+    return {object_id: detail.get("digest", "") for object_id, detail in made.values_list("object_id", "detail")}
+
+
+def _replay(decision: Decision, digest: str | None, makers: "_Makers", found: Replay) -> None:
+    found.checked += 1
+    before = len(found.differences)
+
+    def differs(what: str, stored: object, recomputed: object) -> None:
+        found.differences.append(Difference(decision.id, what, _bits(stored), _bits(recomputed)))
+
+    if digest != stored_digest(decision):
+        differs("record", digest, stored_digest(decision))
+    key = key_of(makers.ring, decision.applicant)
+    if key is None:
+        found.erased.append(decision.id)
+        return
+    try:
+        stored = open_content(makers.ring, key, decision)
+        model, policy = makers.model(decision), makers.policy(decision.policy_id)
+    except (SealBroken, BundleRefused) as refusal:
+        differs(refusal.code, "intact", str(refusal))
+        return
+    result = score(model, policy, [stored.inputs])[0]
+    for name in ("probability", "score", "band", "outcome", "answered_by"):
+        if _bits(getattr(decision, name)) != _bits(getattr(result, name)):
+            differs(name, getattr(decision, name), getattr(result, name))
+    for name, one, other in _content_pairs(stored, content_of(stored.inputs, result)):
+        if _bits(one) != _bits(other):
+            differs(name, one, other)
+    found.identical += len(found.differences) == before
+
+
+def _content_pairs(stored: DecisionContent, again: DecisionContent) -> Iterator[tuple[str, object, object]]:
+    yield "margin", stored.margin, again.margin
+    yield "base", stored.base, again.base
+    for feature in sorted({*stored.contributions, *again.contributions}):
+        yield f"contribution of {feature}", stored.contributions.get(feature), again.contributions.get(feature)
+    yield "number of reasons", len(stored.reasons), len(again.reasons)
+    for number, (one, other) in enumerate(zip(stored.reasons, again.reasons, strict=False), start=1):
+        for name in one.__struct_fields__:
+            yield f"reason {number} {name}", getattr(one, name), getattr(other, name)
+
+
+def _bits(value: object) -> str:
+    """Text that is equal exactly when the bits are."""
+    return value.hex() if isinstance(value, float) else str(value)
+
+
+class _Makers:
+    """Models and policies of the decisions seen so far, each read and verified once."""
+
+    def __init__(self, ring: Keyring) -> None:
+        self.ring = ring
+        self._models: dict[tuple[uuid.UUID | None, uuid.UUID, int], ServingModel] = {}
+        self._policies: dict[uuid.UUID, Policy] = {}
+
+    def model(self, decision: Decision) -> ServingModel:
+        """The model that answered, or the rules of the product's revision. Raises BundleRefused."""
+        version = decision.model_version_id
+        place = (version, decision.product_id, 0 if version else decision.revision)
+        if place not in self._models:
+            self._models[place] = self._rules(decision) if version is None else self._of_bundle(version)
+        return self._models[place]
+
+    def policy(self, policy_id: uuid.UUID) -> Policy:
+        """The policy version that decided."""
+        if policy_id not in self._policies:
+            self._policies[policy_id] = Policy.from_dict(PolicyRow.objects.get(id=policy_id).definition)
+        return self._policies[policy_id]
+
+    def _rules(self, decision: Decision) -> ServingModel:
+        revision = ProductRevision.objects.get(product_id=decision.product_id, revision=decision.revision)
+        return ServingModel.of_rules(Definition.from_dict(revision.definition))
+
+    def _of_bundle(self, version: uuid.UUID) -> ServingModel:
+        row = ModelVersion.objects.get(id=version)
+        data = bytes(row.bundle)
+        if hashlib.sha256(data).digest() != bytes(row.bundle_sha256):
+            raise BundleRefused("the bundle is not the one whose hash was kept")
+        return ServingModel.of_bundle(read_bundle(data, self.ring.public_keys()))
