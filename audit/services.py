@@ -225,3 +225,9 @@ def keep_answer(attempt: Attempt, *, status: int, body: bytes) -> None:
             "created_at": datetime.now(UTC),
         },
     )
+
+
+def forget_old_answers() -> int:
+    """Answers older than 24 hours are gone; returns how many were."""
+    forgotten, _ = Idempotency.objects.filter(created_at__lte=datetime.now(UTC) - IDEMPOTENCY_KEPT).delete()
+    return forgotten

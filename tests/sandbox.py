@@ -5,12 +5,10 @@ import os
 import shutil
 from itertools import count
 from pathlib import Path
-from typing import IO
 
 from portal import embedded
 
 KEPT = {"postgres", "redis", "locks", "numba", "postgres.log", "redis.log", "claim"}
-_claims: list[IO[bytes]] = []
 
 
 def enter() -> None:
@@ -28,13 +26,12 @@ def _claim(base: Path) -> Path:
     for number in count(1):
         folder = base / str(number)
         folder.mkdir(parents=True, exist_ok=True)
-        claim = open(folder / "claim", "a+b")  # noqa: SIM115 - held until the process ends
+        claim = os.open(folder / "claim", os.O_RDWR | os.O_CREAT)  # held until the process ends
         try:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            claim.close()
+            os.close(claim)
             continue
-        _claims.append(claim)
         for left in folder.iterdir():
             if left.name not in KEPT:
                 shutil.rmtree(left) if left.is_dir() else left.unlink()

@@ -14,12 +14,10 @@ class Command(BaseCommand):
     help = "Make two demo partners with people of every role, a promoted model and 300 scored applicants. Running it twice changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--quiet", action="store_true", help="do not print how to get in")
         parser.add_argument("--port", type=int, default=8000, help="the port to print (8000)")
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Prints addresses, logins, a key and a curl line."""
         access = demo.seed(report=lambda line: self.stderr.write(line))
-        if not options["quiet"]:
-            for line in demo.instructions(access, options["port"]):
-                self.stdout.write(line)
+        for line in demo.instructions(access, options["port"]):
+            self.stdout.write(line)

@@ -1,6 +1,5 @@
 """Runs the portal as one command: web server, worker and scheduler, with PostgreSQL and Redis when none is configured."""
 
-import json
 import os
 import signal
 import socket
@@ -16,7 +15,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from portal import demo, embedded, metrics
+from portal import embedded, metrics
 from portal.supervisor import Program, Supervisor
 
 THREADS = 4
@@ -40,13 +39,12 @@ class Command(BaseCommand):
         folder = _state_folder()
         call_command("migrate", verbosity=0)
         environment = _environment()
-        if options["demo"]:
-            _seed(environment)
+        instructions = _seed(environment, options["port"]) if options["demo"] else []
         metrics.fresh_folder(folder / "metrics")
         supervisor = Supervisor(_programs(options, environment), out=sys.stdout, look_after=_look_after)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, supervisor.stop)
-        supervisor.run(started=lambda: _announce(supervisor, options))
+        supervisor.run(started=lambda: _announce(supervisor, options, instructions))
         embedded.stop()
 
 
@@ -84,7 +82,7 @@ def _programs(options: dict[str, Any], environment: dict[str, str]) -> list[Prog
         python, "-m", "granian", "--interface", "wsgi", "--host", options["host"], "--port", str(options["port"]),
         "--workers", str(options["workers"]), "--blocking-threads", str(THREADS), "--blocking-threads-idle-timeout", "600",
         "--backlog", "1024", "--no-ws", "--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "10",
-        "--log-level", "warning", "--process-name", "vouch-web", "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
+        "--log-level", "warning", "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
     ]  # fmt: skip
     queue = [
         python, "-m", "celery", "-A", "portal.celery", "worker", "--loglevel", "WARNING", "--concurrency", str(os.cpu_count() or 1),
@@ -98,11 +96,13 @@ def _programs(options: dict[str, Any], environment: dict[str, str]) -> list[Prog
     ]
 
 
-def _seed(environment: dict[str, str]) -> None:
-    """In a process of its own: training libraries must not stay in memory beside the servers."""
-    done = subprocess.run([sys.executable, str(settings.BASE_DIR / "manage.py"), "seed_demo", "--quiet"], env=environment, check=False)  # noqa: S603
+def _seed(environment: dict[str, str], port: int) -> list[str]:
+    """Makes the demo and returns how to get in. In a process of its own: training libraries must not stay in memory beside the servers."""
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "seed_demo", "--port", str(port)]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=False)  # noqa: S603
     if done.returncode != 0:
         raise CommandError("The demo could not be made; the lines above say why.")
+    return done.stdout.splitlines()
 
 
 def _look_after() -> None:
@@ -112,7 +112,7 @@ def _look_after() -> None:
         sys.stderr.write(f"{fault}\n")
 
 
-def _announce(supervisor: Supervisor, options: dict[str, Any]) -> None:
+def _announce(supervisor: Supervisor, options: dict[str, Any], instructions: list[str]) -> None:
     """Says once that the portal answers, and how to get in."""
     address = f"http://{'127.0.0.1' if options['host'] == '0.0.0.0' else options['host']}:{options['port']}"  # noqa: S104
     deadline = time.monotonic() + READY_SECONDS
@@ -124,9 +124,8 @@ def _announce(supervisor: Supervisor, options: dict[str, Any]) -> None:
     if supervisor.stopping:
         return
     supervisor.say("up", f"The portal answers on port {options['port']}. Ctrl-C stops it.")
-    if options["demo"]:
-        for line in demo.instructions(json.loads(demo.path().read_text(encoding="utf-8")), options["port"]):
-            supervisor.say("up", line)
+    for line in instructions:
+        supervisor.say("up", line)
 
 
 def _answers(address: str) -> bool:
