@@ -1,6 +1,5 @@
 """The one statement that stores decisions: everything they consist of, guarded by everything they were based on."""
 
-import threading
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,34 +7,32 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
-from psycopg import errors as pg_errors
+from django.db import DataError, connection, transaction
 
 from audit.context import Actor
 from audit.services import IDEMPOTENCY_KEPT, Attempt, NewEvent
-
-_PREPARED_AT_MOST = 64
+from scoring.wire import Statement
 
 # Nothing is written unless every guard holds in the statement's own snapshot. What slips in between two snapshots (a twin that
 # commits first) is met by the unique indexes: then `go` stays empty, and if an applicant had been written, a division by zero undoes it.
-_STATEMENT = """
+_STATEMENT = Statement("""
 WITH product AS (
-    SELECT FROM {s}scoring_product WHERE id = %(product_id)b::uuid AND revision = %(revision)b::int
+    SELECT FROM {s}scoring_product WHERE id = :product_id::uuid AND revision = :revision::int4
 ), credential AS (
-    SELECT WHERE CASE %(actor_kind)b::text
+    SELECT WHERE CASE :actor_kind::text
         WHEN 'api_key' THEN EXISTS (
             SELECT FROM {s}accounts_apikey k
-            WHERE k.id = %(credential_id)b::uuid AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > %(now)b::timestamptz))
+            WHERE k.id = :credential_id::uuid AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now::timestamptz))
         WHEN 'user' THEN EXISTS (
             SELECT FROM {s}accounts_user u
-            WHERE u.id = %(credential_id)b::uuid AND u.is_active AND u.token_epoch = COALESCE(%(token_epoch)b::int, u.token_epoch))
+            WHERE u.id = :credential_id::uuid AND u.is_active AND u.token_epoch = COALESCE(:token_epoch::int4, u.token_epoch))
         ELSE true END
 ), keyring AS (
-    SELECT FROM {s}audit_keyring WHERE id = %(keyring_id)b::uuid AND retired_at IS NULL
+    SELECT FROM {s}audit_keyring WHERE id = :keyring_id::uuid AND retired_at IS NULL
 ), believed AS (
     SELECT * FROM unnest(
-        %(applicants)b::uuid[], %(key_ids)b::uuid[], %(wrapped_keys)b::bytea[], %(profiles)b::bytea[], %(phones)b::bytea[],
-        %(national_ids)b::bytea[], %(names)b::bytea[], %(profile_digests)b::bytea[], %(writes)b::bool[]
+        :applicants::uuid[], :key_ids::uuid[], :wrapped_keys::bytea[], :profiles::bytea[], :phones::bytea[],
+        :national_ids::bytea[], :names::bytea[], :profile_digests::bytea[], :writes::bool[]
     ) AS b (id, data_key_id, wrapped_key, sealed_profile, phone_index, national_id_index, name_index, profile_digest, is_written)
 ), other AS (
     SELECT a.id, a.data_key_id, a.wrapped_key, a.sealed_profile
@@ -44,15 +41,15 @@ WITH product AS (
 ), earlier AS (
     SELECT i.body_digest, i.status, i.sealed_response, i.applicant_id, a.data_key_id, a.wrapped_key
     FROM {s}audit_idempotency i LEFT JOIN {s}scoring_applicant a ON a.id = i.applicant_id
-    WHERE i.route = %(route)b::text AND i.key = %(key)b::text AND i.actor_id = %(caller)b::text
-        AND i.created_at > %(kept_since)b::timestamptz
+    WHERE i.route = :route::text AND i.key = :key::text AND i.actor_id = :caller::text
+        AND i.created_at > :kept_since::timestamptz
 ), allowed AS (
     SELECT WHERE EXISTS (SELECT FROM product) AND EXISTS (SELECT FROM credential) AND EXISTS (SELECT FROM keyring)
         AND NOT EXISTS (SELECT FROM other) AND NOT EXISTS (SELECT FROM earlier)
 ), written AS (
     INSERT INTO {s}scoring_applicant AS a
         (id, data_key_id, wrapped_key, sealed_profile, phone_index, national_id_index, name_index, created_at)
-    SELECT b.id, b.data_key_id, b.wrapped_key, b.sealed_profile, b.phone_index, b.national_id_index, b.name_index, %(now)b::timestamptz
+    SELECT b.id, b.data_key_id, b.wrapped_key, b.sealed_profile, b.phone_index, b.national_id_index, b.name_index, :now::timestamptz
     FROM allowed, believed b WHERE b.is_written ORDER BY b.id
     ON CONFLICT (id) DO UPDATE SET sealed_profile = EXCLUDED.sealed_profile, phone_index = EXCLUDED.phone_index,
         national_id_index = EXCLUDED.national_id_index, name_index = EXCLUDED.name_index
@@ -62,38 +59,38 @@ WITH product AS (
     SELECT FROM allowed WHERE (SELECT count(*) FROM written) = (SELECT count(*) FROM believed WHERE is_written)
 ), claimed AS (
     INSERT INTO {s}audit_idempotency AS i (id, route, key, actor_id, body_digest, status, sealed_response, applicant_id, created_at)
-    SELECT %(attempt_id)b::uuid, %(route)b::text, %(key)b::text, %(caller)b::text, %(body_digest)b::bytea, %(status)b::smallint,
-        %(sealed_response)b::bytea, %(answer_of)b::uuid, %(now)b::timestamptz
-    FROM complete WHERE %(route)b::text IS NOT NULL
+    SELECT :attempt_id::uuid, :route::text, :key::text, :caller::text, :body_digest::bytea, :status::int2,
+        :sealed_response::bytea, :answer_of::uuid, :now::timestamptz
+    FROM complete WHERE :route::text IS NOT NULL
     ON CONFLICT (route, key, actor_id) DO UPDATE SET id = EXCLUDED.id, body_digest = EXCLUDED.body_digest, status = EXCLUDED.status,
         sealed_response = EXCLUDED.sealed_response, applicant_id = EXCLUDED.applicant_id, created_at = EXCLUDED.created_at
-    WHERE i.created_at <= %(kept_since)b::timestamptz
+    WHERE i.created_at <= :kept_since::timestamptz
     RETURNING 1
 ), go AS (
-    SELECT FROM complete WHERE %(route)b::text IS NULL OR EXISTS (SELECT FROM claimed)
+    SELECT FROM complete WHERE :route::text IS NULL OR EXISTS (SELECT FROM claimed)
 ), decision AS (
     INSERT INTO {s}scoring_decision
         (id, created_at, applicant_id, product_id, model_version_id, policy_id, revision, probability, score, band, outcome, answered_by,
          sealed, channel, actor_kind, actor_id, request_id, processing_microseconds)
-    SELECT d.id, %(now)b::timestamptz, d.applicant_id, %(product_id)b::uuid, %(model_version_id)b::uuid, %(policy_id)b::uuid,
-        %(revision)b::int, d.probability, d.score, d.band, d.outcome, %(answered_by)b::text, d.sealed, %(channel)b::text,
-        %(actor_kind)b::text, %(caller)b::text, %(request_id)b::text, %(processing_microseconds)b::int
+    SELECT d.id, :now::timestamptz, d.applicant_id, :product_id::uuid, :model_version_id::uuid, :policy_id::uuid,
+        :revision::int4, d.probability, d.score, d.band, d.outcome, :answered_by::text, d.sealed, :channel::text,
+        :actor_kind::text, :caller::text, :request_id::text, :processing_microseconds::int4
     FROM go, unnest(
-        %(decisions)b::uuid[], %(decided_applicants)b::uuid[], %(probabilities)b::float8[], %(scores)b::int2[], %(bands)b::text[],
-        %(outcomes)b::text[], %(sealed)b::bytea[]
+        :decisions::uuid[], :decided_applicants::uuid[], :probabilities::float8[], :scores::int2[], :bands::text[],
+        :outcomes::text[], :sealed::bytea[]
     ) AS d (id, applicant_id, probability, score, band, outcome, sealed)
 ), event AS (
     INSERT INTO {s}audit_event
         (id, action, actor_kind, actor_id, actor_label, address, request_id, object_kind, object_id, detail, recorded_at, leaf_hash)
-    SELECT e.id, %(action)b::text, %(actor_kind)b::text, %(caller)b::text, %(actor_label)b::text, %(address)b::text, %(request_id)b::text,
-        'decision', e.decision_id::text, e.detail::jsonb, %(now)b::timestamptz, e.leaf_hash
-    FROM go, unnest(%(events)b::uuid[], %(decisions)b::uuid[], %(details)b::text[], %(leaf_hashes)b::bytea[])
+    SELECT e.id, :action::text, :actor_kind::text, :caller::text, :actor_label::text, :address::text, :request_id::text,
+        'decision', e.decision_id::text, e.detail::jsonb, :now::timestamptz, e.leaf_hash
+    FROM go, unnest(:events::uuid[], :decisions::uuid[], :details::text[], :leaf_hashes::bytea[])
         AS e (id, decision_id, detail, leaf_hash)
 ), outbox AS (
     INSERT INTO {s}audit_outbox (id, topic, object_id, body, created_at)
-    SELECT o.id, %(action)b::text, o.decision_id::text, jsonb_build_object('applicant_id', o.applicant_id, 'outcome', o.outcome),
-        %(now)b::timestamptz
-    FROM go, unnest(%(announcements)b::uuid[], %(decisions)b::uuid[], %(decided_applicants)b::uuid[], %(outcomes)b::text[])
+    SELECT o.id, :action::text, o.decision_id::text, jsonb_build_object('applicant_id', o.applicant_id, 'outcome', o.outcome),
+        :now::timestamptz
+    FROM go, unnest(:announcements::uuid[], :decisions::uuid[], :decided_applicants::uuid[], :outcomes::text[])
         AS o (id, decision_id, applicant_id, outcome)
 )
 SELECT
@@ -103,7 +100,7 @@ SELECT
     (SELECT array_agg(o.sealed_profile) FROM other o),
     e.body_digest, e.status, e.sealed_response, e.applicant_id, e.data_key_id, e.wrapped_key
 FROM (SELECT) one LEFT JOIN earlier e ON true
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,38 +203,22 @@ def store(batch: Batch) -> Verdict:
     if connection.in_atomic_block and not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
         raise transaction.TransactionManagementError("decisions are stored outside of transactions: they commit by themselves")
     try:
-        row = _run(_statement(connection.schema_name), _parameters(batch))  # type: ignore[attr-defined]
-    except pg_errors.DivisionByZero:
+        row = _run(_values(batch))
+    except DataError as error:
+        if not isinstance(error.__cause__, psycopg.errors.DivisionByZero):
+            raise
         return Verdict(is_stored=False)
     return _verdict(row)
 
 
-def _run(query: str, parameters: dict[str, Any]) -> tuple[Any, ...]:
-    """One prepared statement in one message, by the driver itself: Django's cursors bind on the client and prepare nothing."""
-    with connection.cursor():  # the backend sets schema and role, if they are not, whenever a cursor is made
+def _run(values: dict[str, Any]) -> tuple[Any, ...]:
+    with connection.cursor():  # the backend sets schema and role, where they are not set, whenever a cursor is made
         driver: psycopg.Connection[Any] = connection.connection
-    driver.prepared_max = _PREPARED_AT_MOST
     with connection.wrap_database_errors:
-        row = psycopg.Cursor(driver).execute(query, parameters, prepare=True, binary=True).fetchone()
-    assert row is not None
-    return tuple(row)
+        return _STATEMENT.run(driver, connection.schema_name, values)  # type: ignore[attr-defined]
 
 
-_statements: dict[str, str] = {}
-_statements_lock = threading.Lock()
-
-
-def _statement(schema: str) -> str:
-    """The statement with the schema written into it: unqualified names would be planned again at each change of the search path."""
-    text = _statements.get(schema)
-    if text is None:
-        with _statements_lock:
-            quoted = '"' + schema.replace('"', '""') + '".'
-            text = _statements[schema] = _STATEMENT.replace("{s}", quoted)
-    return text
-
-
-def _parameters(batch: Batch) -> dict[str, Any]:
+def _values(batch: Batch) -> dict[str, Any]:
     actor, answer, decisions, applicants = batch.actor, batch.answer, batch.decisions, batch.applicants
     first = decisions[0].event
     return {
