@@ -20,6 +20,11 @@ def schema_of(slug: str) -> str:
     return f"t_{slug.replace('-', '_')}"
 
 
+def slug_of(schema: str) -> str:
+    """The slug of the partner with this schema."""
+    return schema.removeprefix("t_").replace("_", "-")
+
+
 @contextmanager
 def tenant_context(partner: "Partner | str") -> Iterator[None]:
     """Everything inside happens in this partner's schema (a partner or a schema's name), under its role."""

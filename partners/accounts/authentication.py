@@ -1,0 +1,151 @@
+"""Who is calling the API: a key or an access token, both bound to the partner whose host was asked."""
+
+import ipaddress
+import threading
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from audit.context import Actor
+from partners.accounts.errors import CredentialRefused
+from partners.accounts.keys import parse_key
+from partners.accounts.models import ApiKey, User
+from partners.accounts.roles import Permission, permissions_of
+from partners.accounts.tokens import read_access
+from partners.tenancy import slug_of
+
+CACHE_SECONDS = 5.0
+CACHE_SIZE = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Whoever calls, and what they may do."""
+
+    actor: Actor
+    permissions: frozenset[Permission]
+    user: User | None = None
+    expires_at: float | None = None    # seconds since the epoch
+
+    is_authenticated = True
+
+    def allows(self, permission: Permission) -> bool:
+        """Whether they may do it."""
+        return permission in self.permissions
+
+
+def client_address(meta: dict[str, Any]) -> str:
+    """The caller's address; behind our own proxies the one that the outermost of them saw."""
+    seen = str(meta.get("REMOTE_ADDR", ""))
+    if settings.TRUSTED_PROXIES:
+        hops = [hop.strip() for hop in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
+        seen = hops[-settings.TRUSTED_PROXIES] if len(hops) >= settings.TRUSTED_PROXIES else seen
+    try:
+        return str(ipaddress.ip_address(seen))
+    except ValueError:
+        return ""
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`X-API-Key`. A view whose writes are guarded by the credential (`credential_is_guarded`) may use what was read in the last 5 s."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, str] | None:
+        """The key's principal, or None without a key. Raises AuthenticationFailed for any key that is not this partner's."""
+        text = request.META.get("HTTP_X_API_KEY")
+        if text is None:
+            return None
+        view = (request.parser_context or {}).get("view")
+        try:
+            principal = principal_of_key(text, may_be_cached=getattr(view, "credential_is_guarded", False))
+        except CredentialRefused as refusal:
+            raise AuthenticationFailed(refusal.detail, code=refusal.code) from refusal
+        return replace(principal, actor=_at(principal.actor, request)), "api_key"
+
+    def authenticate_header(self, request: Request) -> str:
+        """What a caller without a credential is told to bring."""
+        return 'ApiKey realm="vouch", Bearer realm="vouch"'
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer` with an access token."""
+
+    def authenticate(self, request: Request) -> tuple[Principal, str] | None:
+        """The person's principal, or None without a token. Raises AuthenticationFailed for a token that is not this partner's or has ended."""
+        scheme, _, text = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        try:
+            return principal_of_token(text.strip(), request), "token"
+        except CredentialRefused as refusal:
+            raise AuthenticationFailed(refusal.detail, code=refusal.code) from refusal
+
+
+def principal_of_token(text: str, request: Any) -> Principal:
+    """The person behind an access token. Raises CredentialRefused."""
+    claims = read_access(text)
+    user = User.objects.filter(id=claims.user_id, is_active=True, token_epoch=claims.token_epoch).first()
+    if user is None:
+        raise CredentialRefused
+    return principal_of_user(user, request)
+
+
+def principal_of_user(user: User, request: Any) -> Principal:
+    """The principal of a signed-in person."""
+    actor = Actor(kind="user", id=str(user.id), label=user.name, role=user.role, token_epoch=user.token_epoch)
+    return Principal(_at(actor, request), permissions_of(user.role), user)
+
+
+def principal_of_key(text: str, *, may_be_cached: bool = False) -> Principal:
+    """The principal of an API key of the current partner. Raises CredentialRefused."""
+    schema = str(connection.schema_name)    # type: ignore[attr-defined]
+    parsed = parse_key(text)
+    if parsed is None or parsed.slug != slug_of(schema):
+        raise CredentialRefused
+    principal = _cache.get((schema, parsed.digest)) if may_be_cached else None
+    if principal is None:
+        principal = _read(parsed.digest)
+        _cache.put((schema, parsed.digest), principal)
+    if principal.expires_at is not None and principal.expires_at <= time.time():
+        raise CredentialRefused
+    return principal
+
+
+def _read(digest: bytes) -> Principal:
+    key = ApiKey.objects.filter(digest=digest, revoked_at=None).first()
+    if key is None or (key.expires_at is not None and key.expires_at <= timezone.now()):
+        raise CredentialRefused
+    permissions = frozenset(Permission(scope) for scope in key.scopes)
+    expires_at = key.expires_at.timestamp() if key.expires_at else None
+    return Principal(Actor(kind="api_key", id=str(key.id), label=key.name), permissions, None, expires_at)
+
+
+def _at(actor: Actor, request: Any) -> Actor:
+    return replace(actor, address=client_address(request.META), request_id=str(getattr(request, "request_id", "")))
+
+
+class _Cache:
+    """Principals of keys, for 5 seconds: revocation does not wait for it, because the statement that stores looks again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[str, bytes], tuple[float, Principal]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, name: tuple[str, bytes]) -> Principal | None:
+        until, principal = self._kept.get(name, (0.0, None))
+        return principal if until > time.monotonic() else None
+
+    def put(self, name: tuple[str, bytes], principal: Principal) -> None:
+        with self._lock:
+            if len(self._kept) >= CACHE_SIZE:
+                self._kept.clear()
+            self._kept[name] = (time.monotonic() + CACHE_SECONDS, principal)
+
+
+_cache = _Cache()

@@ -1,0 +1,63 @@
+"""What can go wrong when people and machines sign in, and when their access is changed."""
+
+from audit.errors import DomainError
+
+
+class CredentialRefused(DomainError):
+    """The credential is not valid for this partner."""
+
+    code = "credential_refused"
+
+
+class LoginRefused(DomainError):
+    """E-mail address and password do not match, or there were too many attempts; wait 15 minutes or ask your administrator."""
+
+    code = "login_refused"
+
+
+class RefreshRefused(DomainError):
+    """The refresh token is not valid any more: sign in again."""
+
+    code = "refresh_refused"
+
+
+class PasswordRefused(DomainError):
+    """The password cannot be used."""
+
+    code = "password_refused"
+
+
+class UserExists(DomainError):
+    """There is already a user with this e-mail address."""
+
+    code = "user_exists"
+
+
+class UserRefused(DomainError):
+    """The user's details cannot be used."""
+
+    code = "user_refused"
+
+
+class UserUnknown(DomainError):
+    """There is no such user."""
+
+    code = "user_unknown"
+
+
+class LastAdministrator(DomainError):
+    """This is the last active administrator: make somebody else one first."""
+
+    code = "last_administrator"
+
+
+class ApiKeyUnknown(DomainError):
+    """There is no such API key, or it was revoked."""
+
+    code = "api_key_unknown"
+
+
+class ApiKeyRefused(DomainError):
+    """The API key's details cannot be used."""
+
+    code = "api_key_refused"

@@ -1,0 +1,187 @@
+"""Writes about people and keys: each one transaction, one event, one actor."""
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.contrib.auth.hashers import make_password
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import timezone
+
+from audit.actions import Action
+from audit.context import Actor
+from audit.services import record
+from partners.accounts import keys, passwords, tokens
+from partners.accounts.errors import (
+    ApiKeyRefused,
+    ApiKeyUnknown,
+    LastAdministrator,
+    LoginRefused,
+    PasswordRefused,
+    UserExists,
+    UserRefused,
+    UserUnknown,
+)
+from partners.accounts.models import ApiKey, User
+from partners.accounts.roles import KEY_SCOPES, Role
+from partners.tenancy import current_schema, slug_of
+
+ROTATION_OVERLAP = timedelta(hours=24)
+LONGEST_OVERLAP = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class NewApiKey:
+    """A key just made; `secret` is shown now and never again."""
+
+    key: ApiKey
+    secret: str
+
+
+# ---- people
+
+
+@transaction.atomic
+def create_user(*, email: str, role: str, password: str, actor: Actor, name: str = "", language: str = "en", time_zone: str = "UTC") -> User:
+    """The person can sign in on the partner's host. Raises UserExists, UserRefused or PasswordRefused."""
+    current_schema()
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise UserRefused(f"{email!r} is not an e-mail address.") from error
+    if role not in Role.values:
+        raise UserRefused(f"{role!r} is not a role: {', '.join(Role.values)}.")
+    if User.objects.filter(email=email).exists():
+        raise UserExists(f"There is already a user {email}.")
+    user = User(email=email, name=name.strip() or email.partition("@")[0], role=role, language=language, time_zone=time_zone)
+    passwords.check_password_choice(password, user)
+    user.set_password(password)
+    user.save(force_insert=True)
+    record(action=Action.USER_CREATED, actor=actor, object_kind="user", object_id=user.id, detail={"role": role})
+    return user
+
+
+@transaction.atomic
+def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is_active: bool | None = None) -> User:
+    """The person has this role and access. Taking access away ends every token at once. Raises UserUnknown, UserRefused or LastAdministrator."""
+    administrators = list(User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("id"))
+    user = User.objects.select_for_update().filter(id=user_id).first()
+    if user is None:
+        raise UserUnknown
+    if role is not None and role not in Role.values:
+        raise UserRefused(f"{role!r} is not a role: {', '.join(Role.values)}.")
+    before = (user.role, user.is_active)
+    user.role = role or user.role
+    user.is_active = user.is_active if is_active is None else is_active
+    if administrators == [user] and (user.role != Role.ADMIN or not user.is_active):
+        raise LastAdministrator
+    if (user.role, user.is_active) == before:
+        return user
+    user.save(update_fields=["role", "is_active"])
+    if user.is_active != before[1]:
+        action = Action.USER_SWITCHED_ON if user.is_active else Action.USER_SWITCHED_OFF
+        record(action=action, actor=actor, object_kind="user", object_id=user.id)
+    if user.role != before[0]:
+        record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail={"role": user.role, "before": before[0]})
+    tokens.end_all(user)
+    return user
+
+
+@transaction.atomic
+def change_password(*, user: User, current: str, new: str, actor: Actor) -> None:
+    """The password is the new one and every token and session of before has ended. Raises PasswordRefused."""
+    user = User.objects.select_for_update().get(id=user.id)
+    if len(current) > passwords.LONGEST or not user.check_password(current):
+        raise PasswordRefused("The current password is not right.")
+    passwords.check_password_choice(new, user)
+    user.set_password(new)
+    user.save(update_fields=["password"])
+    tokens.end_all(user)
+    record(action=Action.PASSWORD_CHANGED, actor=actor, object_kind="user", object_id=user.id)
+
+
+def check_login(*, email: str, password: str, actor: Actor) -> User:
+    """Who this is. One answer in one time for an unknown address, a wrong password and too many attempts. Raises LoginRefused."""
+    email = email.strip().lower()
+    user = User.objects.filter(email=email).first() if len(password) <= passwords.LONGEST else None
+    is_locked = passwords.is_locked(email, actor.address)
+    if user is None:
+        make_password(password[: passwords.LONGEST])    # as slow as checking one
+        is_right = False
+    else:
+        is_right = user.check_password(password) and user.is_active
+    if user is None or not is_right or is_locked:
+        with transaction.atomic():
+            passwords.note_failure(email, actor.address)
+            record(action=Action.USER_LOGIN_FAILED, actor=actor, object_kind="user", object_id=user.id if user else "", detail={"locked": is_locked})
+        raise LoginRefused
+    with transaction.atomic():
+        passwords.forget_failures(email)
+        user.last_login = timezone.now()
+        user.save(update_fields=["last_login"])
+        who = replace(actor, kind="user", id=str(user.id), label=user.name, role=user.role)
+        record(action=Action.USER_LOGGED_IN, actor=who, object_kind="user", object_id=user.id)
+    return user
+
+
+def record_logout(*, user: User, actor: Actor) -> None:
+    """The record says that this person left."""
+    record(action=Action.USER_LOGGED_OUT, actor=actor, object_kind="user", object_id=user.id)
+
+
+# ---- keys
+
+
+@transaction.atomic
+def create_api_key(*, name: str, actor: Actor, scopes: Iterable[str] | None = None, expires_at: datetime | None = None) -> NewApiKey:
+    """A machine can act for the partner with this key. Raises ApiKeyRefused."""
+    if not name.strip() or len(name) > 80:
+        raise ApiKeyRefused("The name needs 1 to 80 characters.")
+    chosen = sorted(KEY_SCOPES if scopes is None else set(scopes))
+    if unknown := [scope for scope in chosen if scope not in KEY_SCOPES]:
+        raise ApiKeyRefused(f"A key cannot have {', '.join(unknown)}; possible are {', '.join(sorted(KEY_SCOPES))}.")
+    if not chosen:
+        raise ApiKeyRefused("A key needs at least one scope.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ApiKeyRefused("The key would have expired already.")
+    made = _new_key(name=name.strip(), scopes=chosen, expires_at=expires_at, actor=actor)
+    record(action=Action.API_KEY_CREATED, actor=actor, object_kind="api_key", object_id=made.key.id, detail={"hint": made.key.hint, "scopes": chosen})
+    return made
+
+
+@transaction.atomic
+def rotate_api_key(*, key_id: uuid.UUID, actor: Actor, overlap: timedelta = ROTATION_OVERLAP) -> NewApiKey:
+    """A new key does what the old one did; the old one works until the overlap ends. Raises ApiKeyUnknown or ApiKeyRefused."""
+    if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
+        raise ApiKeyRefused(f"The overlap is 0 to {LONGEST_OVERLAP.days} days.")
+    old = ApiKey.objects.select_for_update().filter(id=key_id, revoked_at=None, replaced_by=None).first()
+    if old is None:
+        raise ApiKeyUnknown
+    made = _new_key(name=old.name, scopes=[str(scope) for scope in old.scopes], expires_at=old.expires_at, actor=actor)
+    ends = timezone.now() + overlap
+    old.expires_at = min(ends, old.expires_at) if old.expires_at else ends
+    old.replaced_by = made.key
+    old.save(update_fields=["expires_at", "replaced_by"])
+    detail = {"replaced_by": str(made.key.id), "overlap_seconds": int(overlap.total_seconds())}
+    record(action=Action.API_KEY_ROTATED, actor=actor, object_kind="api_key", object_id=old.id, detail=detail)
+    return made
+
+
+@transaction.atomic
+def revoke_api_key(*, key_id: uuid.UUID, actor: Actor) -> None:
+    """The key opens nothing any more; the statement that stores a decision sees to it at once. Raises ApiKeyUnknown."""
+    if not ApiKey.objects.filter(id=key_id, revoked_at=None).update(revoked_at=timezone.now()):
+        raise ApiKeyUnknown
+    record(action=Action.API_KEY_REVOKED, actor=actor, object_kind="api_key", object_id=key_id)
+
+
+def _new_key(*, name: str, scopes: list[str], expires_at: datetime | None, actor: Actor) -> NewApiKey:
+    secret = keys.make_key(slug_of(current_schema()))
+    key = ApiKey(name=name, digest=keys.digest_of(secret), hint=secret[-4:], scopes=scopes, expires_at=expires_at, created_by=actor.label)
+    key.created_at = timezone.now()
+    key.save(force_insert=True)
+    return NewApiKey(key, secret)

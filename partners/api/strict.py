@@ -1,0 +1,98 @@
+"""JSON read strictly and slowly: after the fast decoder refused a body, or where nobody waits, this finds every fault in it."""
+
+import json
+from collections.abc import Callable
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from partners.api.errors import BodyMalformed, Fault
+
+_LONGEST_NUMBER = 400
+_DEEPEST = 64
+
+
+class Pairs(list[tuple[str, Any]]):
+    """An object's members as they stand in the text, doubles included."""
+
+
+class Unreadable(str):
+    """A number's text that no double can hold, or a word such as NaN that JSON does not know."""
+
+    __slots__ = ()
+
+
+def parse(raw: bytes) -> Any:
+    """The text's tree with objects as Pairs. Raises BodyMalformed for what is not JSON, is nested too deeply or is not UTF-8."""
+    try:
+        return _decoder.decode(raw.decode())
+    except UnicodeDecodeError as error:
+        raise BodyMalformed(f"The body is not UTF-8: see byte {error.start + 1}.") from error
+    except json.JSONDecodeError as error:
+        raise BodyMalformed(f"The body is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise BodyMalformed("The body is nested too deeply.") from error
+
+
+def write(node: Any) -> bytes:
+    """The tree as text again, with doubled members and unreadable numbers just as they were."""
+    return _write(node, 0).encode()
+
+
+def plain(node: Any, faults: list[Fault], pointer: str = "", depth: int = 0) -> Any:
+    """The tree as dicts and lists; what makes it ambiguous or unstorable is added to `faults`."""
+    if depth > _DEEPEST:
+        raise BodyMalformed("The body is nested too deeply.")
+    if isinstance(node, Pairs):
+        return _object(node, faults, pointer, depth)
+    if isinstance(node, list):
+        return [plain(item, faults, f"{pointer}/{at}", depth + 1) for at, item in enumerate(node)]
+    if isinstance(node, Unreadable):
+        faults.append(Fault(pointer, "not_a_number", "This is no finite number."))
+        return None
+    if isinstance(node, str):
+        _check_text(node, faults, pointer)
+    return node
+
+
+def escaped(name: str) -> str:
+    """A member's name as a part of a JSON pointer; what cannot be printed is shown as a question mark."""
+    visible = "".join(c if c.isprintable() else "?" for c in name[:80])
+    return visible.replace("~", "~0").replace("/", "~1")
+
+
+def _object(node: Pairs, faults: list[Fault], pointer: str, depth: int) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in node:
+        place = f"{pointer}/{escaped(name)}"
+        if name in members:
+            faults.append(Fault(place, "duplicate_key", "This member is there more than once."))
+        members[name] = plain(value, faults, place, depth + 1)
+    return members
+
+
+def _check_text(text: str, faults: list[Fault], pointer: str) -> None:
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        faults.append(Fault(pointer, "invalid_text", "This text holds a NUL or half of a surrogate pair, which cannot be stored."))
+
+
+def _write(node: Any, depth: int) -> str:
+    if depth > _DEEPEST:
+        raise BodyMalformed("The body is nested too deeply.")
+    if isinstance(node, Pairs):
+        return "{" + ",".join(f"{encode_basestring_ascii(name)}:{_write(value, depth + 1)}" for name, value in node) + "}"
+    if isinstance(node, list):
+        return "[" + ",".join(_write(item, depth + 1) for item in node) + "]"
+    return str(node) if isinstance(node, Unreadable) else json.dumps(node)
+
+
+def _number(read: Callable[[str], float]) -> Callable[[str], Any]:
+    def number(text: str) -> Any:
+        if len(text) > _LONGEST_NUMBER:
+            return Unreadable(text)
+        value = read(text)
+        return value if abs(value) <= 1.8e308 else Unreadable(text)
+
+    return number
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=Pairs, parse_constant=Unreadable, parse_float=_number(float), parse_int=_number(int))

@@ -1,0 +1,137 @@
+"""What every view of the API is made of: one way to answer, who may ask for what, and how often."""
+
+import uuid
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.permissions import BasePermission
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
+from rest_framework.views import APIView
+
+from audit.context import Actor
+from partners.accounts.roles import Permission
+from partners.api.errors import AnswerTypeRefused, LimitReached, PermissionMissing
+from partners.limits import Grant, take
+
+_JSON = "application/json"
+_TAKES_JSON = ("*/*", "application/*", _JSON, "application/problem+json")
+
+
+class OneRenderer(BaseContentNegotiation):
+    """Answers are JSON; whoever accepts nothing of the kind is refused."""
+
+    def select_parser(self, request: Request, parsers: Any) -> None:
+        """Bodies are read by partners.api.bodies."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> tuple[Any, str]:
+        """The one renderer. Raises AnswerTypeRefused."""
+        accepted = request._request.META.get("HTTP_ACCEPT", "*/*") or "*/*"
+        if accepted not in _TAKES_JSON and not any(kind.partition(";")[0].strip() in _TAKES_JSON for kind in accepted.lower().split(",")):
+            raise AnswerTypeRefused
+        return renderers[0], _JSON
+
+
+class Allowed(BasePermission):
+    """Whether the caller holds the permission that the view names for this method."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """True, or raises PermissionMissing with the name of what is missing."""
+        if request.user is None:
+            return False
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if not hasattr(view, method.lower()):
+            return True  # nothing answers to it: 405
+        needed = view.permissions[method]  # type: ignore[attr-defined]
+        if needed is not None and not request.user.allows(needed):
+            raise PermissionMissing(f"This needs the permission {needed}.")
+        return True
+
+
+class PlanLimit(BaseThrottle):
+    """The caller's requests of this hour, as the partner's plan allows them."""
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        """True, or raises LimitReached with the time to wait."""
+        if request.user is None:
+            return True
+        grant = take(request.user.actor.id, plan=request.user.plan)
+        view.grant = grant  # type: ignore[attr-defined]
+        if not grant.is_allowed:
+            raise LimitReached(wait_seconds=grant.retry_after)
+        return True
+
+
+class ApiView(APIView):
+    """A view that says for each method what permission it needs, and answers with bytes of JSON."""
+
+    permissions: ClassVar[Mapping[str, Permission | None]] = {}
+    content_negotiation_class = OneRenderer
+    renderer_classes = (JSONRenderer,)
+    parser_classes = ()
+    permission_classes = (Allowed,)
+    throttle_classes = (PlanLimit,)
+    metadata_class = None
+    grant: Grant | None = None
+    # Set by the routes that earlier systems knew: the route to use instead.
+    successor: str = ""
+
+    def finalize_response(self, request: Request, response: Any, *arguments: Any, **named: Any) -> HttpResponse:
+        """Adds what every answer says: what is left of the limit, and whether the route goes away."""
+        answer: HttpResponse = super().finalize_response(request, response, *arguments, **named) if isinstance(response, Response) else response
+        headers = answer.headers
+        if answer.status_code == 405:
+            headers["Allow"] = ", ".join(method for method in self.allowed_methods if method != "OPTIONS")
+        if self.grant is not None:
+            for name, value in self.grant.headers.items():
+                headers[name] = value
+        if self.successor:
+            headers["Deprecation"] = "@1795132800"
+            headers["Link"] = f'<{self.successor}>; rel="successor-version"'
+        return answer
+
+
+class OpenView(ApiView):
+    """A view for callers who have no credential yet."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
+
+
+def actor_of(request: Request) -> Actor:
+    """Who asks."""
+    actor: Actor = request.user.actor
+    return actor
+
+
+def allows(request: Request, permission: Permission) -> bool:
+    """Whether who asks may also do this."""
+    return bool(request.user.allows(permission))
+
+
+def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """The struct as a JSON answer."""
+    return answer_bytes(msgspec.json.encode(body), status=status, headers=headers)
+
+
+def answer_bytes(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+    """The bytes as a JSON answer of known length."""
+    response = HttpResponse(body, status=status, content_type=_JSON)
+    response.headers["Content-Length"] = str(len(body))
+    for name, value in (headers or {}).items():
+        response.headers[name] = value
+    return response
+
+
+def identifier(text: str) -> uuid.UUID | None:
+    """The id in a path, or None where it cannot be one."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

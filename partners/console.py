@@ -1,0 +1,88 @@
+"""The base of every command about a partner: one JSON object or lines for people, progress on stderr, one clear line for a refusal."""
+
+import getpass
+import json
+import os
+import sys
+from abc import abstractmethod
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, ProgrammingError
+
+from audit.context import Actor
+from audit.errors import DomainError
+from partners.migrating import migrate_all
+from partners.models import Partner
+from partners.selectors import partner
+from partners.tenancy import tenant_context
+
+
+class PartnerCommand(BaseCommand):
+    """A command `manage.py NAME SLUG ...` that runs in that partner's schema, as an operator."""
+
+    takes_existing_partner: ClassVar[bool] = True
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """The slug, then what `add_own_arguments` adds."""
+        parser.add_argument("slug", metavar="SLUG", help="the partner's slug")
+        self.add_own_arguments(parser)
+        parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
+
+    def add_own_arguments(self, parser: ArgumentParser) -> None:
+        """What this command takes beside the slug and --json."""
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
+        """Runs the command; a refusal is one line on stderr and exit code 1."""
+        self._as_json = bool(options["json"])
+        try:
+            migrate_all(report=self.progress)
+            result = self._run(options)
+        except DomainError as refusal:
+            raise CommandError(refusal.detail) from refusal
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(f"The database refused: {str(error).splitlines()[0]} (`manage.py doctor` looks for the cause.)") from error
+        if self._as_json:
+            self.stdout.write(json.dumps(result.values, ensure_ascii=False, default=str))
+        else:
+            for line in result.lines:
+                self.stdout.write(line)
+        if not result.succeeded:
+            sys.exit(1)
+
+    def _run(self, options: dict[str, Any]) -> "Result":
+        if not self.takes_existing_partner:
+            return self.run(None, options)
+        self.partner: Partner = partner(options["slug"])
+        with tenant_context(self.partner):
+            return self.run(self.partner, options)
+
+    @abstractmethod
+    def run(self, partner: Partner | None, options: dict[str, Any]) -> "Result":
+        """What the command does. Raises DomainError with what to do about it."""
+
+    def progress(self, line: str) -> None:
+        """One line of progress, never on stdout."""
+        self.stderr.write(self.style.NOTICE(line))
+
+    @property
+    def actor(self) -> Actor:
+        """The person at the keyboard."""
+        return Actor(kind="operator", id=str(os.getuid()), label=f"command line ({_login_name()})")
+
+
+class Result:
+    """What a command found or made: values for --json, lines for people."""
+
+    def __init__(self, values: Mapping[str, Any], *lines: str, succeeded: bool = True) -> None:
+        self.values, self.lines, self.succeeded = dict(values), lines, succeeded
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

@@ -1,0 +1,16 @@
+"""Reads about partners, from the shared schema."""
+
+from partners.errors import PartnerUnknown
+from partners.models import Partner
+from partners.tenancy import public_context
+
+
+def partner(slug: str) -> Partner:
+    """The partner with this slug. Raises PartnerUnknown."""
+    with public_context():
+        found = Partner.objects.filter(slug=slug).first()
+        if found is None:
+            known = ", ".join(Partner.objects.order_by("slug").values_list("slug", flat=True)[:10])
+            hint = f"There are: {known}." if known else "There is none yet: make one with `manage.py create_partner`."
+            raise PartnerUnknown(f"There is no partner '{slug}'. {hint}")
+    return found
