@@ -1,10 +1,9 @@
 """The demo: two partners with people, a product, a promoted model and scored applicants; made once, found again later."""
 
-import csv
 import json
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
 from portal.embedded import home
 from scoring import registry
-from scoring.engine.synthetic import market_loans
+from scoring.engine.synthetic import market_loans, write_table
 from scoring.models import Applicant, Channel, Product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 
@@ -134,14 +133,6 @@ def _product(demo: DemoPartner) -> None:
                      protected="gender", **quiet)  # fmt: skip
     call_command("train_model", demo.slug, PRODUCT, csv=str(table), **quiet)
     call_command("promote_model", demo.slug, PRODUCT, 1, **quiet)
-
-
-def write_table(table: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """The rows as a CSV file; what is unknown is an empty cell."""
-    with table.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
 
 
 def _applicants(demo: DemoPartner, report: Callable[[str], None]) -> None:

@@ -320,7 +320,7 @@ class Lease:
     service: Service
     users: IO[bytes] = field(init=False)
     starting: IO[bytes] = field(init=False)
-    pending: subprocess.Popen[str] | None = None
+    keeper: subprocess.Popen[str] | None = None
 
     def __post_init__(self) -> None:
         self.users = _lock_file(self.service, "users")
@@ -328,7 +328,7 @@ class Lease:
         self.starting = _lock_file(self.service, "starting")
         fcntl.flock(self.starting, fcntl.LOCK_EX)  # until wait(): one process starts the keeper, the others find it
         if not self.kept():
-            self.pending = _spawn_keeper(self.service)
+            self.keeper = _spawn_keeper(self.service)
 
     def kept(self) -> bool:
         """Whether a keeper is at work."""
@@ -338,13 +338,13 @@ class Lease:
     def wait(self) -> None:
         """The service answers. Raises EmbeddedFault with the keeper's own words when it cannot."""
         try:
-            if self.pending is not None and self.pending.stdout is not None:
-                with self.pending.stdout as pipe:
+            if self.keeper is not None and self.keeper.stdout is not None and not self.keeper.stdout.closed:
+                with self.keeper.stdout as pipe:
                     line = pipe.readline().strip()
                 if line != "ready":
+                    self.keeper.wait()
                     raise EmbeddedFault(line or f"The embedded {self.service.name} did not start; see {_log_path(self.service)}.")
         finally:
-            self.pending = None
             self.starting.close()
 
     def revive(self) -> None:
@@ -354,21 +354,27 @@ class Lease:
         self.starting = _lock_file(self.service, "starting")
         fcntl.flock(self.starting, fcntl.LOCK_EX)
         if not self.kept():
-            self.pending = _spawn_keeper(self.service)
+            self.keeper = _spawn_keeper(self.service)
         self.wait()
 
     def release(self) -> None:
         """The service is stopped before this returns when nobody else uses it."""
         with self.users:
-            if not _try_lock(self.users):
+            if _try_lock(self.users):
+                self._stop_keeper()
+        if self.keeper is not None and self.keeper.poll() is None:
+            self.keeper.returncode = 0  # it stays for the others, and is not waited for
+
+    def _stop_keeper(self) -> None:
+        with _lock_file(self.service, "keeper") as file:
+            if _try_lock(file):
                 return
-            with _lock_file(self.service, "keeper") as keeper:
-                if _try_lock(keeper):
-                    return
-                keeper.seek(0)
-                with contextlib.suppress(ValueError, ProcessLookupError):
-                    os.kill(int(keeper.read()), signal.SIGTERM)
-                _wait_until(lambda: _try_lock(keeper), STOP_SECONDS)
+            file.seek(0)
+            with contextlib.suppress(ValueError, ProcessLookupError):
+                os.kill(int(file.read()), signal.SIGTERM)
+            _wait_until(lambda: _try_lock(file), STOP_SECONDS)
+        if self.keeper is not None:
+            self.keeper.wait()
 
 
 _leases: dict[str, Lease] = {}

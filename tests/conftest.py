@@ -1,1 +1,221 @@
-"""Two partners made once per run (north, south), people and keys of each role, and a product with a promoted model."""
+"""Two partners made once per run (north, south), people and keys of each role, and a product with a promoted model.
+
+Everything a test writes is rolled back. What has to be committed (threads, other processes, sealing) happens in a partner of its own:
+`new_partner`. Tables are never flushed, because the record cannot be.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.core.management import call_command, get_commands
+from django.db import connection
+from django.test import Client
+
+from audit.context import SYSTEM
+from audit.ids import uuid7
+from partners.accounts.models import User
+from partners.accounts.roles import Role
+from partners.accounts.services import create_api_key, create_user
+from partners.models import Partner
+from partners.services import create_partner
+from partners.tenancy import tenant_context
+from scoring.engine.synthetic import market_loans, write_table
+
+ROOT = Path(__file__).resolve().parent.parent
+PASSWORD = "correct horse battery staple"
+PRODUCT = "market-loan"
+INPUTS = {
+    "loan_amount": 60_000.0, "term_months": 6, "monthly_revenue": 48_000.0, "months_trading": 30, "stall": "food", "area": "coast",
+    "mobile_deposits_30d": 12, "savings_balance": 9_000.0, "previous_loans": 2, "longest_delay_days": 3.0,
+    "savings_group_member": True, "age": 34,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class House:
+    """A partner as tests see it: host, people by role, an API key with every scope."""
+
+    partner: Partner
+    users: Mapping[str, User]
+    api_key: str
+    product: str = PRODUCT
+    inputs: Mapping[str, Any] = field(default_factory=lambda: dict(INPUTS))
+
+    @property
+    def slug(self) -> str:
+        return self.partner.slug
+
+    @property
+    def schema(self) -> str:
+        return str(self.partner.schema_name)
+
+    @property
+    def host(self) -> str:
+        return f"{self.slug}.localhost"
+
+    def client(self, role: Role | str | None = None) -> Client:
+        """A browser on this partner's host, logged in with this role when one is given."""
+        client = Client(HTTP_HOST=self.host)
+        if role is not None:
+            with tenant_context(self.partner):
+                client.force_login(self.users[str(role)])
+        return client
+
+    def api(self, key: str | None = None) -> Client:
+        """A program on this partner's host, with this API key or the partner's own."""
+        return Client(HTTP_HOST=self.host, HTTP_X_API_KEY=self.api_key if key is None else key)
+
+
+def make_house(slug: str, *, plan: str = "enterprise") -> House:
+    """A partner with a person of every role (PASSWORD opens them all) and an API key; committed."""
+    partner = create_partner(slug=slug, name=slug.title(), country="KE", currency="KES", plan=plan, actor=SYSTEM)
+    with tenant_context(partner):
+        users = {str(role): _person(slug, role) for role in Role}
+        key = create_api_key(name="tests", actor=SYSTEM)
+    return House(partner, users, key.secret)
+
+
+def _person(slug: str, role: Role) -> User:
+    name = f"{slug.title()} {role.label}"
+    return create_user(email=f"{role.value}@{slug}.example", role=role, password=PASSWORD, name=name, actor=SYSTEM)
+
+
+def add_product(house: House, folder: Path, *, seed: int) -> None:
+    """The house has a product with a trained and promoted model; committed."""
+    if "train_model" not in get_commands():
+        return
+    table = folder / f"{house.slug}.csv"
+    write_table(table, market_loans(1_200, seed=seed))
+    with open(os.devnull, "w") as nowhere:
+        quiet = {"stdout": nowhere, "stderr": nowhere}
+        options = {"from_csv": str(table), "target": "defaulted", "positive": "1", "id": "loan_id", "protected": "gender"}
+        call_command("create_product", house.slug, PRODUCT, **options, **quiet)
+        call_command("train_model", house.slug, PRODUCT, csv=str(table), folds=2, **quiet)
+        call_command("promote_model", house.slug, PRODUCT, "1", **quiet)
+
+
+@pytest.fixture(scope="session")
+def houses(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, House]:
+    """north and south, each with its product and model."""
+    folder = tmp_path_factory.mktemp("tables")
+    with django_db_blocker.unblock():
+        made = {slug: make_house(slug) for slug in ("north", "south")}
+        for seed, house in enumerate(made.values(), start=1):
+            add_product(house, folder, seed=seed)
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
+    return made
+
+
+@pytest.fixture
+def north(houses: dict[str, House], db: None) -> House:
+    """The partner under test."""
+    return houses["north"]
+
+
+@pytest.fixture
+def south(houses: dict[str, House], db: None) -> House:
+    """The other partner, who must never be touched."""
+    return houses["south"]
+
+
+@pytest.fixture
+def in_north(north: House) -> Iterator[House]:
+    """The test runs in north's schema."""
+    with tenant_context(north.partner):
+        yield north
+
+
+@pytest.fixture
+def new_partner(django_db_setup: None, django_db_blocker: Any, tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """Makes partners whose rows are really committed: for threads, other processes and the sealer. Not together with `db`."""
+
+    def make(*, with_product: bool = False, plan: str = "enterprise") -> House:
+        house = make_house(f"p{uuid7().hex[-12:]}", plan=plan)
+        if with_product:
+            add_product(house, tmp_path, seed=3)
+        return house
+
+    with django_db_blocker.unblock():
+        yield make
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running web server on the test database, and a partner on it."""
+
+    address: str
+    port: int
+    house: House
+    process: subprocess.Popen[bytes]
+
+    def url(self, path: str = "/") -> str:
+        """What a browser opens."""
+        return f"http://{self.house.host}:{self.port}{path}"
+
+
+@pytest.fixture(scope="session")
+def site(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A real web server with a partner of its own, for browsers and for whole journeys."""
+    with django_db_blocker.unblock():
+        house = make_house(f"site{uuid7().hex[-8:]}")
+        add_product(house, tmp_path_factory.mktemp("site"), seed=4)
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
+        name = connection.settings_dict["NAME"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {**os.environ, "DATABASE_URL": _address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "4",
+               "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
+    with open(Path(os.environ["VOUCH_HOME"]) / f"site-{port}.log", "wb") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            _wait_for(f"http://127.0.0.1:{port}/ready")
+            yield Site(f"http://127.0.0.1:{port}", port, house, process)
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+def _address_of(database: str) -> str:
+    """DATABASE_URL, with this run's database in place of the configured one."""
+    return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}"))
+
+
+def _wait_for(address: str) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=2).close()
+        except (urllib.error.URLError, OSError):
+            assert time.monotonic() < deadline, f"{address} does not answer"
+            time.sleep(0.05)
+        else:
+            return
+
+
+@pytest.fixture(autouse=True)
+def _no_partner_left() -> Iterator[None]:
+    """Each test begins and ends outside any partner."""
+    yield
+    if connection.schema_name not in {None, "public"}:  # type: ignore[attr-defined]
+        connection.set_schema_to_public()  # type: ignore[attr-defined]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuses tests that would flush tables."""
+    flushing = [item.nodeid for item in items if {"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))]
+    if flushing:
+        raise pytest.UsageError(f"use `new_partner` or `site` instead of transactional_db and live_server: {', '.join(flushing[:5])}")

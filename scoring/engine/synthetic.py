@@ -1,5 +1,8 @@
 """Invented loans of market traders: the same rows for the same seed, for demo, tests and examples."""
 
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,6 +56,14 @@ def market_loans(rows: int, *, seed: int) -> list[dict[str, Any]]:
         }
         for number in range(rows)
     ]
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The rows as a CSV file; what is unknown is an empty cell."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows({name: "" if value is None else value for name, value in row.items()} for row in rows)
 
 
 def _known(value: float) -> float | None:
