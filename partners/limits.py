@@ -35,15 +35,16 @@ return {given, math.floor(tokens * 1000)}
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class Grant:
     """What one request was told: allowed or not, and where the key stands."""
 
     limit: int
     remaining: int
     is_allowed: bool
-    retry_seconds: int    # until one more is allowed; 0 when one is
+    retry_after: int    # until one more is allowed; 0 when one is
     reset_seconds: int    # until everything is allowed again
 
+    @property
     def headers(self) -> dict[str, str]:
         """As draft-ietf-httpapi-ratelimit-headers-11 names them, and as clients of older services expect them."""
         headers = {
@@ -53,10 +54,10 @@ class Allowance:
             "X-RateLimit-Remaining": str(self.remaining),
             "X-RateLimit-Reset": str(self.reset_seconds),
         }
-        return headers if self.is_allowed else {**headers, "Retry-After": str(self.retry_seconds)}
+        return headers if self.is_allowed else {**headers, "Retry-After": str(self.retry_after)}
 
 
-def take(credential: str, plan: str) -> Allowance:
+def take(credential: str, *, plan: str) -> Grant:
     """One request of this credential of the current partner. Never raises for want of Redis."""
     return _limiter.take(scoped("limit", credential), int(settings.PLAN_REQUESTS_PER_HOUR[plan]))
 
@@ -84,7 +85,7 @@ class Limiter:
         self._redis: Redis | None = None
         self._away_until = 0.0
 
-    def take(self, name: str, limit: int) -> Allowance:
+    def take(self, name: str, limit: int) -> Grant:
         """One token of the bucket of this name, which holds `limit` and fills in an hour."""
         bucket = self._bucket(name)
         with bucket.lock:
@@ -111,14 +112,14 @@ class Limiter:
         """Whether Redis answered; the bucket then holds what it gave."""
         wanted = max(1, int(rate * LEASE_SHARE))
         try:
-            given, left = self._connection().eval(_TAKE, 1, name, str(limit), repr(rate), str(wanted))    # type: ignore[misc]
+            given, left = self._connection().eval(_TAKE, 1, name, str(limit), repr(rate), str(wanted))
         except (RedisError, OSError):
             self._away_until = now + RETRY_REDIS_SECONDS
             return False
         bucket.leased, bucket.left, bucket.until, bucket.own = int(given), int(left) / 1000, now + LEASE_SECONDS, None
         return True
 
-    def _own(self, bucket: _Bucket, limit: int, rate: float, now: float) -> Allowance:
+    def _own(self, bucket: _Bucket, limit: int, rate: float, now: float) -> Grant:
         """Without Redis each process keeps its share of the limit."""
         share = 1 / max(1, int(os.environ.get("VOUCH_WEB_WORKERS", "1")))
         capacity = max(1.0, limit * share)
@@ -134,9 +135,9 @@ class Limiter:
         return self._redis
 
 
-def _allowance(limit: int, tokens: float, rate: float, *, is_allowed: bool) -> Allowance:
+def _allowance(limit: int, tokens: float, rate: float, *, is_allowed: bool) -> Grant:
     retry = 0 if is_allowed else max(1, math.ceil((1 - tokens) / rate))
-    return Allowance(limit, max(0, int(tokens)), is_allowed, retry, max(0, math.ceil((limit - tokens) / rate)))
+    return Grant(limit, max(0, int(tokens)), is_allowed, retry, max(0, math.ceil((limit - tokens) / rate)))
 
 
 _limiter = Limiter()

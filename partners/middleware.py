@@ -28,7 +28,7 @@ class TenantMiddleware:
         partner = _partner(_host(request))
         request.partner = partner    # type: ignore[attr-defined]
         if partner is None:
-            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF    # type: ignore[attr-defined]
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
         connection.set_tenant(partner)    # type: ignore[attr-defined]
         try:

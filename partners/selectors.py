@@ -8,7 +8,7 @@ from partners.tenancy import public_context
 def partner(slug: str) -> Partner:
     """The partner with this slug. Raises PartnerUnknown."""
     with public_context():
-        found = Partner.objects.filter(slug=slug).first()
+        found: Partner | None = Partner.objects.filter(slug=slug).first()
         if found is None:
             known = ", ".join(Partner.objects.order_by("slug").values_list("slug", flat=True)[:10])
             hint = f"There are: {known}." if known else "There is none yet: make one with `manage.py create_partner`."

@@ -21,7 +21,7 @@ RESERVED = {"public", "www", "api", "admin", "app", "static", "docs", "status", 
 
 
 def create_partner(*, slug: str, name: str, country: str, currency: str, plan: str = Plan.FREE, actor: Actor) -> Partner:
-    """The partner exists with its schema, database role, keys and host. Raises PartnerRefused or PartnerExists; a half-made one is taken up again."""
+    """The partner exists with its schema, role, keys and host; a half-made one is completed. Raises PartnerRefused or PartnerExists."""
     country, currency = country.upper(), currency.upper()
     _check(slug=slug, name=name, country=country, currency=currency, plan=plan)
     schema = schema_of(slug)
@@ -51,7 +51,8 @@ def _prepare(schema: str) -> None:
 
 def _check(*, slug: str, name: str, country: str, currency: str, plan: str) -> None:
     if not SLUG.fullmatch(slug) or slug in RESERVED:
-        raise PartnerRefused(f"{slug!r} cannot be a slug: 2 to 30 small letters, digits and single hyphens, a letter first, and none of {', '.join(sorted(RESERVED))}.")
+        reserved = ", ".join(sorted(RESERVED))
+        raise PartnerRefused(f"{slug!r} cannot be a slug: 2 to 30 small letters, digits or single hyphens, a letter first, not {reserved}.")
     if not name.strip() or len(name) > 100:
         raise PartnerRefused("The name needs 1 to 100 characters.")
     if country not in COUNTRIES:

@@ -43,7 +43,7 @@ def public_context() -> Iterator[None]:
 @contextmanager
 def as_owner(schema: str | None = None) -> Iterator[None]:
     """Everything inside may change tables. For migrations and for making a partner; never for a request."""
-    with _state(schema or connection.schema_name, "owner"):
+    with _state(schema or in_force(), "owner"):
         yield
 
 
@@ -67,9 +67,14 @@ def _state(schema: str, acting: str) -> Iterator[None]:
         wrapper.acting = before_acting
 
 
+def in_force() -> str:
+    """The schema in force, the shared one included."""
+    return str(connection.schema_name)    # type: ignore[attr-defined]
+
+
 def current_schema() -> str:
     """The schema in force. Raises NoPartner outside a partner's."""
-    schema = str(connection.schema_name)
+    schema = in_force()
     if schema == PUBLIC:
         raise NoPartner
     return schema
@@ -82,15 +87,14 @@ def scoped(kind: str, *parts: object) -> str:
 
 def cache_key(key: str, prefix: str, version: int) -> str:
     """Django's KEY_FUNCTION: inside a partner's schema the key is the partner's; outside it is the shared part's own."""
-    schema = str(connection.schema_name)
-    return f"{schema}:cache:{prefix}:{version}:{key}"
+    return f"{in_force()}:cache:{prefix}:{version}:{key}"
 
 
 def outdated_schemas() -> list[str]:
     """The schemas, public among them, in which a migration on disk has not run yet; one query."""
     wanted = set(MigrationLoader(None).disk_migrations)
     with as_owner(PUBLIC), connection.cursor() as cursor:
-        cursor.execute("SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname = 'django_migrations'")
+        cursor.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'django_migrations'")
         migrated = {schema for (schema,) in cursor.fetchall()}
         if PUBLIC not in migrated:
             return [PUBLIC]

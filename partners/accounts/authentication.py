@@ -31,6 +31,7 @@ class Principal:
 
     actor: Actor
     permissions: frozenset[Permission]
+    plan: str = ""
     user: User | None = None
     expires_at: float | None = None    # seconds since the epoch
 
@@ -66,7 +67,7 @@ class KeyAuthentication(BaseAuthentication):
             principal = principal_of_key(text, may_be_cached=getattr(view, "credential_is_guarded", False))
         except CredentialRefused as refusal:
             raise AuthenticationFailed(refusal.detail, code=refusal.code) from refusal
-        return replace(principal, actor=_at(principal.actor, request)), "api_key"
+        return replace(principal, actor=_at(principal.actor, request), plan=_plan(request)), "api_key"
 
     def authenticate_header(self, request: Request) -> str:
         """What a caller without a credential is told to bring."""
@@ -77,7 +78,7 @@ class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer` with an access token."""
 
     def authenticate(self, request: Request) -> tuple[Principal, str] | None:
-        """The person's principal, or None without a token. Raises AuthenticationFailed for a token that is not this partner's or has ended."""
+        """The person's principal, or None without a token. Raises AuthenticationFailed for a token that is not this partner's or ended."""
         scheme, _, text = str(request.META.get("HTTP_AUTHORIZATION", "")).partition(" ")
         if scheme.lower() != "bearer":
             return None
@@ -99,7 +100,7 @@ def principal_of_token(text: str, request: Any) -> Principal:
 def principal_of_user(user: User, request: Any) -> Principal:
     """The principal of a signed-in person."""
     actor = Actor(kind="user", id=str(user.id), label=user.name, role=user.role, token_epoch=user.token_epoch)
-    return Principal(_at(actor, request), permissions_of(user.role), user)
+    return Principal(_at(actor, request), permissions_of(user.role), _plan(request), user)
 
 
 def principal_of_key(text: str, *, may_be_cached: bool = False) -> Principal:
@@ -123,7 +124,11 @@ def _read(digest: bytes) -> Principal:
         raise CredentialRefused
     permissions = frozenset(Permission(scope) for scope in key.scopes)
     expires_at = key.expires_at.timestamp() if key.expires_at else None
-    return Principal(Actor(kind="api_key", id=str(key.id), label=key.name), permissions, None, expires_at)
+    return Principal(Actor(kind="api_key", id=str(key.id), label=key.name), permissions, expires_at=expires_at)
+
+
+def _plan(request: Any) -> str:
+    return str(request.partner.plan)
 
 
 def _at(actor: Actor, request: Any) -> Actor:

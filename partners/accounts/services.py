@@ -45,7 +45,9 @@ class NewApiKey:
 
 
 @transaction.atomic
-def create_user(*, email: str, role: str, password: str, actor: Actor, name: str = "", language: str = "en", time_zone: str = "UTC") -> User:
+def create_user(
+    *, email: str, role: str, password: str, actor: Actor, name: str = "", language: str = "en", time_zone: str = "UTC"
+) -> User:
     """The person can sign in on the partner's host. Raises UserExists, UserRefused or PasswordRefused."""
     current_schema()
     email = email.strip().lower()
@@ -67,7 +69,7 @@ def create_user(*, email: str, role: str, password: str, actor: Actor, name: str
 
 @transaction.atomic
 def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is_active: bool | None = None) -> User:
-    """The person has this role and access. Taking access away ends every token at once. Raises UserUnknown, UserRefused or LastAdministrator."""
+    """The person has this role and access; earlier tokens have ended. Raises UserUnknown, UserRefused or LastAdministrator."""
     administrators = list(User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("id"))
     user = User.objects.select_for_update().filter(id=user_id).first()
     if user is None:
@@ -86,7 +88,8 @@ def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is
         action = Action.USER_SWITCHED_ON if user.is_active else Action.USER_SWITCHED_OFF
         record(action=action, actor=actor, object_kind="user", object_id=user.id)
     if user.role != before[0]:
-        record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail={"role": user.role, "before": before[0]})
+        detail = {"role": user.role, "before": before[0]}
+        record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail=detail)
     tokens.end_all(user)
     return user
 
@@ -117,7 +120,8 @@ def check_login(*, email: str, password: str, actor: Actor) -> User:
     if user is None or not is_right or is_locked:
         with transaction.atomic():
             passwords.note_failure(email, actor.address)
-            record(action=Action.USER_LOGIN_FAILED, actor=actor, object_kind="user", object_id=user.id if user else "", detail={"locked": is_locked})
+            found = user.id if user else ""
+            record(action=Action.USER_LOGIN_FAILED, actor=actor, object_kind="user", object_id=found, detail={"locked": is_locked})
         raise LoginRefused
     with transaction.atomic():
         passwords.forget_failures(email)
@@ -149,7 +153,8 @@ def create_api_key(*, name: str, actor: Actor, scopes: Iterable[str] | None = No
     if expires_at is not None and expires_at <= timezone.now():
         raise ApiKeyRefused("The key would have expired already.")
     made = _new_key(name=name.strip(), scopes=chosen, expires_at=expires_at, actor=actor)
-    record(action=Action.API_KEY_CREATED, actor=actor, object_kind="api_key", object_id=made.key.id, detail={"hint": made.key.hint, "scopes": chosen})
+    detail = {"hint": made.key.hint, "scopes": chosen}
+    record(action=Action.API_KEY_CREATED, actor=actor, object_kind="api_key", object_id=made.key.id, detail=detail)
     return made
 
 

@@ -16,9 +16,9 @@ Acting = Literal["partner", "owner", "login"]    # "partner" stands for the publ
 class DatabaseWrapper(django_tenants_base.DatabaseWrapper):    # type: ignore[misc]
     """django-tenants' wrapper that sets search_path and role together.
 
-    The search path is the schema alone, so a missing table is an error and never a row of public. The library's own switch swallows a failure and
-    lets the caller's statement run as whoever came before; here a failure raises. What the server knows is forgotten with every close,
-    rollback and rolled-back savepoint, because PostgreSQL forgets it then too."""
+    The search path is the schema alone, so a missing table is an error and never a row of public. The library's own switch swallows
+    a failure and lets the caller's statement run as whoever came before; here a failure raises. What the server knows is forgotten
+    with every close, rollback and rolled-back savepoint, because PostgreSQL forgets it then too."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         self.acting: Acting = "partner"
@@ -54,7 +54,8 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):    # type: ignore[mi
 
     def forget(self) -> None:
         """Nothing is known any more of what the server has set."""
-        self.on_server = self.search_path_set_schemas = None
+        self.on_server = None
+        self.search_path_set_schemas: list[str] | None = None
 
     def init_connection_state(self) -> None:
         """A new connection begins with nothing set."""

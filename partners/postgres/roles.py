@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, LiteralString
 
 from django.apps import apps
 from django.db import connection
@@ -11,7 +11,7 @@ from psycopg import sql
 PUBLIC = "public"
 _LONGEST = 63
 _INHERIT_SYNTAX = 16_00_00    # GRANT ... WITH INHERIT came with PostgreSQL 16; before, NOINHERIT on the login alone decides
-_EVERYTHING = "SELECT, INSERT, UPDATE, DELETE"
+_EVERYTHING: LiteralString = "SELECT, INSERT, UPDATE, DELETE"
 
 
 def role_name(database: str, part: str) -> str:
@@ -53,17 +53,19 @@ def grant_tables(schema: str) -> None:
     """The schema's role may do with each table what its app says, and nothing else. Call in the owner state, after migrating."""
     role = sql.Identifier(current_role_name(schema))
     with connection.cursor() as cursor:
-        cursor.execute("SELECT c.relname FROM pg_class c WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'p')", [f'"{schema}"'])
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema])
         tables = [name for (name,) in cursor.fetchall()]
     statements = [sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(sql.Identifier(schema), role)]
-    for table in tables:
-        if rights := _rights(schema, table):
-            statements.append(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(schema, table), role))    # type: ignore[arg-type]
+    statements += [
+        sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(schema, table), role)
+        for table in tables
+        if (rights := _rights(schema, table))
+    ]
     statements.append(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(sql.Identifier(schema), role))
     _run(sql.SQL("; ").join(statements))
 
 
-def _rights(schema: str, table: str) -> str:
+def _rights(schema: str, table: str) -> LiteralString:
     if table == "django_migrations":
         return ""
     if table in _declared("append_only_tables"):

@@ -25,8 +25,9 @@ class Command(PartnerCommand):
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints the host and what comes next."""
         made = create_partner(
-            slug=options["slug"], name=options["name"], country=options["country"], currency=options["currency"], plan=options["plan"], actor=self.actor
-        )
+            slug=options["slug"], name=options["name"], country=options["country"], currency=options["currency"],
+            plan=options["plan"], actor=self.actor,
+        )  # fmt: skip
         host = f"{made.slug}.{settings.BASE_DOMAIN}"
         values = {"slug": made.slug, "name": made.name, "country": made.country, "currency": made.currency, "plan": made.plan, "host": host}
         return Result(values, f"{made.name} answers on {host}.", f"Next: manage.py create_user {made.slug} EMAIL --role admin")

@@ -17,7 +17,7 @@ class Command(BaseCommand):
     autodetector = MigrationAutodetector    # Django's own checks look for it
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="accepted for compatibility; nothing is asked")
+        parser.add_argument("--noinput", "--no-input", action="store_false", dest="interactive", help="accepted for compatibility")
         parser.add_argument("--database", default="default", help="accepted for compatibility")
         parser.add_argument("--run-syncdb", action="store_true", help="accepted for compatibility")
 
