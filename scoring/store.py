@@ -36,7 +36,7 @@ WITH product AS (
     ) AS b (id, data_key_id, wrapped_key, sealed_profile, phone_index, national_id_index, name_index, profile_digest, is_written)
 ), other AS (
     SELECT a.id, a.data_key_id, a.wrapped_key, a.sealed_profile
-    FROM believed b JOIN {s}scoring_applicant a ON a.id = b.id
+    FROM believed b CROSS JOIN LATERAL (SELECT * FROM {s}scoring_applicant WHERE id = b.id OFFSET 0) a  -- by index, one by one
     WHERE a.data_key_id IS DISTINCT FROM b.data_key_id OR sha256(a.sealed_profile) IS DISTINCT FROM b.profile_digest
 ), earlier AS (
     SELECT i.body_digest, i.status, i.sealed_response, i.applicant_id, a.data_key_id, a.wrapped_key

@@ -6,6 +6,7 @@ import uuid
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -15,6 +16,8 @@ from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 
 _PREPARED_AT_MOST = 64  # per connection: each takes 110 to 230 KiB of the server's memory
+# A plan made when the tables were small may read them whole, and is kept until somebody analyses them.
+_PLANNED_AGAIN_AFTER = frozenset((64, 1_000, 10_000, 100_000))
 _PARAMETER = re.compile(r":(\w+)::([a-z0-9]+(?:\[\])?)")
 _numbers = count(1)
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -65,6 +68,12 @@ def _array_encoder(oid: int, encode: Encode) -> Encode:
     return write
 
 
+@dataclass(slots=True)
+class _Prepared:
+    name: bytes
+    runs: int
+
+
 class Statement:
     """A statement whose parameters are written `:name::type`, with `{s}` where the schema goes.
 
@@ -84,7 +93,7 @@ class Statement:
 
         self.text = _PARAMETER.sub(number, text)
         self._formats = [Format.BINARY] * len(self.names)
-        self._prepared: weakref.WeakKeyDictionary[psycopg.Connection[Any], OrderedDict[str, bytes]] = weakref.WeakKeyDictionary()
+        self._prepared: weakref.WeakKeyDictionary[psycopg.Connection[Any], OrderedDict[str, _Prepared]] = weakref.WeakKeyDictionary()
 
     def run(self, connection: psycopg.Connection[Any], schema: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The first row of the answer. The statement is prepared once per connection and schema. Raises the driver's errors."""
@@ -97,18 +106,23 @@ class Statement:
 
     def _name(self, connection: psycopg.Connection[Any], schema: str) -> bytes:
         known = self._prepared.setdefault(connection, OrderedDict())
-        name = known.get(schema)
-        if name is not None:
-            known.move_to_end(schema)
-            return name
-        if len(known) >= _PREPARED_AT_MOST:
-            _, oldest = known.popitem(last=False)
-            _checked(connection.pgconn.exec_(b"DEALLOCATE " + oldest))
+        prepared = known.pop(schema, None)
+        if prepared is not None and prepared.runs in _PLANNED_AGAIN_AFTER:
+            _checked(connection.pgconn.exec_(b"DEALLOCATE " + prepared.name))
+            prepared = self._prepare(connection, schema, prepared.runs)
+        if prepared is None:
+            if len(known) >= _PREPARED_AT_MOST:
+                _checked(connection.pgconn.exec_(b"DEALLOCATE " + known.popitem(last=False)[1].name))
+            prepared = self._prepare(connection, schema, 0)
+        prepared.runs += 1
+        known[schema] = prepared
+        return prepared.name
+
+    def _prepare(self, connection: psycopg.Connection[Any], schema: str, runs: int) -> _Prepared:
         name = b"vouch_%d" % next(_numbers)
         quoted = '"' + schema.replace('"', '""') + '".'
         _checked(connection.pgconn.prepare(name, self.text.replace("{s}", quoted).encode()))
-        known[schema] = name
-        return name
+        return _Prepared(name, runs)
 
 
 def _checked(result: Any) -> None:
