@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
-from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
@@ -25,7 +24,6 @@ from portal import health, metrics
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
-_API_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 
 def is_api(request: HttpRequest) -> bool:
@@ -66,8 +64,8 @@ class RequestMiddleware:
         headers["X-Request-ID"] = request_id
         for name, value in self.headers.items():
             headers.setdefault(name, value)
+        headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         if is_api(request):
-            headers.setdefault("Content-Security-Policy", _API_POLICY)
             headers.setdefault("Cache-Control", "no-store")
         if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
             headers["Content-Length"] = str(len(response.content))
@@ -84,10 +82,6 @@ class _ForPages:
 
 class PageStaticMiddleware(_ForPages, WhiteNoiseMiddleware):
     """Our own static files."""
-
-
-class PagePolicyMiddleware(_ForPages, CSPMiddleware):
-    """The content security policy of pages."""
 
 
 class PageSessionMiddleware(_ForPages, SessionMiddleware):

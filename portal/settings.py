@@ -77,7 +77,6 @@ MIDDLEWARE = [
     "portal.middleware.RequestMiddleware",
     "portal.middleware.PageStaticMiddleware",
     "partners.middleware.TenantMiddleware",
-    "portal.middleware.PagePolicyMiddleware",
     "portal.middleware.PageSessionMiddleware",
     "portal.middleware.PageLocaleMiddleware",
     "portal.middleware.PageCommonMiddleware",
@@ -90,18 +89,10 @@ ROOT_URLCONF = "portal.urls"
 PUBLIC_SCHEMA_URLCONF = "portal.urls_public"
 WSGI_APPLICATION = "portal.wsgi.application"
 
-CONTENT_SECURITY_POLICY: dict[str, Any] = {
-    "DIRECTIVES": {
-        "default-src": ["'self'"],
-        "script-src": ["'self'"],
-        "style-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "object-src": ["'none'"],
-        "base-uri": ["'none'"],
-        "frame-ancestors": ["'none'"],
-        "form-action": ["'self'"],
-    },
-}
+CONTENT_SECURITY_POLICY = (
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 2_000
@@ -154,7 +145,6 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # no collectstatic step: the files are few and served from memory maps
 WHITENOISE_AUTOREFRESH = DEBUG

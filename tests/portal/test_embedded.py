@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -67,14 +68,13 @@ class User:
 
 
 @pytest.fixture
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path_factory.mktemp("home")
-    for parent in (folder, *folder.parents):
-        if os.geteuid() == 0 and str(parent).startswith(str(tmp_path_factory.getbasetemp().parent)):
-            parent.chmod(0o755)
-    monkeypatch.setenv("VOUCH_HOME", str(folder))
-    yield folder
-    until(lambda: not servers(folder))
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="vouch-home-", dir="/tmp") as name:  # pytest's own folders are closed to PostgreSQL's user
+        folder = Path(name)
+        folder.chmod(0o755)
+        monkeypatch.setenv("VOUCH_HOME", name)
+        yield folder
+        until(lambda: not servers(folder))
 
 
 def servers(home: Path) -> dict[str, int]:

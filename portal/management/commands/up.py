@@ -85,13 +85,14 @@ def _programs(options: dict[str, Any], environment: dict[str, str]) -> list[Prog
         "--log-level", "warning", "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
     ]  # fmt: skip
     queue = [
-        python, "-m", "celery", "-A", "portal.celery", "worker", "--loglevel", "WARNING", "--concurrency", str(os.cpu_count() or 1),
-        "--without-gossip", "--without-mingle",
+        python, "-m", "celery", "--quiet", "-A", "portal.celery", "worker", "--loglevel", "WARNING",
+        "--concurrency", str(os.cpu_count() or 1), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
+    queue_environment = {**environment, "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
     web_environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(settings.VOUCH_HOME / "metrics")}
     return [
         Program("web", web, web_environment),
-        Program("worker", queue, environment),
+        Program("worker", queue, queue_environment),
         Program("scheduler", [python, manage, "run_scheduler"], environment),
     ]
 
