@@ -130,7 +130,7 @@ class Keyring:
 
 def _digits(value: str) -> str:
     """The last nine digits: the same telephone with and without its country code."""
-    return "".join(c for c in unicodedata.normalize("NFKC", value) if c.isdecimal())[-9:]
+    return "".join(str(unicodedata.decimal(c)) for c in value if c.isdecimal())[-9:]
 
 
 def _letters_and_digits(value: str) -> str:
@@ -202,16 +202,29 @@ def ensure_keyring() -> Keyring:
     return refresh_keyring()
 
 
+def rotate_key(purpose: Literal["wrap", "token", "sign"]) -> Keyring:
+    """A new key takes the place of the one in use, which from now on only opens and verifies what it made.
+
+    The index key cannot be rotated: applicants' ids come from it. Stores notice at the next decision, whichever process makes it."""
+    schema = _schema()
+    with transaction.atomic():
+        in_use = KeyringRow.objects.select_for_update().get(purpose=purpose, retired_at=None)
+        in_use.retired_at = timezone.now()
+        in_use.save(update_fields=["retired_at"])
+        _make(schema, KeyringRow.Purpose(purpose), in_use.version + 1).save(force_insert=True)
+    return refresh_keyring()
+
+
 def _schema() -> str:
     return str(getattr(connection, "schema_name", "public"))
 
 
-def _make(schema: str, purpose: KeyringRow.Purpose) -> KeyringRow:
+def _make(schema: str, purpose: KeyringRow.Purpose, version: int = 1) -> KeyringRow:
     secret = os.urandom(32)
     public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw() if purpose == KeyringRow.Purpose.SIGN else None
     nonce = os.urandom(_NONCE)
-    wrapped = nonce + AESGCM(_root_key()).encrypt(nonce, secret, _root_place(schema, purpose, 1))
-    return KeyringRow(purpose=purpose, version=1, wrapped=wrapped, public_key=public, created_at=timezone.now())
+    wrapped = nonce + AESGCM(_root_key()).encrypt(nonce, secret, _root_place(schema, purpose, version))
+    return KeyringRow(purpose=purpose, version=version, wrapped=wrapped, public_key=public, created_at=timezone.now())
 
 
 def _root_place(schema: str, purpose: str, version: int) -> bytes:

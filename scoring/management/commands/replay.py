@@ -22,7 +22,7 @@ class Command(PartnerCommand):
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         began = time.monotonic()
         found = Replay()
-        for found in replay_decisions(sample=options["sample"]):  # noqa: B007 - the last one counts
+        for found in replay_decisions(sample=options["sample"]):
             self.progress(f"{found.checked} replayed, {len(found.differences)} differences")
         seconds = round(time.monotonic() - began, 2)
         assert partner is not None
