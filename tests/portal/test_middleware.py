@@ -1,0 +1,80 @@
+"""What every answer carries, and what passes the API by."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
+from django.utils.module_loading import import_string
+
+from tests.conftest import House
+
+UUID_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+PAGE_ONLY = [name for name in settings.MIDDLEWARE if name.rpartition(".")[2].startswith("Page")]
+
+
+def test_a_sound_request_id_is_echoed_and_any_other_is_replaced() -> None:
+    client = Client()
+
+    assert client.get("/live", HTTP_X_REQUEST_ID="order-17:a")["X-Request-ID"] == "order-17:a"
+    for offered in ("", "a b", "x" * 65, "Ä", "a\x00b", "-a"):
+        assert UUID_7.fullmatch(client.get("/live", HTTP_X_REQUEST_ID=offered)["X-Request-ID"])
+
+
+@pytest.mark.parametrize("path", ["/live", "/nowhere", "/api/v1/nowhere"])
+def test_every_answer_carries_the_security_headers(path: str, db: None) -> None:
+    answer = Client().get(path)
+
+    assert answer["Content-Security-Policy"] == settings.CONTENT_SECURITY_POLICY
+    assert "unsafe" not in answer["Content-Security-Policy"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["X-Frame-Options"] == "DENY"
+    assert answer["Referrer-Policy"] == "same-origin"
+    assert int(answer["Content-Length"]) == len(answer.content)
+
+
+@pytest.mark.parametrize("name", PAGE_ONLY)
+def test_page_middleware_lets_the_api_pass_by(name: str) -> None:
+    def endpoint(request: HttpRequest) -> HttpResponse:
+        assert not hasattr(request, "session")
+        assert not hasattr(request, "user")
+        assert not hasattr(request, "htmx")
+        return HttpResponse("as it is")
+
+    middleware: Callable[[HttpRequest], HttpResponse] = import_string(name)(endpoint)
+    answer = middleware(RequestFactory().post("/api/v1/scores", "{}", content_type="application/json"))
+
+    assert answer.content == b"as it is"
+    assert dict(answer.headers) == {"Content-Type": "text/html; charset=utf-8"}
+
+
+def test_the_api_needs_no_csrf_token_and_a_page_does() -> None:
+    csrf: Any = import_string("portal.middleware.PageCsrfMiddleware")(lambda _request: HttpResponse())
+    factory = RequestFactory()
+
+    assert csrf.process_view(factory.post("/api/v1/scores"), lambda _request: HttpResponse(), (), {}) is None
+    refused = csrf.process_view(factory.post("/login"), lambda _request: HttpResponse(), (), {})
+    assert refused is not None
+    assert refused.status_code == 403
+
+
+def test_cookies_stay_on_their_host(north: House) -> None:
+    client = north.client("officer")
+
+    session = client.cookies[settings.SESSION_COOKIE_NAME]
+
+    assert not session["domain"]
+    assert session["httponly"]
+    assert session["samesite"] == "Lax"
+
+
+def test_a_session_of_one_partner_is_nobody_at_another(north: House, south: House) -> None:
+    client = north.client("admin")
+    client.defaults["HTTP_HOST"] = south.host
+
+    request = client.get("/nowhere").wsgi_request
+
+    assert not request.user.is_authenticated

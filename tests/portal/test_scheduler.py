@@ -1,0 +1,92 @@
+"""The clock's duties: each for every active partner, in its schema; one partner's trouble stays with it."""
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from audit.models import Checkpoint, Event, Idempotency
+from audit.services import forget_old_answers
+from partners.models import Partner
+from partners.tenancy import as_owner, tenant_context
+from portal.scheduler import DUTIES, Duty, Scheduler
+from tests.conftest import House
+
+
+def schemas_seen(found: list[str], *, failing: str = "") -> Callable[[], None]:
+    def look() -> None:
+        found.append(str(connection.schema_name))
+        if connection.schema_name == failing:
+            raise RuntimeError("trouble")
+
+    return look
+
+
+def test_each_duty_runs_in_every_active_partners_schema(north: House, south: House) -> None:
+    found: list[str] = []
+
+    Scheduler([Duty("look", 60, schemas_seen(found))]).run_due()
+
+    assert set(found) >= {"t_north", "t_south"}
+    assert "public" not in found
+    assert connection.schema_name == "public"
+
+
+def test_a_switched_off_partner_rests(north: House, south: House) -> None:
+    with as_owner("public"):
+        Partner.objects.filter(slug="south").update(is_active=False)
+    found: list[str] = []
+
+    Scheduler([Duty("look", 60, schemas_seen(found))]).run_due()
+
+    assert "t_south" not in found
+    assert "t_north" in found
+
+
+def test_one_partners_trouble_does_not_stop_the_others(north: House, south: House, caplog: pytest.LogCaptureFixture) -> None:
+    found: list[str] = []
+
+    with caplog.at_level(logging.ERROR):
+        Scheduler([Duty("look", 60, schemas_seen(found, failing="t_north"))]).run_due()
+
+    assert "t_south" in found
+    assert [record.getMessage() for record in caplog.records] == ["duty failed"]
+
+
+def test_a_duty_waits_for_its_time(north: House) -> None:
+    found: list[str] = []
+    scheduler = Scheduler([Duty("look", 60, schemas_seen(found)), Duty("often", 0, schemas_seen([]))])
+
+    scheduler.run_due()
+    once = len(found)
+    scheduler.run_due()
+
+    assert len(found) == once > 0
+
+
+def test_the_record_of_a_new_partner_is_sealed_by_the_clock(new_partner: Callable[..., House]) -> None:
+    house = new_partner()
+
+    Scheduler().run_due()
+
+    with tenant_context(house.partner):
+        newest = Checkpoint.objects.order_by("-size").first()
+        assert newest is not None
+        assert newest.size == Event.objects.count() > 0
+
+
+def test_answers_older_than_a_day_are_forgotten(in_north: House) -> None:
+    for hours in (23, 25):
+        Idempotency.objects.create(
+            route="scores", key=f"k{hours}", actor_id="a", body_digest=b"d" * 32, status=201, sealed_response=b"s",
+            created_at=datetime.now(UTC) - timedelta(hours=hours),
+        )  # fmt: skip
+
+    assert forget_old_answers() == 1
+    assert [row.key for row in Idempotency.objects.all()] == ["k23"]
+
+
+def test_the_duties_are_those_that_are_promised() -> None:
+    assert {duty.name: duty.seconds for duty in DUTIES} == {"seal": 1.0, "forget-answers": 600.0}
