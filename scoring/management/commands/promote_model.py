@@ -24,6 +24,7 @@ class Command(PartnerCommand):
             product_slug=options["product"], version=options["version"], actor=self.actor, reason=options["reason"],
         )
         previous = promotion.previous.version if promotion.previous else None
-        values = {"product": options["product"], "version": options["version"], "previous": previous, "revision": promotion.product.revision}
+        revision = promotion.product.revision
+        values = {"product": options["product"], "version": options["version"], "previous": previous, "revision": revision}
         before = f"version {previous}" if previous else "the rules"
         return Result(values, f"Version {options['version']} of {options['product']} is in force; before it, {before} answered.")
