@@ -60,7 +60,7 @@ class PlanLimit(BaseThrottle):
         """True, or raises LimitReached with the time to wait."""
         if request.user is None:
             return True
-        grant = take(request.user.actor.id, plan=request.user.plan)
+        grant = take(request.user.actor.id, plan=request._request.partner.plan)  # type: ignore[attr-defined]
         view.grant = grant  # type: ignore[attr-defined]
         if not grant.is_allowed:
             raise LimitReached(wait_seconds=grant.retry_after)
@@ -83,7 +83,9 @@ class ApiView(APIView):
 
     def finalize_response(self, request: Request, response: Any, *arguments: Any, **named: Any) -> HttpResponse:
         """Adds what every answer says: what is left of the limit, and whether the route goes away."""
-        answer: HttpResponse = super().finalize_response(request, response, *arguments, **named) if isinstance(response, Response) else response
+        answer: HttpResponse = (
+            super().finalize_response(request, response, *arguments, **named) if isinstance(response, Response) else response
+        )
         headers = answer.headers
         if answer.status_code == 405:
             headers["Allow"] = ", ".join(method for method in self.allowed_methods if method != "OPTIONS")

@@ -1,0 +1,27 @@
+"""Routes of signing in, people and keys."""
+
+from django.urls import path
+
+from partners.accounts.api.views import (
+    ApiKeyRotationView,
+    ApiKeysView,
+    ApiKeyView,
+    ChangePasswordView,
+    LogoutView,
+    RefreshView,
+    TokenView,
+    UsersView,
+    UserView,
+)
+
+urlpatterns = [
+    path("auth/token", TokenView.as_view(), name="token"),
+    path("auth/refresh", RefreshView.as_view(), name="token-refresh"),
+    path("auth/logout", LogoutView.as_view(), name="logout"),
+    path("auth/change-password", ChangePasswordView.as_view(), name="change-password"),
+    path("users", UsersView.as_view(), name="users"),
+    path("users/<str:user_id>", UserView.as_view(), name="user"),
+    path("api-keys", ApiKeysView.as_view(), name="api-keys"),
+    path("api-keys/<str:key_id>", ApiKeyView.as_view(), name="api-key"),
+    path("api-keys/<str:key_id>/rotate", ApiKeyRotationView.as_view(), name="api-key-rotate"),
+]

@@ -1,0 +1,241 @@
+"""Signing in, people and keys over HTTP."""
+
+import uuid
+from datetime import timedelta
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from audit.context import Actor
+from partners.accounts import selectors, services, tokens
+from partners.accounts.api.answers import (
+    ApiKeyList,
+    ApiKeyMade,
+    ApiKeyRequest,
+    ApiKeyRotation,
+    PasswordRequest,
+    RefreshRequest,
+    TokenRequest,
+    Tokens,
+    User,
+    UserChange,
+    UserList,
+    UserRequest,
+    api_key_made,
+    api_key_of,
+    tokens_of,
+    user_of,
+)
+from partners.accounts.authentication import client_address
+from partners.accounts.errors import ApiKeyUnknown, UserUnknown
+from partners.accounts.roles import Permission
+from partners.api.bodies import decode, read_body
+from partners.api.description import described, path
+from partners.api.errors import PermissionMissing
+from partners.api.idempotency import answer_once, attempt_of
+from partners.api.queries import read_query
+from partners.api.views import ApiView, OpenView, actor_of, answer, identifier
+
+_USER = (path("user_id", "The person.", type="string", format="uuid"),)
+_KEY = (path("key_id", "The key.", type="string", format="uuid"),)
+
+
+class TokenView(OpenView):
+    """Signing in."""
+
+    @described("Sign in", operation="token_create", takes=TokenRequest, gives=Tokens, refuses=(401,), is_open=True)
+    def post(self, request: Request) -> HttpResponse:
+        """A pair of tokens for the person's address and password."""
+        raw = read_body(request)
+        asked = decode(raw, TokenRequest)
+        actor = _stranger(request)
+
+        def perform() -> bytes:
+            person = services.check_login(email=asked.email, password=asked.password, actor=actor)
+            return msgspec.json.encode(tokens_of(tokens.issue_tokens(person)))
+
+        return answer_once(attempt_of(request, route="POST /api/v1/auth/token", actor=actor, body=raw), status=200, perform=perform)
+
+
+class RefreshView(OpenView):
+    """Staying signed in."""
+
+    @described("Get the next tokens", operation="token_refresh", takes=RefreshRequest, gives=Tokens, refuses=(401,), is_open=True)
+    def post(self, request: Request) -> HttpResponse:
+        """The next pair; the refresh token is used up, and using it again later ends everything it led to."""
+        raw = read_body(request)
+        asked = decode(raw, RefreshRequest)
+
+        def perform() -> bytes:
+            return msgspec.json.encode(tokens_of(tokens.refresh_tokens(asked.refresh)))
+
+        attempt = attempt_of(request, route="POST /api/v1/auth/refresh", actor=_stranger(request), body=raw)
+        return answer_once(attempt, status=200, perform=perform)
+
+
+class LogoutView(ApiView):
+    """Signing out."""
+
+    permissions = {"POST": None}
+
+    @described("Sign out", operation="token_end", takes=RefreshRequest, status=204)
+    def post(self, request: Request) -> HttpResponse:
+        """The login that this refresh token belongs to has ended."""
+        raw = read_body(request)
+        asked = decode(raw, RefreshRequest)
+        person, actor = _person(request), actor_of(request)
+
+        def perform() -> bytes:
+            tokens.end_family(asked.refresh)
+            services.record_logout(user=person, actor=actor)
+            return b""
+
+        return answer_once(attempt_of(request, route="POST /api/v1/auth/logout", actor=actor, body=raw), status=204, perform=perform)
+
+
+class ChangePasswordView(ApiView):
+    """One's own password."""
+
+    permissions = {"POST": None}
+
+    @described("Change your password", operation="password_change", takes=PasswordRequest, status=204)
+    def post(self, request: Request) -> HttpResponse:
+        """The password is the new one; every token of before has ended."""
+        raw = read_body(request)
+        asked = decode(raw, PasswordRequest)
+        person, actor = _person(request), actor_of(request)
+
+        def perform() -> bytes:
+            services.change_password(user=person, current=asked.current, new=asked.new, actor=actor)
+            return b""
+
+        attempt = attempt_of(request, route="POST /api/v1/auth/change-password", actor=actor, body=raw)
+        return answer_once(attempt, status=204, perform=perform)
+
+
+class UsersView(ApiView):
+    """People."""
+
+    permissions = {"GET": Permission.USER_READ, "POST": Permission.USER_MANAGE}
+
+    @described("List people", operation="user_list", gives=UserList)
+    def get(self, request: Request) -> HttpResponse:
+        """Everybody who works or worked for the partner."""
+        read_query(request, {})
+        return answer(UserList([user_of(person) for person in selectors.users()]))
+
+    @described("Let a person in", operation="user_create", takes=UserRequest, gives=User, status=201, refuses=(409,))
+    def post(self, request: Request) -> HttpResponse:
+        """The person can sign in."""
+        raw = read_body(request)
+        asked, actor = decode(raw, UserRequest), actor_of(request)
+
+        def perform() -> bytes:
+            return msgspec.json.encode(user_of(services.create_user(**msgspec.structs.asdict(asked), actor=actor)))
+
+        return answer_once(attempt_of(request, route="POST /api/v1/users", actor=actor, body=raw), status=201, perform=perform)
+
+
+class UserView(ApiView):
+    """One person."""
+
+    permissions = {"GET": Permission.USER_READ, "PATCH": Permission.USER_MANAGE}
+
+    @described("Look at one person", operation="user_read", gives=User, refuses=(404,), parameters=_USER)
+    def get(self, request: Request, user_id: str) -> HttpResponse:
+        """The person."""
+        return answer(user_of(selectors.user(_user_id(user_id))))
+
+    @described(
+        "Change a person's role or access", operation="user_change", takes=UserChange, gives=User, refuses=(404, 409), parameters=_USER
+    )
+    def patch(self, request: Request, user_id: str) -> HttpResponse:
+        """The person has this role and access; every token of theirs has ended."""
+        asked = decode(read_body(request), UserChange)
+        changed = services.change_user(user_id=_user_id(user_id), role=asked.role, is_active=asked.is_active, actor=actor_of(request))
+        return answer(user_of(changed))
+
+
+class ApiKeysView(ApiView):
+    """Keys."""
+
+    permissions = {"GET": Permission.KEY_MANAGE, "POST": Permission.KEY_MANAGE}
+
+    @described("List keys", operation="api_key_list", gives=ApiKeyList)
+    def get(self, request: Request) -> HttpResponse:
+        """Every key, without its secret."""
+        read_query(request, {})
+        return answer(ApiKeyList([api_key_of(key) for key in selectors.api_keys()]))
+
+    @described("Make a key", operation="api_key_create", takes=ApiKeyRequest, gives=ApiKeyMade, status=201)
+    def post(self, request: Request) -> HttpResponse:
+        """A key, with its secret for the only time."""
+        raw = read_body(request)
+        asked, actor = decode(raw, ApiKeyRequest), actor_of(request)
+
+        def perform() -> bytes:
+            made = services.create_api_key(name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at, actor=actor)
+            return msgspec.json.encode(api_key_made(made))
+
+        return answer_once(attempt_of(request, route="POST /api/v1/api-keys", actor=actor, body=raw), status=201, perform=perform)
+
+
+class ApiKeyView(ApiView):
+    """One key."""
+
+    permissions = {"DELETE": Permission.KEY_MANAGE}
+
+    @described("Revoke a key", operation="api_key_revoke", status=204, refuses=(404,), parameters=_KEY)
+    def delete(self, request: Request, key_id: str) -> HttpResponse:
+        """The key opens nothing any more."""
+        services.revoke_api_key(key_id=_key_id(key_id), actor=actor_of(request))
+        return HttpResponse(status=204)
+
+
+class ApiKeyRotationView(ApiView):
+    """A key's successor."""
+
+    permissions = {"POST": Permission.KEY_MANAGE}
+
+    @described(
+        "Rotate a key", operation="api_key_rotate", takes=ApiKeyRotation, gives=ApiKeyMade, status=201, refuses=(404,), parameters=_KEY
+    )
+    def post(self, request: Request, key_id: str) -> HttpResponse:
+        """A new key that does what the old one does; both work until the overlap ends."""
+        raw = read_body(request)
+        asked, actor, old = decode(raw, ApiKeyRotation), actor_of(request), _key_id(key_id)
+
+        def perform() -> bytes:
+            overlap = timedelta(seconds=asked.overlap_seconds)
+            return msgspec.json.encode(api_key_made(services.rotate_api_key(key_id=old, overlap=overlap, actor=actor)))
+
+        route = f"POST /api/v1/api-keys/{old}/rotate"
+        return answer_once(attempt_of(request, route=route, actor=actor, body=raw), status=201, perform=perform)
+
+
+def _stranger(request: Request) -> Actor:
+    """Somebody who has not said yet who they are."""
+    http = request._request
+    return Actor(kind="system", address=client_address(http.META), request_id=str(getattr(http, "request_id", "")))
+
+
+def _person(request: Request) -> services.User:
+    if request.user.user is None:
+        raise PermissionMissing("This is for people; a key has no password and never signs in.")
+    person: services.User = request.user.user
+    return person
+
+
+def _user_id(text: str) -> uuid.UUID:
+    user_id = identifier(text)
+    if user_id is None:
+        raise UserUnknown
+    return user_id
+
+
+def _key_id(text: str) -> uuid.UUID:
+    key_id = identifier(text)
+    if key_id is None:
+        raise ApiKeyUnknown
+    return key_id

@@ -1,0 +1,97 @@
+"""The API's description: OpenAPI 3.1 from the views and their structs, as a file and as a page."""
+
+import threading
+from typing import Any
+
+import msgspec
+from django.conf import settings
+from django.http import HttpResponse
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.renderers import TemplateHTMLRenderer
+from rest_framework.request import Request
+
+from partners.api.description import STRUCTS
+from partners.api.views import OpenView, answer_bytes
+from portal.api.problems import Problem
+
+_LIMIT_HEADERS = {
+    "X-Request-ID": "The request's id: yours, if it was 1 to 64 letters, digits and ._:-",
+    "RateLimit": "What is left of the plan, and in how many seconds all of it is back.",
+    "RateLimit-Policy": "What the plan allows.",
+    "X-RateLimit-Limit": "Requests per hour.",
+    "X-RateLimit-Remaining": "Requests left.",
+    "X-RateLimit-Reset": "Seconds until all are back.",
+}
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """X-API-Key in the description."""
+
+    target_class = "partners.accounts.authentication.KeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """As OpenAPI writes it."""
+        return {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "A machine's key: vk_live_..."}
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Bearer tokens in the description."""
+
+    target_class = "partners.accounts.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        """As OpenAPI writes it."""
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's token: POST /api/v1/auth/token."}
+
+
+def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
+    """The description with the components of every struct, and the headers that every answer has. A hook of drf-spectacular."""
+    kinds = [*STRUCTS.values(), Problem]
+    _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
+    result["components"].setdefault("schemas", {}).update(components)
+    result["components"]["headers"] = {
+        name.lower(): {"description": text, "schema": {"type": "string"}} for name, text in _LIMIT_HEADERS.items()
+    }
+    for methods in result["paths"].values():
+        for operation in methods.values():
+            for response in operation.get("responses", {}).values():
+                response["headers"] = {name: {"$ref": f"#/components/headers/{name.lower()}"} for name in _LIMIT_HEADERS}
+    return result
+
+
+_description: bytes | None = None
+_lock = threading.Lock()
+
+
+def description() -> bytes:
+    """The description as JSON, made once per process: it is the same for every partner."""
+    global _description
+    with _lock:
+        if _description is None:
+            generator = SchemaGenerator(urlconf=settings.ROOT_URLCONF)  # type: ignore[no-untyped-call]
+            _description = msgspec.json.encode(generator.get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+    return _description
+
+
+class DescriptionView(OpenView):
+    """/openapi.json."""
+
+    schema = None
+
+    def get(self, request: Request) -> HttpResponse:
+        """The description."""
+        return answer_bytes(description())
+
+
+class DocumentationView(SpectacularSwaggerSplitView):
+    """/docs: the description as a page, from our own files alone."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    renderer_classes = (TemplateHTMLRenderer,)
+    template_name = "api/docs.html"
+    title = "Vouch"

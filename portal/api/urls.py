@@ -1,0 +1,20 @@
+"""The API: version 1 of every app's routes, its description, and an answer for what is not there."""
+
+from django.urls import include, path, re_path
+
+from portal.api.openapi import DescriptionView, DocumentationView
+from portal.api.views import NothingHereView, RootView
+
+_VERSION_1 = [
+    path("", RootView.as_view(), name="root"),
+    path("", include("scoring.api.urls")),
+    path("", include("partners.accounts.api.urls")),
+]
+
+app_name = "api"
+urlpatterns = [
+    path("api/v1/", include(_VERSION_1)),
+    re_path(r"^api/", NothingHereView.as_view(), name="nothing-here"),
+    path("openapi.json", DescriptionView.as_view(), name="openapi"),
+    path("docs", DocumentationView.as_view(url_name="api:openapi"), name="docs"),
+]

@@ -1,0 +1,125 @@
+"""ONE table: what went wrong -> status, code, title and what to do about it. The API and the pages both read it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from rest_framework import exceptions as rest
+from rest_framework import status as http
+
+import audit.errors as record
+import partners.accounts.errors as accounts
+import partners.api.errors as requests
+import partners.errors as partners
+import scoring.errors as scoring
+from audit.errors import DomainError
+from scoring.engine.contract import ContractViolation
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a refusal or failure is told. `retry_after` is in seconds."""
+
+    status: int
+    code: str
+    title: str
+    advice: str
+    retry_after: int | None = None
+
+
+def _row(status: int, title: str, advice: str, *, code: str = "", retry_after: int | None = None) -> Outcome:
+    return Outcome(status, code, title, advice, retry_after)
+
+
+_OURS = "Send us the request id if it happens again."
+
+TABLE: Mapping[type[BaseException], Outcome] = {
+    # the request
+    requests.BodyMalformed: _row(400, "The body is not JSON", "Send one JSON object in UTF-8."),
+    requests.QueryRefused: _row(400, "The query cannot be used", "Correct the parameters under errors."),
+    requests.IdempotencyKeyRefused: _row(
+        400, "The Idempotency-Key cannot be used", "Send 1 to 255 visible ASCII characters, such as a UUID."
+    ),
+    requests.AnswerTypeRefused: _row(406, "Answers are JSON", "Send Accept: application/json."),
+    requests.LengthMissing: _row(411, "The length is missing", "Send Content-Length instead of a chunked body."),
+    requests.BodyTooLarge: _row(413, "The body is too large", "Send less at once; /docs says how much each route takes."),
+    requests.MediaTypeUnsupported: _row(415, "The body must be JSON", "Send Content-Type: application/json."),
+    requests.RequestRefused: _row(422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored."),
+    ContractViolation: _row(
+        422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored.", code="invalid_request"
+    ),
+    record.IdempotencyMismatch: _row(422, "The Idempotency-Key belongs to another body", "Use a new key for a new request."),
+    requests.LimitReached: _row(429, "Too many requests", "Wait as Retry-After says, or ask for a larger plan."),
+    # who asks
+    accounts.CredentialRefused: _row(401, "The credential is not valid here", "Send a key or token of this partner."),
+    accounts.LoginRefused: _row(401, "Signing in failed", "Check address and password; after many failures wait 15 minutes."),
+    accounts.RefreshRefused: _row(401, "The refresh token is not valid", "Sign in again."),
+    scoring.CredentialRevoked: _row(401, "The credential was revoked", "Use another key or sign in again; nothing was stored."),
+    requests.PermissionMissing: _row(403, "That is not allowed", "Ask an administrator of your organisation for the permission."),
+    # what is asked for
+    scoring.ProductUnknown: _row(404, "There is no such product", "GET /api/v1/products lists them."),
+    scoring.ModelVersionUnknown: _row(404, "There is no such model version", "GET /api/v1/models lists them."),
+    scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them."),
+    accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them."),
+    accounts.ApiKeyUnknown: _row(404, "There is no such API key", "GET /api/v1/api-keys lists them."),
+    partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
+    scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it."),
+    scoring.FilterRefused: _row(400, "The filter cannot be used", "Correct the filter."),
+    # what stands against it
+    scoring.ApplicantErased: _row(409, "The applicant was erased", "An erased applicant cannot be scored under the same reference."),
+    scoring.ProductExists: _row(409, "There is already such a product", "Choose another name."),
+    scoring.VersionInForce: _row(409, "This version is in force already", "Nothing needs to be done."),
+    scoring.NothingToRollBack: _row(409, "There is nothing to roll back", "Nothing needs to be done."),
+    accounts.UserExists: _row(409, "There is already such a user", "Change the one that is there."),
+    accounts.LastAdministrator: _row(409, "This is the last administrator", "Make somebody else an administrator first."),
+    partners.PartnerExists: _row(409, "There is already such a partner", "Choose another slug."),
+    accounts.PasswordRefused: _row(422, "The password cannot be used", "Choose another password."),
+    accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
+    accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
+    partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
+    # what is wrong with us
+    scoring.StoreContended: _row(503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1),
+    partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
+    record.RootKeyMissing: _row(500, "The service is not set up", _OURS),
+    record.RootKeyWrong: _row(500, "The service is not set up", _OURS),
+    record.KeyringMissing: _row(500, "The partner is not set up", _OURS),
+    record.SealBroken: _row(500, "A stored value could not be opened", _OURS),
+    record.ReceiptRefused: _row(422, "The receipt is not genuine", "Check that it is complete and this partner's."),
+    record.TreeBroken: _row(500, "The record could not be continued", _OURS),
+    InterfaceError: _row(503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1),
+    OperationalError: _row(503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1),
+    # what the frameworks raise
+    Http404: _row(404, "There is nothing here", "Check the address; /docs lists every route.", code="not_found"),
+    rest.NotFound: _row(404, "There is nothing here", "Check the address; /docs lists every route.", code="not_found"),
+    rest.MethodNotAllowed: _row(
+        405, "The method is not allowed here", "Allow lists the methods of this address.", code="method_not_allowed"
+    ),
+    rest.NotAuthenticated: _row(401, "A credential is needed", "Send X-API-Key or Authorization: Bearer.", code="credential_missing"),
+    rest.AuthenticationFailed: _row(
+        401, "The credential is not valid here", "Send a key or token of this partner.", code="credential_refused"
+    ),
+    rest.PermissionDenied: _row(403, "That is not allowed", "Ask an administrator of your organisation.", code="permission_missing"),
+    PermissionDenied: _row(403, "That is not allowed", "Ask an administrator of your organisation.", code="permission_missing"),
+    RequestDataTooBig: _row(413, "The body is too large", "Send less at once.", code="body_too_large"),
+    TooManyFieldsSent: _row(400, "The form has too many fields", "Send fewer fields.", code="too_many_fields"),
+    SuspiciousOperation: _row(400, "The request cannot be used", "Check the request.", code="bad_request"),
+    BadRequest: _row(400, "The request cannot be used", "Check the request.", code="bad_request"),
+}
+UNEXPECTED = _row(500, "Something went wrong on our side", f"Nothing was decided twice or half. {_OURS}", code="internal_error")
+
+
+def outcome_of(error: BaseException) -> Outcome:
+    """How this error is told: the row of its class or of the nearest class above it."""
+    for kind in type(error).__mro__:
+        row = TABLE.get(kind)
+        if row is not None:
+            code = error.code if isinstance(error, DomainError) else row.code
+            return row if code == row.code else Outcome(row.status, code, row.title, row.advice, row.retry_after)
+    return UNEXPECTED
+
+
+def is_ours(outcome: Outcome) -> bool:
+    """Whether the fault is the service's: then it is logged and its detail kept to ourselves."""
+    return http.is_server_error(outcome.status)

@@ -1,0 +1,183 @@
+"""What scoring requests say, read fast when they are right and exactly when they are not."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from partners.api import strict
+from partners.api.bodies import faults_of
+from partners.api.errors import Fault, RequestRefused
+from scoring import registry
+from scoring.engine.contract import ContractViolation, Validator
+from scoring.errors import ProductUnknown
+from scoring.services.score import ApplicantDetails, ScoreItem
+
+ITEMS_AT_MOST = 1_000
+_PLAIN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$(?!\n)"  # no control characters, no space around it
+
+Reference = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PLAIN, description="Your own name for the applicant.")]
+ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PLAIN)]
+
+
+class Applicant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Who is scored. Only your own reference is needed; the rest is kept encrypted under the applicant's own key."""
+
+    reference: Reference
+    name: ShortText | None = None
+    phone: ShortText | None = None
+    national_id: ShortText | None = None
+    birth_date: date | None = None
+
+    def details(self) -> ApplicantDetails:
+        """As the service takes it."""
+        return ApplicantDetails(
+            reference=self.reference, name=self.name, phone=self.phone, national_id=self.national_id, birth_date=self.birth_date
+        )
+
+
+class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One applicant to score. `inputs` are the fields of the product's contract: GET /api/v1/products/{slug}."""
+
+    product: Annotated[str, Meta(max_length=60)]
+    applicant: Applicant
+    inputs: msgspec.Raw
+
+
+class BatchItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One applicant of a batch."""
+
+    applicant: Applicant
+    inputs: msgspec.Raw
+
+
+class ScoreBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Applicants to score together: all of them, or none if a field of one cannot be used."""
+
+    product: Annotated[str, Meta(max_length=60)]
+    items: Annotated[list[BatchItem], Meta(min_length=1, max_length=ITEMS_AT_MOST)]
+
+
+R = TypeVar("R", ScoreRequest, ScoreBatchRequest)
+_score = msgspec.json.Decoder(ScoreRequest)
+_batch = msgspec.json.Decoder(ScoreBatchRequest)
+
+
+def read_score(raw: bytes) -> tuple[str, list[ScoreItem]]:
+    """Product and item of a single request. Raises BodyMalformed or RequestRefused with every fault of envelope and inputs."""
+    request = _fast(raw, _score, _strings_of_score)
+    if request is not None:
+        try:
+            values = registry.check_inputs(request.product, lambda validator: validator.check_json(bytes(request.inputs)))
+        except (ContractViolation, ProductUnknown):
+            return _slow(raw, ScoreRequest)
+        return request.product, [ScoreItem(request.applicant.details(), values)]
+    return _slow(raw, ScoreRequest)
+
+
+def read_batch(raw: bytes) -> tuple[str, list[ScoreItem]]:
+    """Product and items of a batch. Raises BodyMalformed or RequestRefused with every fault of every item."""
+    request = _fast(raw, _batch, _strings_of_batch)
+    if request is not None:
+        inputs = [bytes(item.inputs) for item in request.items]
+        try:
+            values = registry.check_inputs(request.product, lambda validator: [validator.check_json(one) for one in inputs])
+        except (ContractViolation, ProductUnknown):
+            return _slow(raw, ScoreBatchRequest)
+        return request.product, [ScoreItem(item.applicant.details(), one) for item, one in zip(request.items, values, strict=True)]
+    return _slow(raw, ScoreBatchRequest)
+
+
+def _fast(raw: bytes, decoder: msgspec.json.Decoder[R], strings: Callable[[R], int]) -> R | None:
+    """The request, unless anything about it needs a closer look.
+
+    The decoder takes the last of doubled members. Each string has two quotation marks, so a body that holds more strings than what was
+    read out of it is not trusted."""
+    try:
+        request = decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return request if raw.count(b'"') == 2 * strings(request) + _quotes_in_inputs(request) else None
+
+
+def _quotes_in_inputs(request: ScoreRequest | ScoreBatchRequest) -> int:
+    items: Sequence[Any] = request.items if isinstance(request, ScoreBatchRequest) else (request,)
+    return sum(bytes(item.inputs).count(b'"') for item in items)
+
+
+def _strings_of_applicant(applicant: Applicant) -> int:
+    others = (applicant.name, applicant.phone, applicant.national_id, applicant.birth_date)
+    return 2 + 2 * sum(other is not None for other in others)
+
+
+def _strings_of_score(request: ScoreRequest) -> int:
+    return 4 + _strings_of_applicant(request.applicant)
+
+
+def _strings_of_batch(request: ScoreBatchRequest) -> int:
+    return 3 + sum(2 + _strings_of_applicant(item.applicant) for item in request.items)
+
+
+# ---- the closer look
+
+
+def _slow(raw: bytes, kind: type[ScoreRequest] | type[ScoreBatchRequest]) -> tuple[str, list[ScoreItem]]:
+    """As above, slowly: every fault is found, and a body that was only unusual is read."""
+    tree = strict.parse(raw)
+    taken: list[tuple[str, bytes]] = []
+    faults: list[Fault] = []
+    values = strict.plain(_without_inputs(tree, "", taken, is_batch=kind is ScoreBatchRequest), faults)
+    faults += faults_of(values, kind, known={fault.pointer for fault in faults})
+    product = values.get("product") if isinstance(values, dict) else None
+    checked: list[Any] = []
+    if isinstance(product, str) and not any(fault.pointer == "/product" for fault in faults):
+        checked = _checked(product, taken, faults)
+    if faults:
+        raise RequestRefused(faults)
+    items = values["items"] if kind is ScoreBatchRequest else [values]
+    applicants = [msgspec.convert(item["applicant"], Applicant).details() for item in items]
+    return str(product), [ScoreItem(applicant, one) for applicant, one in zip(applicants, checked, strict=True)]
+
+
+def _checked(product: str, taken: Sequence[tuple[str, bytes]], faults: list[Fault]) -> list[Any]:
+    """The inputs of each item as the contract reads them; what it refuses is added to `faults`."""
+
+    def check(validator: Validator) -> tuple[list[Any], list[Fault]]:
+        values, found = [], []
+        for pointer, raw in taken:
+            try:
+                values.append(validator.check_json(raw))
+            except ContractViolation as violation:
+                found += [Fault(f"{pointer}{one.pointer}", one.code, one.detail) for one in violation.problems]
+        return values, found
+
+    try:
+        values, found = registry.check_inputs(product, check)
+    except ProductUnknown as unknown:
+        faults.append(Fault("/product", unknown.code, "There is no such product."))
+        return []
+    faults += found
+    return values
+
+
+def _without_inputs(node: Any, pointer: str, taken: list[tuple[str, bytes]], *, is_batch: bool) -> Any:
+    """The tree with each `inputs` taken out as text again, for the contract alone to judge."""
+    if is_batch and isinstance(node, strict.Pairs):
+        return strict.Pairs((name, _items_without_inputs(value, taken) if name == "items" else value) for name, value in node)
+    if not isinstance(node, strict.Pairs):
+        return node
+    pairs = strict.Pairs()
+    for name, value in node:
+        if name == "inputs":
+            taken.append((f"{pointer}/inputs", strict.write(value)))
+            value = strict.Pairs()
+        pairs.append((name, value))
+    return pairs
+
+
+def _items_without_inputs(items: Any, taken: list[tuple[str, bytes]]) -> Any:
+    if not isinstance(items, list) or isinstance(items, strict.Pairs) or len(items) > ITEMS_AT_MOST:
+        return items
+    return [_without_inputs(item, f"/items/{at}", taken, is_batch=False) for at, item in enumerate(items)]
