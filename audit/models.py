@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from audit.ids import uuid7
 
 
-class TransactionId(models.BigIntegerField):
+class TransactionId(models.BigIntegerField):  # type: ignore[type-arg]  # the class takes none at run time
     """A PostgreSQL `xid8`: which transaction wrote the row, so that a sealer can tell what may still be uncommitted."""
 
     def db_type(self, connection: Any) -> str:

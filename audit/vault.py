@@ -65,7 +65,7 @@ class Keyring:
         """The applicant's key under the partner's key, for this applicant only."""
         return self.seal(self.partner_key, key.secret, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key.id}")
 
-    def unwrap(self, wrapped: bytes, *, key_id: uuid.UUID, owner: uuid.UUID) -> DataKey:
+    def unwrap(self, wrapped: bytes | memoryview, *, key_id: uuid.UUID, owner: uuid.UUID) -> DataKey:
         """The applicant's key again. Raises SealBroken for another applicant's or another partner's."""
         secret = self.unseal(self.partner_key, wrapped, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key_id}")
         return DataKey(key_id, secret, AESGCM(secret))
@@ -76,7 +76,7 @@ class Keyring:
         head = bytes((key.version,))
         return head + nonce + key.cipher.encrypt(nonce, plaintext, head + self._place(table, column, owner))
 
-    def unseal(self, key: DataKey, sealed: bytes, *, table: str, column: str, owner: object) -> bytes:
+    def unseal(self, key: DataKey, sealed: bytes | memoryview, *, table: str, column: str, owner: object) -> bytes:
         """What was sealed for exactly this place. Raises SealBroken if it was moved or changed."""
         sealed = bytes(sealed)
         version = sealed[0] if len(sealed) > _NONCE + _TAG else -1

@@ -105,7 +105,7 @@ def remember(ring: Keyring, applicants: Iterable[OpenApplicant]) -> None:
             _remembered.popitem(last=False)
 
 
-def open_profile(ring: Keyring, key: DataKey, applicant_id: uuid.UUID, sealed: bytes) -> ApplicantDetails:
+def open_profile(ring: Keyring, key: DataKey, applicant_id: uuid.UUID, sealed: bytes | memoryview) -> ApplicantDetails:
     """The details that were sealed for this applicant."""
     return msgspec.json.decode(ring.unseal(key, sealed, table=TABLE, column="sealed_profile", owner=applicant_id), type=ApplicantDetails)
 

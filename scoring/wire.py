@@ -97,7 +97,7 @@ class Statement:
 
     def run(self, connection: psycopg.Connection[Any], schema: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """The first row of the answer. The statement is prepared once per connection and schema. Raises the driver's errors."""
-        parameters = [None if (value := values[name]) is None else encode(value) for name, (_, encode) in self.names.items()]
+        parameters: list[Any] = [None if (value := values[name]) is None else encode(value) for name, (_, encode) in self.names.items()]
         pgconn = connection.pgconn
         result = pgconn.exec_prepared(self._name(connection, schema), parameters, self._formats, Format.BINARY)
         if result.status != ExecStatus.TUPLES_OK:

@@ -14,7 +14,7 @@ from audit.vault import ensure_keyring, keyring, refresh_keyring, rotate_key
 from partners.tenancy import tenant_context
 from tests.conftest import House
 
-PLACE = {"table": "scoring_decision", "column": "sealed", "owner": uuid.UUID(int=7)}
+PLACE: dict[str, Any] = {"table": "scoring_decision", "column": "sealed", "owner": uuid.UUID(int=7)}
 
 
 @pytest.fixture(autouse=True)
