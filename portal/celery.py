@@ -5,14 +5,16 @@ import os
 from typing import Any
 
 from celery.exceptions import Reject
-from django.db import connection
-from kombu import Queue
+from kombu.entity import Queue
 from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
+from partners.errors import NoPartner
+from partners.tenancy import current_schema
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-DEAD_LETTERS = Queue("vouch.dead")
+DEAD_LETTERS = Queue("vouch.dead")  # type: ignore[no-untyped-call]
 log = logging.getLogger(__name__)
 
 
@@ -20,8 +22,11 @@ class PartnerMissing(Exception):
     """A message names no partner. It is refused: the library's habit would run it in the public schema."""
 
 
-def _in_partner(schema: str | None) -> bool:
-    return bool(schema) and schema != "public"
+def _schema_here() -> str | None:
+    try:
+        return current_schema()
+    except NoPartner:
+        return None
 
 
 class PartnerTask(TenantTask):
@@ -33,7 +38,7 @@ class PartnerTask(TenantTask):
         """Runs in the named partner's schema; without one the message becomes a dead letter."""
         schema = get_schema_name_from_task(self, named)
         # The library switches in a signal, whose errors Celery only logs: where the connection stands is what counts.
-        if not _in_partner(schema) or connection.schema_name != schema:
+        if not schema or _schema_here() != schema:
             self._bury(arguments, named, schema)
             raise Reject(PartnerMissing(self.name), requeue=False)
         return super().__call__(*arguments, **named)
@@ -52,8 +57,7 @@ class QueueApp(CeleryApp):
 
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Sends a message that names the current partner. Raises PartnerMissing outside one."""
-        named = (options.get("headers") or {}).get("_schema_name") or connection.schema_name
-        if not _in_partner(named):
+        if _schema_here() is None and "_schema_name" not in (options.get("headers") or {}):
             raise PartnerMissing(name)
         return super().send_task(name, args=args, kwargs=kwargs, **options)
 

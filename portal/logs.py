@@ -5,6 +5,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from structlog.typing import Processor
 
 _DETAIL = re.compile(r"^(DETAIL|CONTEXT|HINT|QUERY|PARAMETERS|LINE \d+):.*$", re.MULTILINE)
 _EXTRA = {"task", "schema", "duty", "partner", "status_code"}  # of `extra=`; anything else, such as the request, stays out
@@ -20,7 +21,7 @@ def without_rows(_logger: Any, _method: str, event: MutableMapping[str, Any]) ->
 
 def logging_config(*, level: str) -> dict[str, Any]:
     """The LOGGING setting; structlog and the standard library end in the same formatter."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
@@ -32,7 +33,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    finish = [structlog.stdlib.PositionalArgumentsFormatter(), structlog.processors.format_exc_info, without_rows]
+    finish: list[Processor] = [structlog.stdlib.PositionalArgumentsFormatter(), structlog.processors.format_exc_info, without_rows]
     formatter = {
         "()": structlog.stdlib.ProcessorFormatter,
         "processors": [*finish, structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
@@ -74,10 +74,10 @@ class RequestMiddleware:
 class _ForPages:
     """Lets /api/ pass by the middleware this is mixed into."""
 
-    get_response: GetResponse
+    get_response: Any
 
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        return self.get_response(request) if is_api(request) else super().__call__(request)  # type: ignore[misc,no-any-return]
+    def __call__(self, request: HttpRequest) -> Any:
+        return self.get_response(request) if is_api(request) else super().__call__(request)  # type: ignore[misc]
 
 
 class PageStaticMiddleware(_ForPages, WhiteNoiseMiddleware):
@@ -99,9 +99,11 @@ class PageCommonMiddleware(_ForPages, CommonMiddleware):
 class PageCsrfMiddleware(_ForPages, CsrfViewMiddleware):
     """Forms carry a token; the API takes no cookie, so it needs none."""
 
-    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponse | None:
+    def process_view(
+        self, request: HttpRequest, callback: Callable[..., HttpResponseBase], callback_args: tuple[Any, ...], callback_kwargs: dict[str, Any]
+    ) -> HttpResponseForbidden | None:
         """Refuses a form without its token."""
-        return None if is_api(request) else super().process_view(request, *view)
+        return None if is_api(request) else super().process_view(request, callback, callback_args, callback_kwargs)
 
 
 class PageAuthenticationMiddleware(_ForPages, AuthenticationMiddleware):

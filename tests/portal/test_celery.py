@@ -8,20 +8,19 @@ from typing import Any
 import pytest
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings
-from django.db import connection
 from redis import Redis
 
-from partners.tenancy import tenant_context
+from partners.tenancy import current_schema, tenant_context
 from portal.celery import PartnerMissing, app
 from tests.conftest import House
 
 seen: list[str] = []
 
 
-@app.task(name="tests.look")
+@app.task(name="tests.look")  # type: ignore[untyped-decorator]
 def look() -> None:
     """Notes the schema it runs in."""
-    seen.append(str(connection.schema_name))
+    seen.append(current_schema())
 
 
 @pytest.fixture

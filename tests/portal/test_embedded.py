@@ -1,6 +1,7 @@
 """The embedded services: shared by several processes, revived when killed, stopped when the last user has left."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,14 +191,32 @@ def test_a_long_path_moves_only_the_sockets(home: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another user")
-def test_root_is_told_which_folder_is_closed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_root_may_work_in_a_folder_closed_to_others(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = home / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setenv("VOUCH_HOME", str(closed / "state"))
+    user = User(closed / "state")
+    place = Path((closed / "state" / "postgres.place").read_text())
 
+    try:
+        assert postgres_answers()
+        assert (place / "postgres" / "PG_VERSION").exists()
+        assert closed.stat().st_mode & 0o777 == 0o700
+    finally:
+        user.leave()
+        shutil.rmtree(place)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another user")
+def test_root_is_told_which_folder_is_closed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = home / "closed"
+    closed.mkdir(mode=0o700)
+    (home / "file").touch()
+    monkeypatch.setenv("VOUCH_HOME", str(closed / "state"))
+    monkeypatch.setattr(embedded, "ELSEWHERE", home / "file" / "vouch")
     embedded.make_home()
 
-    with pytest.raises(embedded.EmbeddedFault, match=f"cannot pass through {closed}"):
+    with pytest.raises(embedded.EmbeddedFault, match=f"cannot pass through {closed}, and .* cannot be written"):
         embedded.SERVICES["postgres"].prepare()
 
 

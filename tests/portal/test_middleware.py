@@ -61,16 +61,6 @@ def test_the_api_needs_no_csrf_token_and_a_page_does() -> None:
     assert refused.status_code == 403
 
 
-def test_cookies_stay_on_their_host(north: House) -> None:
-    client = north.client("officer")
-
-    session = client.cookies[settings.SESSION_COOKIE_NAME]
-
-    assert not session["domain"]
-    assert session["httponly"]
-    assert session["samesite"] == "Lax"
-
-
 def test_a_session_of_one_partner_is_nobody_at_another(north: House, south: House) -> None:
     client = north.client("admin")
     client.defaults["HTTP_HOST"] = south.host
