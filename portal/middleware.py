@@ -22,6 +22,7 @@ from audit.ids import uuid7
 from portal import health, metrics
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
@@ -100,7 +101,7 @@ class PageCsrfMiddleware(_ForPages, CsrfViewMiddleware):
     """Forms carry a token; the API takes no cookie, so it needs none."""
 
     def process_view(
-        self, request: HttpRequest, callback: Callable[..., HttpResponseBase], callback_args: tuple[Any, ...], callback_kwargs: dict[str, Any]
+        self, request: HttpRequest, callback: View, callback_args: tuple[Any, ...], callback_kwargs: dict[str, Any]
     ) -> HttpResponseForbidden | None:
         """Refuses a form without its token."""
         return None if is_api(request) else super().process_view(request, callback, callback_args, callback_kwargs)
