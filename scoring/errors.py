@@ -35,6 +35,24 @@ class NothingToRollBack(DomainError):
     code = "nothing_to_roll_back"
 
 
+class DefinitionRefused(DomainError):
+    """The product's definition file cannot be used."""
+
+    code = "definition_refused"
+
+
+class TableRefused(DomainError):
+    """The table cannot be used."""
+
+    code = "table_refused"
+
+
+class TrainingRefused(DomainError):
+    """The table cannot train a model."""
+
+    code = "training_refused"
+
+
 class DecisionUnknown(DomainError):
     """There is no such decision."""
 

@@ -1,0 +1,78 @@
+"""`manage.py create_product`: a product whose contract is read off a table."""
+
+from argparse import ArgumentParser
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from partners.console import PartnerCommand, Result
+from partners.models import Partner
+from scoring.engine.tables import TableError
+from scoring.engine.training.draft import Draft, draft_product
+from scoring.engine.training.infer import Roles
+from scoring.engine.training.matrix import TrainingError
+from scoring.errors import TableRefused
+from scoring.services.definitions import write_definition
+from scoring.services.products import create_product
+
+_HEADINGS = {"assumed": "Assumed:", "left_out": "Left out:", "looks_wrong": "Looks wrong:"}
+
+
+class Command(PartnerCommand):
+    """`manage.py create_product SLUG PRODUCT --from-csv FILE --target COL`."""
+
+    help = "Make a product from a table: its contract is inferred, written to a file you can edit, and what was assumed is said."
+
+    def add_own_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("product", metavar="PRODUCT", help="the product's slug, for example stall-loan")
+        parser.add_argument("--from-csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
+        parser.add_argument("--target", required=True, metavar="COL", help="the column that says what happened")
+        parser.add_argument("--positive", metavar="VALUE", help="the value of the target that is predicted, where it is not clear")
+        parser.add_argument("--id", metavar="COL", help="the column with your own reference of the applicant")
+        parser.add_argument("--time", metavar="COL", help="the column with the date of the case")
+        parser.add_argument("--protected", type=_names, default=(), metavar="A,B", help="columns kept for fairness, never a feature")
+        parser.add_argument("--exclude", type=_names, default=(), metavar="A,B", help="columns to leave out")
+        parser.add_argument("--title", default="", help="the product's name as people read it")
+
+    def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
+        """Prints the inputs, what was assumed, left out and looks wrong, and where to edit it."""
+        roles = Roles(id=options["id"], time=options["time"], protected=_names(options["protected"]), exclude=_names(options["exclude"]))
+        self.progress(f"reading {options['from_csv']}")
+        try:
+            draft = draft_product(
+                Path(options["from_csv"]), slug=options["product"], title=options["title"], target=options["target"],
+                positive=options["positive"], roles=roles,
+            )
+        except (TableError, TrainingError) as refusal:
+            raise TableRefused(str(refusal)) from refusal
+        create_product(definition=draft.product, policy=draft.policy, actor=self.actor)
+        path = write_definition(draft.product)
+        return Result(_values(draft, path), *_lines(draft, path, options))
+
+
+def _names(given: str | tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name.strip() for name in given.split(",") if name.strip()) if isinstance(given, str) else given
+
+
+def _values(draft: Draft, path: Path) -> dict[str, Any]:
+    found: dict[str, list[dict[str, str]]] = {kind: [] for kind in _HEADINGS}
+    for finding in draft.findings:
+        found[finding.kind].append({"column": finding.column, "text": finding.text})
+    contract = draft.product.contract
+    return {
+        "product": draft.product.slug, "rows": draft.rows, "target": draft.target.name, "positive": draft.target.positive,
+        "base_rate": draft.target.base_rate, "inputs": [asdict(one) for one in contract.inputs], "definition": str(path), **found,
+    }
+
+
+def _lines(draft: Draft, path: Path, options: dict[str, Any]) -> list[str]:
+    event = f"{draft.target.name} = {draft.target.positive}"
+    lines = [
+        f"Product {draft.product.slug} from {draft.rows} rows; {event} in {draft.target.base_rate:.2%} of them.",
+        "", "Inputs:", *(f"  {line}" for line in draft.described_inputs()),
+    ]
+    for kind, heading in _HEADINGS.items():
+        if found := [f"  {finding}" for finding in draft.findings if finding.kind == kind]:
+            lines += ["", heading, *found]
+    train = f"manage.py train_model {options['slug']} {draft.product.slug} --csv {options['from_csv']}"
+    return [*lines, "", f"The definition is {path}: edit it, then train.", f"Next: {train}"]

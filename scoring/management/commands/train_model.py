@@ -1,0 +1,58 @@
+"""`manage.py train_model`: a new model version from a table, cross-validated, signed and stored as a candidate."""
+
+from argparse import ArgumentParser, ArgumentTypeError
+from pathlib import Path
+from typing import Any
+
+from partners.console import PartnerCommand, Result
+from partners.models import Partner
+from scoring.services.training import TrainedVersion, train_model
+
+
+class Command(PartnerCommand):
+    """`manage.py train_model SLUG PRODUCT --csv FILE`."""
+
+    help = "Train a model version, print its cross-validated figures and store it, signed, as a candidate."
+
+    def add_own_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
+        parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
+        kinds = ("boosted", "scorecard")
+        parser.add_argument("--estimator", choices=kinds, default="boosted", help="boosted trees (default) or a scorecard")
+        parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
+
+    def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
+        """Prints AUC, KS, Brier, base rate, nodes, seconds, warnings and the version's number."""
+        trained = train_model(
+            product_slug=options["product"], table=Path(options["csv"]), estimator=options["estimator"], folds=options["folds"],
+            actor=self.actor, progress=self.progress,
+        )
+        return Result(_values(trained, options), *_lines(trained, options))
+
+
+def _folds(text: str) -> int:
+    if not text.isdecimal() or not 2 <= int(text) <= 20:
+        raise ArgumentTypeError("2 to 20 folds")
+    return int(text)
+
+
+def _values(trained: TrainedVersion, options: dict[str, Any]) -> dict[str, Any]:
+    shown = ("cv", "base_rate", "rows", "dropped_rows", "trees", "nodes", "seconds")
+    return {
+        "product": options["product"], "version": trained.version.version, "estimator": trained.version.estimator,
+        **{name: trained.metrics[name] for name in shown},
+        "bundle_sha256": bytes(trained.version.bundle_sha256).hex(), "warnings": list(trained.warnings), "edited": list(trained.edited),
+    }
+
+
+def _lines(trained: TrainedVersion, options: dict[str, Any]) -> list[str]:
+    metrics, version = trained.metrics, trained.version.version
+    cv = metrics["cv"]
+    made = f"Version {version} of {options['product']} ({trained.version.estimator})"
+    return [
+        f"{made} from {metrics['rows']} rows, base rate {metrics['base_rate']:.2%}.",
+        f"Cross-validated in {len(cv['folds'])} folds: AUC {cv['auc']:.4f}, KS {cv['ks']:.4f}, Brier {cv['brier']:.4f}.",
+        f"{metrics['trees']} trees, {metrics['nodes']} nodes; {metrics['seconds']:.1f} s.",
+        *(f"Warning: {warning}" for warning in trained.warnings),
+        f"Next: manage.py promote_model {options['slug']} {options['product']} {version}",
+    ]

@@ -1,0 +1,98 @@
+"""Training a model version: in a process of its own, without the database and without keys; signed and stored only when it succeeded."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.conf import settings
+
+from audit.context import Actor
+from audit.vault import keyring
+from scoring.engine.bundle import read_bundle, write_bundle
+from scoring.errors import ProductUnknown, TrainingRefused
+from scoring.models import ModelVersion, Product
+from scoring.services.definitions import take_up_edits
+from scoring.services.models import store_model_version
+
+SEED = 20_260_101
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedVersion:
+    """A stored model version with what training had to say about it."""
+
+    version: ModelVersion
+    metrics: dict[str, Any]
+    warnings: tuple[str, ...]
+    edited: tuple[str, ...]
+
+
+def train_model(
+    *, product_slug: str, table: Path, estimator: str, folds: int, actor: Actor, progress: Callable[[str], None], seed: int = SEED,
+) -> TrainedVersion:
+    """The product has a new candidate trained on the table, its file's edits taken up first.
+
+    Raises ProductUnknown, DefinitionRefused, and TrainingRefused when the table cannot train it; then no version is made."""
+    product = Product.objects.filter(slug=product_slug).first()
+    if product is None:
+        raise ProductUnknown(f"There is no product '{product_slug}'.")
+    edited = take_up_edits(product=product, actor=actor)
+    if edited:
+        progress(f"the edited definition was taken up: {', '.join(edited)} changed")
+        product.refresh_from_db()
+    request = {
+        "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": seed,
+        "threads": len(os.sched_getaffinity(0)),
+    }
+    bundle, result = _trained(request, progress)
+    version = store_model_version(
+        product_slug=product_slug, bundle=bundle, estimator=estimator, metrics=result["metrics"], actor=actor,
+    )
+    return TrainedVersion(version, result["metrics"], tuple(result["warnings"]), tuple(edited))
+
+
+def _trained(request: dict[str, Any], progress: Callable[[str], None]) -> tuple[bytes, dict[str, Any]]:
+    """The bundle under the partner's signature, and the result. The child signs with a key that lives as long as this call."""
+    passing = Ed25519PrivateKey.generate()
+    with tempfile.TemporaryDirectory(prefix="vouch-training-") as folder:
+        given = {**request, "folder": folder, "signing_key": passing.private_bytes_raw().hex()}
+        code = _run(given, progress)
+        result_file = Path(folder) / "result.json"
+        if not result_file.exists():
+            raise TrainingRefused(f"Training stopped with exit code {code}; its last lines tell why (out of memory shows as -9).")
+        result = json.loads(result_file.read_text())
+        if "error" in result:
+            raise TrainingRefused(result["error"])
+        bundle = read_bundle((Path(folder) / "bundle").read_bytes(), {"training": passing.public_key().public_bytes_raw()})
+        return write_bundle(bundle.content, keyring().signing_key), result
+
+
+def _run(given: dict[str, Any], progress: Callable[[str], None]) -> int:
+    """Runs the training process to its end and hands its lines on. It sees no secret and no database of ours."""
+    threads = str(given["threads"])
+    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    environment |= {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive", "PYTHONHASHSEED": "0"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scoring.engine.training"], cwd=settings.BASE_DIR, env=environment, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )
+    with process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        try:
+            process.stdin.write(json.dumps(given))
+            process.stdin.close()
+            for line in process.stderr:
+                progress(line.rstrip())
+        except BaseException:
+            process.kill()
+            raise
+    return process.returncode
