@@ -16,7 +16,7 @@ from django.db import DatabaseError, connection
 from redis import Redis, RedisError
 
 from audit.errors import DomainError
-from audit.vault import keyring
+from audit.vault import refresh_keyring
 from partners.models import Partner
 from partners.tenancy import outdated_schemas, tenant_context
 from portal.checks import database_faults
@@ -83,7 +83,8 @@ def _guarded(part: str, look: Callable[[], Iterable[Finding]], fix: str, error: 
     try:
         return list(look())
     except error as fault:
-        connection.close()
+        if isinstance(fault, DatabaseError):
+            connection.close()
         return [Finding(part, str(fault).strip().partition("\n")[0] or type(fault).__name__, fix)]
 
 
@@ -134,7 +135,7 @@ def _keys() -> Iterator[Finding]:
     for partner in Partner.objects.exclude(schema_name="public").order_by("slug"):
         try:
             with tenant_context(partner):
-                keyring()
+                refresh_keyring()
             opened += 1
         except DomainError as error:
             yield Finding("keys", f"{partner.slug}: {error}", "Give back the root key of that time: VOUCH_ROOT_KEY, or <home>/keys/root.")

@@ -1,0 +1,102 @@
+"""Who may ask for what: a table of every route of the API and the roles it lets in."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from audit.ids import uuid7
+from partners.accounts.roles import Role
+from partners.accounts.tokens import issue_tokens
+from partners.tenancy import tenant_context
+from portal import urls
+from tests.conftest import House
+from tests.isolation.routes import routes
+
+EVERYBODY = {str(role) for role in Role}
+DECIDERS = {"officer", "approver", "analyst", "developer", "admin"}
+KEEPERS = {"developer", "admin"}
+SEERS_OF_PEOPLE = {"compliance", "admin"}
+KEY = "key"  # an API key with every scope that a key can have
+
+# Route name and method: who is let in. None: anybody, without a credential.
+TABLE: dict[tuple[str, str], set[str] | None] = {
+    ("root", "GET"): None,
+    ("token", "POST"): None,
+    ("token-refresh", "POST"): None,
+    ("scores", "POST"): DECIDERS | {KEY},
+    ("scores", "GET"): EVERYBODY | {KEY},
+    ("score", "GET"): EVERYBODY | {KEY},
+    ("score-explanation", "GET"): EVERYBODY | {KEY},
+    ("score-batches", "POST"): DECIDERS | {KEY},
+    ("products", "GET"): EVERYBODY | {KEY},
+    ("product", "GET"): EVERYBODY | {KEY},
+    ("models", "GET"): EVERYBODY | {KEY},
+    ("model", "GET"): EVERYBODY | {KEY},
+    ("logout", "POST"): EVERYBODY | {KEY},
+    ("change-password", "POST"): EVERYBODY | {KEY},
+    ("users", "GET"): SEERS_OF_PEOPLE,
+    ("users", "POST"): {"admin"},
+    ("user", "GET"): SEERS_OF_PEOPLE,
+    ("user", "PATCH"): {"admin"},
+    ("api-keys", "GET"): KEEPERS,
+    ("api-keys", "POST"): KEEPERS,
+    ("api-key", "DELETE"): KEEPERS,
+    ("api-key-rotate", "POST"): KEEPERS,
+    ("earlier-score-user", "POST"): DECIDERS | {KEY},
+    ("earlier-predict", "POST"): DECIDERS | {KEY},
+    ("earlier-predict-batch", "POST"): DECIDERS | {KEY},
+    ("earlier-batch-predict", "POST"): DECIDERS | {KEY},
+    ("earlier-model-info", "GET"): EVERYBODY | {KEY},
+    ("earlier-models-info", "GET"): EVERYBODY | {KEY},
+    ("earlier-models-status", "GET"): EVERYBODY | {KEY},
+}
+ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
+VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99}
+
+
+def test_every_route_of_the_api_is_in_the_table() -> None:
+    assert {(route.name, method) for route in ROUTES.values() for method in route.methods} == set(TABLE)
+
+
+def send(client: Client, name: str, method: str) -> tuple[int, str]:
+    """The status and code of a request that is wrong in every other respect, so that it changes nothing."""
+    body = b"" if method in {"GET", "DELETE"} else json.dumps({"nonsense": True}).encode()
+    answer = client.generic(method, ROUTES[name].path(VALUES), body, content_type="application/json")
+    return answer.status_code, answer.json().get("code", "") if answer.status_code >= 400 else ""
+
+
+@pytest.mark.parametrize("role", [*sorted(EVERYBODY), KEY])
+def test_a_role_is_let_in_where_the_table_says_so_and_nowhere_else(north: House, role: str) -> None:
+    if role == KEY:
+        client = north.api()
+    else:
+        with tenant_context(north.partner):
+            client = Client(HTTP_HOST=north.host, HTTP_AUTHORIZATION=f"Bearer {issue_tokens(north.users[role]).access}")
+
+    for (name, method), allowed in TABLE.items():
+        status, code = send(client, name, method)
+
+        is_let_in = allowed is None or role in allowed
+        assert (code != "permission_missing") == is_let_in, f"{role} {method} {name}: {status} {code}"
+        assert status != 401, f"{role} {method} {name}"
+
+
+def test_nobody_is_let_in_without_a_credential(north: House) -> None:
+    client = Client(HTTP_HOST=north.host)
+
+    for (name, method), allowed in TABLE.items():
+        status, code = send(client, name, method)
+
+        assert (code == "credential_missing") == (allowed is not None), f"{method} {name}: {status} {code}"
+
+
+@pytest.mark.parametrize("name", ["scores", "score", "users"])
+def test_head_asks_for_the_same_permission_as_get(north: House, name: str) -> None:
+    assert Client(HTTP_HOST=north.host).head(ROUTES[name].path(VALUES)).status_code == 401
+    expected = {"scores": 200, "score": 404, "users": 403}[name]
+    assert north.api().head(ROUTES[name].path(VALUES)).status_code == expected
+
+
+def test_a_session_cookie_opens_no_route_of_the_api(north: House) -> None:
+    assert north.client("admin").get("/api/v1/users").status_code == 401

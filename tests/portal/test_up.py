@@ -1,0 +1,149 @@
+"""`up` as a person uses it: one command, one log, everything back after a kill, nothing left after Ctrl-C."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def environment(home: Path | str) -> dict[str, str]:
+    """A new user's: nothing configured but the state folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VOUCH_", "DATABASE_", "REDIS_", "DJANGO_"))}
+    return {**kept, "VOUCH_HOME": str(home), "NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"]}
+
+
+def manage(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(home), capture_output=True, text=True, check=False)
+
+
+def ask(port: int, path: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, None
+    except OSError:
+        return 0, None
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Everything that runs with this state folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("VOUCH_HOME") == str(home) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="vouch-up-", dir="/tmp") as name:
+        yield Path(name)
+
+
+@contextmanager
+def running(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up", "--port", str(port), "--workers", "1"], cwd=ROOT, env=environment(home),
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    try:
+        until(lambda: ask(port, "/ready")[0] == 200 or process.poll() is not None)
+        assert process.poll() is None, process.communicate()[0]
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+
+
+@pytest.mark.slow
+def test_up_survives_kills_and_leaves_nothing_behind(home: Path) -> None:
+    port = free_port()
+    with running(home, port) as process:
+        web = next(child for child in psutil.Process(process.pid).children() if "granian" in child.cmdline())
+        worker = web.children()[-1]
+
+        worker.kill()
+        until(lambda: ask(port, "/ready")[0] == 200 and not worker.is_running())
+
+        before = int((home / "postgres" / "postmaster.pid").read_text().split()[0])
+        os.kill(before, signal.SIGKILL)
+        until(lambda: not psutil.pid_exists(before))
+        until(lambda: ask(port, "/ready")[0] == 200)
+
+        keeper = int((home / "locks" / "postgres.keeper").read_text())
+        os.kill(keeper, signal.SIGKILL)
+        until(lambda: int((home / "locks" / "postgres.keeper").read_text() or 0) not in {keeper, 0})
+        until(lambda: ask(port, "/ready")[0] == 200)
+
+        doctor = manage(home, "doctor", "--json")
+
+    assert doctor.returncode == 0, doctor.stdout
+    assert json.loads(doctor.stdout)["healthy"]
+    assert process.returncode == 0
+    assert processes_of(home) == []
+    assert ask(port, "/live")[0] == 0
+
+
+@pytest.mark.slow
+def test_killing_up_itself_takes_everything_along(home: Path) -> None:
+    with running(home, free_port()) as process:
+        process.kill()
+        until(lambda: not processes_of(home))
+
+
+def test_a_taken_port_is_one_line_and_starts_nothing(home: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        done = manage(home, "up", "--port", str(port))
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == f"CommandError: Port {port} on 127.0.0.1 cannot be used (Address already in use). Use another with --port.\n"
+    assert processes_of(home) == []
+
+
+def test_an_unwritable_state_folder_is_one_line(home: Path) -> None:
+    (home / "file").touch()
+
+    done = manage(home / "file" / "state", "up")
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "cannot be written" in done.stderr
