@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from scoring.observers import observe_decisions
+
 
 class PortalConfig(AppConfig):
     """The project itself: it has commands, templates and checks, and no tables."""
@@ -11,5 +13,6 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        """The checks are known before the first command runs."""
+        """The checks are known before the first command runs, and decisions are counted."""
         import_module("portal.checks")
+        observe_decisions(import_module("portal.metrics").count_decisions)

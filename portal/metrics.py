@@ -1,12 +1,18 @@
 """What the process counts about itself, and the Prometheus text over all its workers."""
 
 import os
+from collections.abc import Sequence
+from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 from django.http import HttpRequest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+if TYPE_CHECKING:
+    from scoring.services.score import Decided
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -26,6 +32,18 @@ def observe(request: HttpRequest, status: int, seconds: float) -> None:
     route = f"/{match.route}" if match is not None else "unmatched"
     requests_total.labels(request.method or "", route, str(status)).inc()
     request_seconds.labels(route).observe(seconds)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        rate_limited_total.labels(getattr(getattr(request, "partner", None), "plan", "none")).inc()
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR and request.method == "POST" and "score" in route:
+        prediction_errors_total.inc()
+
+
+def count_decisions(decided: Sequence["Decided"]) -> None:
+    """Stored decisions are counted, whoever asked for them."""
+    for one in decided:
+        predictions_total.labels(one.outcome, one.answered_by).inc()
+        prediction_seconds.observe(one.processing_ms / 1000)
+        prediction_probability.observe(one.probability)
 
 
 def exposition() -> bytes:

@@ -133,6 +133,7 @@ class _Scoring:
             verdict = store(self._batch(rows, kept, now, elapsed))
             if verdict.is_stored:
                 remember(self.ring, self.applicants.values())
+                tell(decided)
                 return decided, answer
             if not verdict.is_credential_valid:
                 raise CredentialRevoked
