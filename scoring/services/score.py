@@ -19,6 +19,7 @@ from scoring.engine.pipeline import Result, score
 from scoring.engine.reasons import Reason
 from scoring.errors import ApplicantErased, CredentialRevoked, StoreContended
 from scoring.models import Channel
+from scoring.observers import tell
 from scoring.sealed import DecisionContent, SealedReason, decision_digest, seal_content
 from scoring.store import Batch, DecisionRow, EarlierAnswer, KnownApplicant, SealedAnswer, Verdict, store
 
