@@ -1,0 +1,432 @@
+"""What a product asks for: its inputs as data, and the validator that is compiled from them."""
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+LARGEST_INTEGER = 2**53    # beyond it a float64, and so a JSON number elsewhere, skips integers
+LONGEST_TEXT = 200
+MOST_PROBLEMS = 200
+
+Value = float | int | str | bool | None
+Values = dict[str, Value]
+
+
+class DefinitionRefused(ValueError):
+    """A contract, feature, rule or text that a person wrote cannot be used; says where and how to repair it."""
+
+    code = "definition_refused"
+
+
+class InputKind(StrEnum):
+    """What an input is."""
+
+    NUMBER = "number"
+    INTEGER = "integer"
+    CATEGORY = "category"
+    BOOLEAN = "boolean"
+    DATE = "date"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Input:
+    """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known"."""
+
+    name: str
+    kind: InputKind
+    label: str = ""
+    required: bool = True
+    minimum: float | None = None
+    maximum: float | None = None
+    categories: tuple[str, ...] = ()
+    accepts_other: bool = False
+    missing_codes: tuple[str, ...] = ()
+    unit: str | None = None
+    help: str = ""
+    is_personal: bool = False
+    is_protected: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.name or len(self.name) > 100 or not self.name.isprintable():
+            raise DefinitionRefused(f"input {self.name!r}: a name has 1 to 100 printable characters.")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise DefinitionRefused(f"input {self.name!r}: minimum {self.minimum} is larger than maximum {self.maximum}.")
+        if self.kind is InputKind.CATEGORY and not (self.categories or self.accepts_other):
+            raise DefinitionRefused(f"input {self.name!r}: list its categories, or set accepts_other.")
+        if len(set(self.categories)) < len(self.categories):
+            raise DefinitionRefused(f"input {self.name!r}: a category stands there twice.")
+
+    @property
+    def title(self) -> str:
+        """The input's name for people."""
+        return self.label or self.name
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One wrong input: a JSON pointer to it, a stable code, and what to do."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class ContractViolation(Exception):
+    """Some inputs cannot be used; `problems` names every one of them."""
+
+    code = "invalid_inputs"
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{problem.pointer}: {problem.detail}" for problem in self.problems[:5]))
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A product's inputs, in the order people are asked for them."""
+
+    inputs: tuple[Input, ...]
+
+    def __post_init__(self) -> None:
+        names = [one.name for one in self.inputs]
+        if not names or len(set(names)) < len(names):
+            raise DefinitionRefused("a contract needs inputs, each with a name of its own.")
+
+    def __getitem__(self, name: str) -> Input:
+        return next(one for one in self.inputs if one.name == name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON that a person can read and edit: what is at its default is left out."""
+        return {"inputs": [_without_defaults(one) for one in self.inputs]}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Contract":
+        """Raises DefinitionRefused."""
+        try:
+            return cls(tuple(_input_from(one) for one in data["inputs"]))
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, DefinitionRefused):
+                raise
+            raise DefinitionRefused(f"the contract is not as expected: {error}.") from error
+
+    def json_schema(self) -> dict[str, Any]:
+        """The inputs as JSON Schema 2020-12."""
+        return {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "type": "object",
+            "additionalProperties": False,
+            "required": [one.name for one in self.inputs if one.required],
+            "properties": {one.name: _property(one) for one in self.inputs},
+        }
+
+
+def _without_defaults(one: Input) -> dict[str, Any]:
+    blank = asdict(Input(name=one.name, kind=InputKind.NUMBER))
+    said = {name: value for name, value in asdict(one).items() if name in {"name", "kind"} or value != blank[name]}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
+
+
+def _input_from(data: Mapping[str, Any]) -> Input:
+    known = {**data, "kind": InputKind(data["kind"]), "categories": tuple(map(str, data.get("categories", ())))}
+    return Input(**{**known, "missing_codes": tuple(map(str, data.get("missing_codes", ())))})
+
+
+def _property(one: Input) -> dict[str, Any]:
+    kinds = {InputKind.NUMBER: "number", InputKind.INTEGER: "integer", InputKind.BOOLEAN: "boolean"}
+    kind: Any = kinds.get(one.kind, "string")
+    schema: dict[str, Any] = {"title": one.title, "type": kind if one.required else [kind, "null"]}
+    if one.help:
+        schema["description"] = one.help
+    if one.unit:
+        schema["x-unit"] = one.unit
+    if one.kind is InputKind.DATE:
+        schema["format"] = "date"
+    if one.kind is InputKind.CATEGORY and not one.accepts_other:
+        schema["enum"] = [*one.categories, *([] if one.required else [None])]
+    if one.minimum is not None:
+        schema["minimum"] = one.minimum
+    if one.maximum is not None:
+        schema["maximum"] = one.maximum
+    return schema
+
+
+# ---- one value
+
+
+class _Refused(Exception):
+    def __init__(self, code: str, detail: str) -> None:
+        self.code, self.detail = code, detail
+
+
+_MISSING_WORDS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "?"})
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
+_YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _read(one: Input, value: Any) -> Value:
+    """The value as the model takes it, None when it is not known. Raises _Refused. The definition; the fast path only agrees with it."""
+    if value is None or _is_missing_code(one, value):
+        if one.required:
+            raise _Refused("required", f"{one.title} is needed.")
+        return None
+    match one.kind:
+        case InputKind.NUMBER | InputKind.INTEGER:
+            return _number(one, value)
+        case InputKind.CATEGORY:
+            return _category(one, value)
+        case InputKind.BOOLEAN:
+            if not isinstance(value, bool):
+                raise _Refused("wrong_type", "Send true or false.")
+            return value
+        case InputKind.DATE:
+            return _date(value)
+
+
+def _is_missing_code(one: Input, value: Any) -> bool:
+    return bool(one.missing_codes) and not isinstance(value, bool) and (value in one.missing_codes or _plain(value) in one.missing_codes)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, float) and value.is_integer() and abs(value) < LARGEST_INTEGER:
+        return str(int(value))
+    return str(value) if isinstance(value, int | float | str) else ""
+
+
+def _number(one: Input, value: Any) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _Refused("wrong_type", "Send a number, without quotes and with a point for decimals.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise _Refused("not_finite", "Send a finite number.")
+    if abs(value) > LARGEST_INTEGER and (one.kind is InputKind.INTEGER or isinstance(value, int)):
+        raise _Refused("out_of_range", f"Send a number between -{LARGEST_INTEGER} and {LARGEST_INTEGER}.")
+    if one.kind is InputKind.INTEGER and value != int(value):
+        raise _Refused("wrong_type", "Send a whole number.")
+    if (one.minimum is not None and value < one.minimum) or (one.maximum is not None and value > one.maximum):
+        raise _Refused("out_of_range", f"Send a number {_span(one)}; check the unit{f' ({one.unit})' if one.unit else ''}.")
+    return int(value) if one.kind is InputKind.INTEGER else float(value)
+
+
+def _span(one: Input) -> str:
+    low, high = (None if bound is None else f"{bound:,.15g}" for bound in (one.minimum, one.maximum))
+    if low is not None and high is not None:
+        return f"from {low} to {high}"
+    return f"of {low} or more" if high is None else f"of {high} or less"
+
+
+def _category(one: Input, value: Any) -> str:
+    text = _plain(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+    if not isinstance(text, str):
+        raise _Refused("wrong_type", "Send one of the listed texts.")
+    _check_text(text)
+    if text not in one.categories and not one.accepts_other:
+        shown = ", ".join(one.categories[:20]) + (", ..." if len(one.categories) > 20 else "")
+        raise _Refused("not_in_list", f"Send one of: {shown}.")
+    return text
+
+
+def _date(value: Any) -> str:
+    try:
+        return date.fromisoformat(value).isoformat() if isinstance(value, str) and len(value) == 10 else _raise_date()
+    except ValueError:
+        return _raise_date()
+
+
+def _raise_date() -> str:
+    raise _Refused("wrong_type", "Send a date as YYYY-MM-DD.")
+
+
+def _check_text(text: str) -> None:
+    if len(text) > LONGEST_TEXT:
+        raise _Refused("too_long", f"Send at most {LONGEST_TEXT} characters.")
+    if any(ord(letter) < 32 or 0xD800 <= ord(letter) <= 0xDFFF for letter in text):
+        raise _Refused("wrong_characters", "Send text without control characters or lone surrogates.")
+
+
+def _from_cell(one: Input, text: str) -> Any:
+    """What a cell or form field says, as JSON would say it. Raises _Refused."""
+    text = text.strip()
+    if text in one.missing_codes or (text.lower() in _MISSING_WORDS and text not in one.categories):
+        return None
+    if one.kind in {InputKind.NUMBER, InputKind.INTEGER}:
+        if not _NUMBER.fullmatch(text):
+            raise _Refused(*_cell_fault(text))
+        return int(text) if re.fullmatch(r"[+-]?\d{1,18}", text) else float(text)
+    if text[:1] in "=+-@" and text not in one.categories:
+        raise _Refused("formula", "This begins like a spreadsheet formula; write the plain value.")
+    if one.kind is InputKind.BOOLEAN:
+        return _YES_NO.get(text.lower(), text)
+    if one.kind is InputKind.CATEGORY and text not in one.categories and _NUMBER.fullmatch(text):
+        return _plain(float(text))    # 3.0 in a file is the category 3
+    return text
+
+
+def _cell_fault(text: str) -> tuple[str, str]:
+    if text[:1] in {"=", "@"} or re.match(r"[+-]\D", text):
+        return "formula", "This begins like a spreadsheet formula; write the plain number."
+    if text.lower().lstrip("+-") in {"inf", "infinity"}:
+        return "not_finite", "Write a finite number."
+    if re.fullmatch(r"[\d.,\s']+", text):
+        return "wrong_type", "Write the number without separators and with a point for decimals, such as 1234.5."
+    return "wrong_type", "Write a number."
+
+
+# ---- the validator
+
+
+class Validator:
+    """Checks inputs against one contract: right ones in microseconds, wrong ones completely. Immutable; shared by threads."""
+
+    def __init__(self, contract: Contract) -> None:
+        self.contract = contract
+        self._by_name = {one.name: one for one in contract.inputs}
+        self._names = tuple(self._by_name)
+        fields = [(f"f{place}", *_field(one)) for place, one in enumerate(contract.inputs)]
+        rename = {f"f{place}": name for place, name in enumerate(self._names)}
+        kind = msgspec.defstruct("Inputs", fields, rename=rename, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True)
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
+        self._astuple = msgspec.structs.astuple
+        self._finish = tuple((name, _finisher(one)) for name, one in self._by_name.items())
+
+    def check_json(self, raw: bytes) -> Values:
+        """The values of a JSON object, every input of the contract in its order. Raises ContractViolation with pointers `/<name>`."""
+        try:
+            return self._fast(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Refused):
+            return self._check_tree(raw)
+
+    def _fast(self, raw: bytes) -> Values:
+        given = self._astuple(self._decode(raw))
+        present = texts = 0
+        values: Values = {}
+        for (name, finish), value in zip(self._finish, given, strict=True):
+            if value is UNSET:
+                values[name] = None
+                continue
+            present += 1
+            if value is None:
+                values[name] = None
+                continue
+            if type(value) is str or type(value) is date:
+                texts += 1
+            values[name] = finish(value) if finish else value
+        # The decoder keeps the last of two members of one name without a word. Every string brings two quotation marks, so more of them
+        # than what was read accounts for means that something was dropped; a backslash may hide one.
+        if raw.count(b'"') != 2 * (present + texts) or b"\\" in raw:
+            return self._check_tree(raw)
+        return values
+
+    def check(self, values: Mapping[str, Any]) -> Values:
+        """The same for values that are already Python's. Raises ContractViolation."""
+        return self._check_members(values.items())
+
+    def check_text(self, cells: Mapping[str, str]) -> Values:
+        """The same for a row of a file or a form, where every value is a text. Raises ContractViolation."""
+        read: list[tuple[str, Any]] = []
+        problems: list[Problem] = []
+        for name, text in cells.items():
+            one = self._by_name.get(name)
+            try:
+                read.append((name, _from_cell(one, text) if one else text))
+            except _Refused as refusal:
+                problems.append(Problem(pointer(name), refusal.code, refusal.detail))
+        known = {problem.pointer for problem in problems}
+        try:
+            values = self._check_members(read)
+        except ContractViolation as violation:
+            problems += [problem for problem in violation.problems if problem.pointer not in known]
+        if problems:
+            raise ContractViolation(problems)
+        return values
+
+    def _check_tree(self, raw: bytes) -> Values:
+        try:
+            text = raw.decode()
+            members = json.loads(text, object_pairs_hook=_Members, parse_int=_integer)
+        except RecursionError as error:
+            raise ContractViolation([Problem("", "not_json", "Send inputs that are not nested.")]) from error
+        except ValueError as error:
+            raise ContractViolation([Problem("", "not_json", "Send a JSON object in UTF-8.")]) from error
+        if not isinstance(members, _Members):
+            raise ContractViolation([Problem("", "wrong_type", "Send the inputs as a JSON object.")])
+        return self._check_members(members)
+
+    def _check_members(self, members: Iterable[tuple[str, Any]]) -> Values:
+        problems: list[Problem] = []
+        given: dict[str, Any] = {}
+        for name, value in members:
+            if name in given:
+                problems.append(Problem(pointer(name), "duplicate_key", "Send each input once."))
+            elif name not in self._by_name:
+                problems.append(Problem(pointer(name), "unknown_field", self._unknown(name)))
+            given[name] = value
+        values: Values = {}
+        for name, one in self._by_name.items():
+            try:
+                values[name] = _read(one, given.get(name))
+            except _Refused as refusal:
+                problems.append(Problem(pointer(name), refusal.code, refusal.detail))
+        if problems:
+            raise ContractViolation(problems[:MOST_PROBLEMS])
+        return values
+
+    def _unknown(self, name: str) -> str:
+        near = [known for known in self._names if known.lower().replace("-", "_") == name.lower().replace("-", "_").strip()]
+        return f"Send it as {near[0]!r}." if near else "Leave it out; the product's contract lists its inputs."
+
+
+class _Members(list[tuple[str, Any]]):
+    """The members of a JSON object as they stand there, doubles included."""
+
+
+def _integer(text: str) -> int | float:
+    return int(text) if len(text) < 400 else math.inf
+
+
+def pointer(name: str) -> str:
+    """The JSON pointer (RFC 6901) to a member of this name; characters that cannot be sent are shown as escapes."""
+    shown = name.encode("utf-8", "backslashreplace").decode()[:LONGEST_TEXT]
+    return "/" + shown.replace("~", "~0").replace("/", "~1")
+
+
+def compile_contract(contract: Contract) -> Validator:
+    """The contract's validator."""
+    return Validator(contract)
+
+
+def _field(one: Input) -> tuple[Any, ...]:
+    kind: Any
+    match one.kind:
+        case InputKind.NUMBER:
+            kind = Annotated[float, Meta(ge=_finite(one.minimum, -1.7e308), le=_finite(one.maximum, 1.7e308))]
+        case InputKind.INTEGER:
+            low, high = (_finite(one.minimum, -LARGEST_INTEGER), _finite(one.maximum, LARGEST_INTEGER))
+            kind = Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))]
+        case InputKind.CATEGORY:
+            kind = Annotated[str, Meta(max_length=LONGEST_TEXT)] if one.accepts_other else Literal[one.categories]
+        case InputKind.BOOLEAN:
+            kind = bool
+        case InputKind.DATE:
+            kind = date
+    return (kind,) if one.required else (kind | None | UnsetType, UNSET)
+
+
+def _finite(bound: float | None, otherwise: float) -> float:
+    return otherwise if bound is None else bound
+
+
+def _finisher(one: Input) -> Callable[[Any], Value] | None:
+    """What is left to do with a value that the decoder let pass."""
+    if one.kind is InputKind.DATE:
+        return date.isoformat
+    if one.missing_codes or one.accepts_other or (one.kind is InputKind.NUMBER and one.minimum is None and one.maximum is None):
+        return partial(_read, one)
+    return None

@@ -1,0 +1,149 @@
+"""From contributions to plain sentences: at most four reasons, one per group of features, only of what really counted."""
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scoring.engine.contract import DefinitionRefused, Input, InputKind, Value, Values
+from scoring.engine.features import Feature
+
+if TYPE_CHECKING:
+    from scoring.engine.product import Product
+
+MOST_REASONS = 4
+LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
+LANGUAGES = ("en", "fr")
+
+# Words that tell an applicant nothing (12 CFR 1002.9(b)(2): internal standards or a score too low are not reasons).
+_VAGUE = re.compile(
+    r"\b(scores?|scoring|internal (standards?|polic(y|ies))|insufficient|credit ?worthiness|features?|risk(y|s)?|model|algorithm|"
+    r"normes internes|insuffisante?s?|risques?|modèle)\b",
+    re.IGNORECASE,
+)
+
+
+class VagueReason(DefinitionRefused):
+    """The text of a reason tells the applicant nothing; name the fact that counted, with its value and what is usual."""
+
+    code = "vague_reason"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why the score is not higher: a stable code, a sentence, how many points it cost, and the feature it speaks of."""
+
+    code: str
+    text: str
+    points: float
+    feature: str
+
+
+def refuse_vague(text: str) -> str:
+    """The text, if it says something. Raises VagueReason."""
+    if found := _VAGUE.search(text):
+        raise VagueReason(f"{found.group(0)!r} tells the applicant nothing: name the fact that counted, with its value and what is usual.")
+    if len(text.split()) < 3:
+        raise VagueReason("A reason is a full sentence.")
+    return text
+
+
+# {label} the feature's name, {value} the applicant's, {usual} what applicants have who repay.
+_SENTENCES: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "high": "{label} is {value}; applicants who repay usually have {usual} or less.",
+        "low": "{label} is {value}; applicants who repay usually have {usual} or more.",
+        "level": "{label} is {value}; other values were repaid more often.",
+        "value": "{label} is {value}; loans with {usual} were repaid more often.",
+        "missing": "{label} is not known; giving it may change the answer.",
+        "yes": "Yes",
+        "no": "No",
+        "other": "another answer",
+    },
+    "fr": {
+        "high": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou moins.",
+        "low": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
+        "level": "{label} : {value} ; d'autres valeurs ont été remboursées plus souvent.",
+        "value": "{label} : {value} ; les prêts avec {usual} ont été remboursés plus souvent.",
+        "missing": "{label} n'est pas connu ; l'indiquer peut changer la réponse.",
+        "yes": "Oui",
+        "no": "Non",
+        "other": "une autre réponse",
+    },
+}
+
+
+class ReasonWriter:
+    """Writes the reasons of one model. `usual` holds, per feature, the median of those who repaid, or their most frequent category."""
+
+    def __init__(self, product: "Product", usual: Mapping[str, float]) -> None:
+        self._inputs = {one.name: one for one in product.contract.inputs}
+        self._features = {feature.name: feature for feature in product.features}
+        self._texts, self._usual, self._scale = product.texts, usual, product.scale
+
+    def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
+        """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
+        groups: defaultdict[str, list[tuple[float, str, float]]] = defaultdict(list)
+        for (name, value), read in zip(contributions.items(), row, strict=True):
+            groups[self._features[name].group or name].append((value, name, read))
+        weighed = sorted(((sum(part[0] for part in parts), group) for group, parts in groups.items()), key=lambda one: (-one[0], one[1]))
+        found = []
+        for weight, group in weighed[:most]:
+            if weight < LEAST_LOG_ODDS:
+                break
+            _, name, read = max(groups[group])
+            code, text = self._sentence(self._features[name], values, read, language)
+            found.append(Reason(code, text, self._scale.points(weight), name))
+        return found
+
+    def _sentence(self, feature: Feature, values: Values, read: float, language: str) -> tuple[str, str]:
+        words = _SENTENCES[language]
+        label = feature.label or self._inputs[feature.sources[0]].title
+        source = self._inputs[feature.sources[0]]
+        usual = self._usual.get(feature.name)
+        how, value, shown = self._case(feature, source, values.get(source.name), read, usual, words)
+        code = f"{re.sub(r'[^a-z0-9]+', '_', feature.name.lower()).strip('_')}.{how}"
+        template = self._texts.get(code, {}).get(language) or words[how]
+        return code, template.format_map({"label": label, "value": value, "usual": shown})
+
+    def _case(
+        self, feature: Feature, source: Input, given: Value, read: float, usual: float | None, words: Mapping[str, str]
+    ) -> tuple[str, str, str]:
+        if feature.kind == "missing" or (given is None and read != read):
+            return ("missing" if given is None else "level"), shown_value(given, source, words), ""
+        if isinstance(given, bool) or (isinstance(given, str) and source.kind is InputKind.CATEGORY):
+            common, shown = self._common(source, usual, words), shown_value(given, source, words)
+            return ("value" if common and common != shown else "level"), shown, common
+        value = shown_number(read, source.unit if feature.kind == "input" else None)
+        if usual is None or read == usual or read != read:
+            return "level", value, ""
+        return ("high" if read > usual else "low"), value, shown_number(usual, source.unit if feature.kind == "input" else None)
+
+    @staticmethod
+    def _common(source: Input, usual: float | None, words: Mapping[str, str]) -> str:
+        if usual is None:
+            return ""
+        if source.kind is InputKind.BOOLEAN:
+            return words["yes" if usual else "no"]
+        return source.categories[int(usual)] if 0 <= usual < len(source.categories) else ""
+
+
+def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:
+    """A value as people read it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return words["yes" if value else "no"]
+    if isinstance(value, str):
+        return value if not source.categories or value in source.categories else words["other"]
+    return shown_number(float(value), source.unit)
+
+
+def shown_number(value: float, unit: str | None = None) -> str:
+    """A number with grouped thousands and as many decimals as matter."""
+    if value.is_integer() or abs(value) >= 1000:
+        text = f"{value:,.0f}"
+    else:
+        text = f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.3g}"
+    return f"{text} {unit}" if unit else text
