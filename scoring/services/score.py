@@ -4,7 +4,7 @@ import hmac
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from audit.actions import Action
@@ -15,6 +15,7 @@ from audit.services import Attempt, NewEvent, Receipt, new_event, receipt
 from audit.vault import Keyring, keyring, refresh_keyring
 from scoring import registry
 from scoring.applicants import ApplicantDetails, open_applicants, open_known, remember, told_about
+from scoring.engine.contract import Values
 from scoring.engine.pipeline import Result, score
 from scoring.engine.reasons import Reason
 from scoring.errors import ApplicantErased, CredentialRevoked, StoreContended
@@ -34,7 +35,7 @@ class ScoreItem:
     """One applicant with inputs as the contract's validator returned them."""
 
     applicant: ApplicantDetails
-    values: Mapping[str, Any]
+    values: Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +122,16 @@ class _Scoring:
     ) -> None:
         self.items, self.actor, self.channel, self.received_at, self.once = items, actor, channel, received_at, once
         self.active = registry.active(product_slug)
-        self.results = self._score()
+        self._score()
         self._open(keyring())
 
     def run(self) -> tuple[list[Decided], Answer | None]:
         """Stores, and answers with what was stored or with what was answered before."""
         for _ in range(1 + _REPEATS if self.items else 0):
-            now = datetime.now(UTC)
-            elapsed = min(max(0, round((now - self.received_at).total_seconds() * 1e6)), _LONGEST)
-            rows, decided = self._decide(now, elapsed)
+            elapsed = min(max(0, round((datetime.now(UTC) - self.received_at).total_seconds() * 1e6)), _LONGEST)
+            rows, decided = self._decide(elapsed)
             kept, answer = self._answer(decided)
-            verdict = store(self._batch(rows, kept, now, elapsed))
+            verdict = store(self._batch(rows, kept, elapsed))
             if verdict.is_stored:
                 remember(self.ring, self.applicants.values())
                 tell(decided)
@@ -146,7 +146,8 @@ class _Scoring:
         return [], None
 
     def _score(self) -> list[Result]:
-        return score(self.active.model, self.active.policy, [item.values for item in self.items])
+        values = [item.values for item in self.items]
+        return score(self.active.model, self.active.policy, values, decided_on=self.received_at.date())
 
     def _open(self, ring: Keyring) -> None:
         self.ring = ring
@@ -162,7 +163,7 @@ class _Scoring:
             self.active = registry.refresh(self.active)
             for item in self.items:
                 self.active.validator.check(item.values)
-            self.results = self._score()
+            self._score()
         erased = {known.id for known in verdict.known if not self._recognise(known)}
         if erased:
             raise ApplicantErased([at for at, applicant_id in enumerate(self.ids) if applicant_id in erased])
@@ -173,20 +174,22 @@ class _Scoring:
             self.applicants[known.id] = opened
         return opened is not None
 
-    def _decide(self, now: datetime, elapsed: int) -> tuple[list[DecisionRow], list[Decided]]:
+    def _decide(self, elapsed: int) -> tuple[list[DecisionRow], list[Decided]]:
         rows, decided = [], []
         for item, applicant_id, result in zip(self.items, self.ids, self.results, strict=True):
-            row = self._row(item, applicant_id, result, now)
+            row = self._row(item, applicant_id, result)
             rows.append(row)
-            decided.append(self._decided(item, row, result, now, elapsed))
+            decided.append(self._decided(item, row, result, elapsed))
         return rows, decided
 
-    def _row(self, item: ScoreItem, applicant_id: uuid.UUID, result: Result, now: datetime) -> DecisionRow:
+    def _row(self, item: ScoreItem, applicant_id: uuid.UUID, result: Result) -> DecisionRow:
         decision_id = uuid7()
-        sealed = seal_content(self.ring, self.applicants[applicant_id].key, decision_id, content_of(item.values, result))
+        sealed = seal_content(
+            self.ring, self.applicants[applicant_id].key, decision_id, content_of(item.values, result, self.received_at.date())
+        )
         columns = {
             "id": decision_id,
-            "created_at": now,
+            "created_at": self.now,
             "applicant_id": applicant_id,
             "product_id": self.active.product_id,
             "model_version_id": self.active.model_version_id,
@@ -205,16 +208,16 @@ class _Scoring:
             object_kind="decision",
             object_id=decision_id,
             detail={"product": self.active.slug, "outcome": str(result.outcome), "digest": decision_digest(columns, sealed)},
-            recorded_at=now,
+            recorded_at=self.now,
         )
         return DecisionRow(
             decision_id, applicant_id, result.probability, result.score, str(result.band), str(result.outcome), sealed, event, uuid7()
         )
 
-    def _decided(self, item: ScoreItem, row: DecisionRow, result: Result, now: datetime, elapsed: int) -> Decided:
+    def _decided(self, item: ScoreItem, row: DecisionRow, result: Result, elapsed: int) -> Decided:
         return Decided(
             id=row.id,
-            created_at=now,
+            created_at=self.now,
             applicant_id=row.applicant_id,
             reference=item.applicant.reference,
             product=self.active.slug,
@@ -258,7 +261,7 @@ class _Scoring:
         body = self.ring.unseal(key, earlier.sealed, table="audit_idempotency", column="sealed_response", owner=attempt.owner)
         return Answer(earlier.status, body, is_replayed=True)
 
-    def _batch(self, rows: Sequence[DecisionRow], kept: SealedAnswer | None, now: datetime, elapsed: int) -> Batch:
+    def _batch(self, rows: Sequence[DecisionRow], kept: SealedAnswer | None, elapsed: int) -> Batch:
         return Batch(
             product_id=self.active.product_id,
             revision=self.active.revision,
@@ -267,7 +270,7 @@ class _Scoring:
             keyring_id=self.ring.wrap_id,
             actor=self.actor,
             channel=str(self.channel),
-            now=now,
+            now=self.now,
             processing_microseconds=elapsed,
             applicants=[applicant.row for applicant in self.applicants.values()],
             decisions=rows,
@@ -275,10 +278,11 @@ class _Scoring:
         )
 
 
-def content_of(values: Mapping[str, Any], result: Result) -> DecisionContent:
+def content_of(values: Mapping[str, Any], result: Result, decided_on: date) -> DecisionContent:
     """What a decision keeps sealed."""
     return DecisionContent(
         inputs=dict(values),
+        decided_on=decided_on,
         margin=result.margin,
         base=result.base,
         contributions=dict(result.contributions),
