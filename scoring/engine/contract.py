@@ -18,7 +18,7 @@ LONGEST_TEXT = 200
 MOST_PROBLEMS = 200
 
 Value = float | int | str | bool | None
-Values = dict[str, Value]
+Values = Mapping[str, Value]    # what a validator returns: every input of the contract, in its order
 
 
 class DefinitionRefused(ValueError):
@@ -296,17 +296,17 @@ class Validator:
         self._astuple = msgspec.structs.astuple
         self._finish = tuple((name, _finisher(one)) for name, one in self._by_name.items())
 
-    def check_json(self, raw: bytes) -> Values:
+    def check_json(self, raw: bytes) -> dict[str, Value]:
         """The values of a JSON object, every input of the contract in its order. Raises ContractViolation with pointers `/<name>`."""
         try:
             return self._fast(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Refused):
             return self._check_tree(raw)
 
-    def _fast(self, raw: bytes) -> Values:
+    def _fast(self, raw: bytes) -> dict[str, Value]:
         given = self._astuple(self._decode(raw))
         present = texts = 0
-        values: Values = {}
+        values: dict[str, Value] = {}
         for (name, finish), value in zip(self._finish, given, strict=True):
             if value is UNSET:
                 values[name] = None
@@ -324,11 +324,11 @@ class Validator:
             return self._check_tree(raw)
         return values
 
-    def check(self, values: Mapping[str, Any]) -> Values:
+    def check(self, values: Mapping[str, Any]) -> dict[str, Value]:
         """The same for values that are already Python's. Raises ContractViolation."""
         return self._check_members(values.items())
 
-    def check_text(self, cells: Mapping[str, str]) -> Values:
+    def check_text(self, cells: Mapping[str, str]) -> dict[str, Value]:
         """The same for a row of a file or a form, where every value is a text. Raises ContractViolation."""
         read: list[tuple[str, Any]] = []
         problems: list[Problem] = []
@@ -347,7 +347,7 @@ class Validator:
             raise ContractViolation(problems)
         return values
 
-    def _check_tree(self, raw: bytes) -> Values:
+    def _check_tree(self, raw: bytes) -> dict[str, Value]:
         try:
             text = raw.decode()
             members = json.loads(text, object_pairs_hook=_Members, parse_int=_integer)
@@ -359,7 +359,7 @@ class Validator:
             raise ContractViolation([Problem("", "wrong_type", "Send the inputs as a JSON object.")])
         return self._check_members(members)
 
-    def _check_members(self, members: Iterable[tuple[str, Any]]) -> Values:
+    def _check_members(self, members: Iterable[tuple[str, Any]]) -> dict[str, Value]:
         problems: list[Problem] = []
         given: dict[str, Any] = {}
         for name, value in members:
@@ -368,7 +368,7 @@ class Validator:
             elif name not in self._by_name:
                 problems.append(Problem(pointer(name), "unknown_field", self._unknown(name)))
             given[name] = value
-        values: Values = {}
+        values: dict[str, Value] = {}
         for name, one in self._by_name.items():
             try:
                 values[name] = _read(one, given.get(name))
