@@ -55,7 +55,7 @@ def _tree(feature: CardFeature, place: int) -> Tree:
 def points_table(features: Sequence[CardFeature], categories: Sequence[Sequence[str]], factor: float) -> list[dict[str, object]]:
     """Each bin with its points: `factor` points per unit of log-odds, more points for less of the bad outcome."""
     return [
-        {"feature": feature.name, "bin": name, "points": round(-factor * value, 1)}
+        {"feature": feature.name, "bin": name, "points": round(-factor * value, 1) + 0.0}
         for feature, texts in zip(features, categories, strict=True)
         for name, value in zip(_bin_names(feature, texts), feature.values, strict=True)
     ]
