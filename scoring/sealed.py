@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -27,6 +27,8 @@ class DecisionContent(msgspec.Struct, frozen=True, kw_only=True):
     """Everything about one decision that says something about the applicant. MessagePack keeps every double's bits."""
 
     inputs: dict[str, Any]
+    decided_on: date
+    language: str = "en"  # of the reasons' texts
     margin: float
     base: float
     contributions: dict[str, float]

@@ -4,7 +4,6 @@ import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC
 from typing import Any
 
 from audit.actions import Action
@@ -108,11 +107,11 @@ def _replay(decision: Decision, digest: str | None, makers: "_Makers", found: Re
     except (SealBroken, BundleRefused) as refusal:
         differs(refusal.code, "intact", str(refusal))
         return
-    result = score(model, policy, [stored.inputs], decided_on=stored.decided_on)[0]
+    result = score(model, policy, [stored.inputs], decided_on=stored.decided_on, language=stored.language)[0]
     for name in ("probability", "score", "band", "outcome", "answered_by"):
         if _bits(getattr(decision, name)) != _bits(getattr(result, name)):
             differs(name, getattr(decision, name), getattr(result, name))
-    for name, one, other in _content_pairs(stored, content_of(stored.inputs, result, stored.decided_on)):
+    for name, one, other in _content_pairs(stored, content_of(stored.inputs, result, stored.decided_on, stored.language)):
         if _bits(one) != _bits(other):
             differs(name, one, other)
     found.identical += len(found.differences) == before

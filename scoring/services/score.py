@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 from audit.actions import Action
 from audit.context import Actor
@@ -27,6 +26,7 @@ from scoring.store import Batch, DecisionRow, EarlierAnswer, KnownApplicant, Sea
 __all__ = ["Answer", "ApplicantDetails", "Decided", "ScoreItem", "score_applicants", "score_once"]
 
 _REPEATS = 3
+_CREATED = 201
 _LONGEST = 2**31 - 1
 
 
@@ -86,12 +86,18 @@ class _Once:
 
 
 def score_applicants(
-    *, product_slug: str, items: Sequence[ScoreItem], actor: Actor, channel: Channel, received_at: datetime | None = None
+    *,
+    product_slug: str,
+    items: Sequence[ScoreItem],
+    actor: Actor,
+    channel: Channel,
+    received_at: datetime | None = None,
+    language: str = "en",
 ) -> list[Decided]:
     """Every item has a stored, recorded, announced decision, or none has.
 
     Raises ProductUnknown, ApplicantErased, CredentialRevoked, StoreContended, and ContractViolation when the contract changed meanwhile."""
-    decided, _ = _Scoring(product_slug, items, actor, channel, received_at or datetime.now(UTC), None).run()
+    decided, _ = _Scoring(product_slug, items, actor, channel, received_at or datetime.now(UTC), language, None).run()
     return decided
 
 
@@ -104,12 +110,14 @@ def score_once(
     actor: Actor,
     channel: Channel,
     received_at: datetime | None = None,
-    status: int = 201,
+    language: str = "en",
 ) -> Answer:
     """As `score_applicants`, once for this attempt: a repeat of it gets the first answer's bytes and decides nothing.
 
     Raises IdempotencyMismatch when the key was used with another body."""
-    _, answer = _Scoring(product_slug, items, actor, channel, received_at or datetime.now(UTC), _Once(attempt, status, render)).run()
+    _, answer = _Scoring(
+        product_slug, items, actor, channel, received_at or datetime.now(UTC), language, _Once(attempt, _CREATED, render)
+    ).run()
     assert answer is not None
     return answer
 
@@ -118,9 +126,17 @@ class _Scoring:
     """One call, and what it has found out so far: repeated as far as the store's verdict asks for."""
 
     def __init__(
-        self, product_slug: str, items: Sequence[ScoreItem], actor: Actor, channel: Channel, received_at: datetime, once: _Once | None
+        self,
+        product_slug: str,
+        items: Sequence[ScoreItem],
+        actor: Actor,
+        channel: Channel,
+        received_at: datetime,
+        language: str,
+        once: _Once | None,
     ) -> None:
-        self.items, self.actor, self.channel, self.received_at, self.once = items, actor, channel, received_at, once
+        self.items, self.actor, self.channel = items, actor, channel
+        self.received_at, self.language, self.once = received_at, language, once
         self.active = registry.active(product_slug)
         self._score()
         self._open(keyring())
@@ -145,9 +161,10 @@ class _Scoring:
             raise StoreContended
         return [], None
 
-    def _score(self) -> list[Result]:
+    def _score(self) -> None:
+        self.now = datetime.now(UTC)
         values = [item.values for item in self.items]
-        return score(self.active.model, self.active.policy, values, decided_on=self.received_at.date())
+        self.results = score(self.active.model, self.active.policy, values, decided_on=self.now.date(), language=self.language)
 
     def _open(self, ring: Keyring) -> None:
         self.ring = ring
@@ -185,7 +202,10 @@ class _Scoring:
     def _row(self, item: ScoreItem, applicant_id: uuid.UUID, result: Result) -> DecisionRow:
         decision_id = uuid7()
         sealed = seal_content(
-            self.ring, self.applicants[applicant_id].key, decision_id, content_of(item.values, result, self.received_at.date())
+            self.ring,
+            self.applicants[applicant_id].key,
+            decision_id,
+            content_of(item.values, result, self.now.date(), self.language),
         )
         columns = {
             "id": decision_id,
@@ -278,11 +298,12 @@ class _Scoring:
         )
 
 
-def content_of(values: Mapping[str, Any], result: Result, decided_on: date) -> DecisionContent:
+def content_of(values: Values, result: Result, decided_on: date, language: str) -> DecisionContent:
     """What a decision keeps sealed."""
     return DecisionContent(
         inputs=dict(values),
         decided_on=decided_on,
+        language=language,
         margin=result.margin,
         base=result.base,
         contributions=dict(result.contributions),
