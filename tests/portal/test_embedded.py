@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from portal import embedded
+from portal.embedded import postgres
 
 USE = """
 import sys
@@ -213,11 +214,11 @@ def test_root_is_told_which_folder_is_closed(home: Path, monkeypatch: pytest.Mon
     closed.mkdir(mode=0o700)
     (home / "file").touch()
     monkeypatch.setenv("VOUCH_HOME", str(closed / "state"))
-    monkeypatch.setattr(embedded, "ELSEWHERE", home / "file" / "vouch")
+    monkeypatch.setattr(postgres, "ELSEWHERE", home / "file" / "vouch")
     embedded.make_home()
 
     with pytest.raises(embedded.EmbeddedFault, match=f"cannot pass through {closed}, and .* cannot be written"):
-        embedded.SERVICES["postgres"].prepare()
+        postgres.prepare()
 
 
 def test_an_unwritable_state_folder_is_one_clear_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

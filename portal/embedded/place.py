@@ -1,0 +1,135 @@
+"""The state folder and what every service needs of it: private folders, short socket paths, secrets of its own."""
+
+import contextlib
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import os
+import secrets
+import signal
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+BASE_DIR = Path(__file__).resolve().parent.parent.parent
+LONGEST_SOCKET_PATH = 100
+
+
+class EmbeddedFault(Exception):
+    """A service cannot run here; the text says why and what to do."""
+
+
+def home() -> Path:
+    """The state folder: VOUCH_HOME, else .vouch beside manage.py."""
+    return Path(os.environ.get("VOUCH_HOME") or BASE_DIR / ".vouch").resolve()
+
+
+def make_home() -> Path:
+    """The state folder exists, can be written, and can be passed through by the user that runs PostgreSQL."""
+    folder = home()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            folder.chmod(folder.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        message = f"The state folder {folder} cannot be written ({error.strerror}). Make it writable, or set VOUCH_HOME to another folder."
+        raise EmbeddedFault(message) from None
+    return folder
+
+
+def local_secret(name: str) -> str:
+    """A secret kept under the state folder, made once, readable by its owner only."""
+    folder = make_home() / "keys"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / name
+    if not path.exists():
+        part = path.with_suffix(f".{os.getpid()}")
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            file.write(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):  # another process was first: its secret counts
+            os.link(part, path)
+        part.unlink()
+    return path.read_text(encoding="utf-8").strip()
+
+
+def socket_folder(folder: Path) -> Path:
+    """The service's own folder, or a short one below the temporary folder: a socket's path holds about 100 characters."""
+    if len(str(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+        return folder
+    short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"vouch-{folder.name}-{os.geteuid()}-{short}"
+
+
+def private_folder(path: Path, owner: tuple[int, int]) -> None:
+    """The folder exists, belongs to the service's user and is closed to others."""
+    path.mkdir(mode=0o700, exist_ok=True)
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner[0], os.geteuid()):
+        raise EmbeddedFault(f"{path} belongs to somebody else. Remove it, or set VOUCH_HOME to another folder.")
+    os.chown(path, *owner)
+    path.chmod(0o700)
+
+
+def package_folder(package: str) -> Path:
+    """Where an installed package lives."""
+    found = importlib.util.find_spec(package)
+    if found is None or found.origin is None:
+        raise EmbeddedFault(f"The package {package} is not installed. Run `make`, or set DATABASE_URL and REDIS_URL.")
+    return Path(found.origin).parent
+
+
+def myself() -> tuple[int, int]:
+    """This process's user and group."""
+    return os.geteuid(), os.getegid()
+
+
+def become(owner: tuple[int, int], at_death: signal.Signals) -> Callable[[], None]:
+    """In the child: run as the service's user, and end when the keeper does."""
+
+    def change() -> None:
+        if os.geteuid() == 0 and owner[0] != 0:
+            os.setgroups([])
+            os.setgid(owner[1])
+            os.setuid(owner[0])
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(1, int(at_death))  # PR_SET_PDEATHSIG; after setuid, which clears it
+
+    return change
+
+
+def lock_file(service: str, role: str) -> IO[bytes]:
+    """A file of which a process holds a lock while it plays this role for the service."""
+    folder = home() / "locks"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return open(folder / f"{service}.{role}", "a+b")
+
+
+def try_lock(file: IO[bytes]) -> bool:
+    """Whether the lock is now this process's alone."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def log_path(service: str) -> Path:
+    """Where a service's own words go."""
+    return home() / f"{service}.log"
+
+
+def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
+    """Whether it came to hold in this time."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
