@@ -7,15 +7,15 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from audit.context import Actor
 from audit.vault import keyring
-from scoring.engine.bundle import read_bundle, write_bundle
+from scoring.engine.bundle import sign_bundle
 from scoring.errors import ProductUnknown, TrainingRefused
 from scoring.models import ModelVersion, Product
 from scoring.services.definitions import take_up_edits
@@ -36,7 +36,8 @@ class TrainedVersion:
 
 
 def train_model(
-    *, product_slug: str, table: Path, estimator: str, folds: int, actor: Actor, progress: Callable[[str], None], seed: int = SEED,
+    *, product_slug: str, table: Path, estimator: str | None, folds: int, actor: Actor, progress: Callable[[str], None],
+    seed: int = SEED,
 ) -> TrainedVersion:
     """The product has a new candidate trained on the table, its file's edits taken up first.
 
@@ -48,9 +49,10 @@ def train_model(
     if edited:
         progress(f"the edited definition was taken up: {', '.join(edited)} changed")
         product.refresh_from_db()
+    estimator = estimator or product.definition["estimator"]
     request = {
         "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": seed,
-        "threads": len(os.sched_getaffinity(0)),
+        "threads": len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
     }
     bundle, result = _trained(request, progress)
     version = store_model_version(
@@ -60,19 +62,17 @@ def train_model(
 
 
 def _trained(request: dict[str, Any], progress: Callable[[str], None]) -> tuple[bytes, dict[str, Any]]:
-    """The bundle under the partner's signature, and the result. The child signs with a key that lives as long as this call."""
-    passing = Ed25519PrivateKey.generate()
+    """The bundle under the partner's signature, and the result."""
     with tempfile.TemporaryDirectory(prefix="vouch-training-") as folder:
-        given = {**request, "folder": folder, "signing_key": passing.private_bytes_raw().hex()}
-        code = _run(given, progress)
+        code = _run({**request, "folder": folder}, progress)
         result_file = Path(folder) / "result.json"
         if not result_file.exists():
             raise TrainingRefused(f"Training stopped with exit code {code}; its last lines tell why (out of memory shows as -9).")
-        result = json.loads(result_file.read_text())
+        result: dict[str, Any] = json.loads(result_file.read_text())
         if "error" in result:
             raise TrainingRefused(result["error"])
-        bundle = read_bundle((Path(folder) / "bundle").read_bytes(), {"training": passing.public_key().public_bytes_raw()})
-        return write_bundle(bundle.content, keyring().signing_key), result
+        ring = keyring()
+        return sign_bundle((Path(folder) / "bundle").read_bytes(), sign=ring.sign, key_id=ring.key_id), result
 
 
 def _run(given: dict[str, Any], progress: Callable[[str], None]) -> int:

@@ -12,7 +12,7 @@ from scoring.engine.contract import Contract, Input, InputKind
 from scoring.engine.tables import Columns
 from scoring.engine.training.leakage import CERTAIN, SUSPECT, separation
 from scoring.engine.training.matrix import TrainingError
-from scoring.engine.training.profile import MAX_CATEGORIES, ColumnProfile
+from scoring.engine.training.profile import BLANKS, MAX_CATEGORIES, ColumnProfile
 from scoring.engine.training.target import Target
 
 KEPT_CATEGORIES = 50         # of a column with more than MAX_CATEGORIES
@@ -106,7 +106,7 @@ def _input(profile: ColumnProfile, is_protected: bool) -> Input:
         minimum=minimum, maximum=maximum,
         categories=profile.most_frequent(KEPT_CATEGORIES if many else MAX_CATEGORIES)[0] if is_category else (),
         accepts_other=many,
-        missing_codes=(*profile.blanks, *(_plain(code) for code in profile.sentinels)),
+        missing_codes=(*(word for word in profile.blanks if word.lower() not in BLANKS), *(_plain(code) for code in profile.sentinels)),
         is_protected=is_protected,
     )
 

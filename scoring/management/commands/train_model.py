@@ -17,8 +17,7 @@ class Command(PartnerCommand):
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
-        kinds = ("boosted", "scorecard")
-        parser.add_argument("--estimator", choices=kinds, default="boosted", help="boosted trees (default) or a scorecard")
+        parser.add_argument("--estimator", choices=("boosted", "scorecard"), help="boosted trees or a scorecard (default: the product's)")
         parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:

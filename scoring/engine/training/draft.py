@@ -1,0 +1,61 @@
+"""A first product from a table: contract, features, rules and policy, for a person to look over."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from scoring.engine.contract import Input, InputKind
+from scoring.engine.features import Feature
+from scoring.engine.policy import Policy
+from scoring.engine.product import Product, Rules
+from scoring.engine.tables import read_columns
+from scoring.engine.training.infer import Finding, Roles, contract_of, label_of
+from scoring.engine.training.target import Target, read_target
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The product, a policy for its base rate, and what a person should know before using them."""
+
+    product: Product
+    policy: Policy
+    target: Target
+    rows: int
+    findings: tuple[Finding, ...]
+
+    def described_inputs(self) -> list[str]:
+        """One line per input, for people."""
+        return [_described(one) for one in self.product.contract.inputs]
+
+
+def draft_product(table: Path, *, slug: str, title: str, target: str, positive: str | None, roles: Roles) -> Draft:
+    """The product that the table suggests. Raises TableError and TrainingError."""
+    columns = read_columns(table, require=[target, *roles.named])
+    outcome = read_target(columns.columns[target], positive)
+    contract, findings = contract_of(columns, outcome, roles)
+    features = tuple(Feature(name=one.name) for one in contract.inputs if not one.is_protected)
+    base = min(max(outcome.base_rate, 0.001), 0.999)
+    product = Product(
+        slug=slug, title=title or label_of(slug), contract=contract, features=features, id_column=roles.id, time_column=roles.time,
+        target=target, positive=outcome.positive, rules=Rules(base_probability=round(base, 6)),
+    )
+    if positive is None:
+        text = f"'{outcome.positive}' is the event that is predicted (--positive says otherwise)"
+        findings.insert(0, Finding("assumed", target, text))
+    if len(outcome.others) > 1:
+        findings.append(Finding("assumed", target, f"everything but '{outcome.positive}' counts as no event"))
+    if missing := int((~outcome.is_known).sum()):
+        findings.append(Finding("looks_wrong", target, f"{missing} rows have no outcome; training drops them"))
+    return Draft(product, Policy.for_base_rate(base, product.scale), outcome, columns.rows, tuple(findings))
+
+
+def _described(one: Input) -> str:
+    if one.kind is InputKind.CATEGORY:
+        what = f"one of {', '.join(one.categories[:6])}" + (f", ... ({len(one.categories)})" if len(one.categories) > 6 else "")
+        what += " or another" if one.accepts_other else ""
+    elif one.minimum is not None and one.maximum is not None:
+        what = f"{one.kind} from {one.minimum:,.15g} to {one.maximum:,.15g}"
+    else:
+        what = str(one.kind)
+    notes = ["" if one.required else "optional", "protected, never a feature" if one.is_protected else ""]
+    notes.append(f"missing: {', '.join(one.missing_codes)}" if one.missing_codes else "")
+    return f"{one.name}: {what}" + "".join(f"; {note}" for note in notes if note)

@@ -1,0 +1,153 @@
+"""One training run: a table and a product in, an unsigned bundle with everything it should know about itself out."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scoring.engine.bundle import BundleContent, write_bundle
+from scoring.engine.compile_lightgbm import compile_lightgbm
+from scoring.engine.contract import InputKind
+from scoring.engine.forest import Forest
+from scoring.engine.kernel import Plan, explain
+from scoring.engine.product import Product
+from scoring.engine.training.boosted import Boosted, fit_boosted
+from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
+from scoring.engine.training.judge import judge_boosted, judge_scorecard
+from scoring.engine.training.matrix import Samples, TrainingError, check_target
+from scoring.engine.training.rows import TrainingRows, read_training_rows
+from scoring.engine.training.scorecard import Scorecard, fit_scorecard
+from scoring.engine.training.validate import CrossValidation, cross_validate
+
+LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
+JUDGED_ROWS = 500
+EXPLAINED_ROWS = 2_000
+SMALL_TABLE = 500
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingRequest:
+    """What is asked of one run. `decided_on` is the day ages are counted at where the table tells none."""
+
+    product: Product
+    table: Path
+    estimator: str
+    folds: int
+    seed: int
+    threads: int
+    decided_on: date
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "TrainingRequest":
+        return cls(
+            product=Product.from_dict(given["product"]), table=Path(given["table"]), estimator=given["estimator"], folds=given["folds"],
+            seed=given["seed"], threads=given["threads"], decided_on=date.fromisoformat(given["decided_on"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """The unsigned bundle, what the product should show about it, and what a person should hear."""
+
+    bundle: bytes
+    metrics: dict[str, Any]
+    warnings: list[str]
+
+
+def train(request: TrainingRequest, progress: Progress) -> Trained:
+    """Cross-validates, fits on all rows, compiles and judges. The same table, product, seed and libraries give the same bundle.
+
+    Raises TableError, TrainingError and CompilationFailed."""
+    began = time.monotonic()
+    progress(f"reading {request.table.name}")
+    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on)
+    samples = rows.samples
+    if not len(samples.target) and rows.dropped:
+        raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")
+    check_target(samples.target, folds=request.folds)
+    progress(f"{len(samples.target)} rows, {len(samples.names)} features, base rate {samples.base_rate:.2%}")
+    fit = fit_boosted if request.estimator == "boosted" else fit_scorecard
+    figures = cross_validate(samples, fit, folds=request.folds, seed=request.seed, threads=request.threads, progress=progress)
+    progress("fitting on all rows")
+    model = fit(samples, seed=request.seed, threads=request.threads)
+    golden = golden_rows(samples, seed=request.seed)
+    forest, slope, intercept = _compiled(model, np.concatenate([golden, samples.values[:JUDGED_ROWS]]))
+    progress(f"compiled: {forest.trees} trees, {forest.nodes} nodes, judged by the library")
+    metrics = _metrics(rows, figures, forest, samples, slope, request.seed)
+    content = BundleContent(
+        product=request.product, forest=forest, slope=slope, intercept=intercept, usual=_usual(samples, request.product), golden=golden,
+        estimator=request.estimator, seed=request.seed, metrics=metrics, data=_data(rows), settings=model.settings,
+        versions={"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in LIBRARIES}},
+    )
+    body = write_bundle(content)
+    # Seconds differ from run to run, so they are told but are no part of the bundle.
+    return Trained(body, {**metrics, "seconds": round(time.monotonic() - began, 2)}, _warnings(rows, figures))
+
+
+def _compiled(model: Boosted | Scorecard, rows: np.ndarray) -> tuple[Forest, float, float]:
+    if isinstance(model, Boosted):
+        forest = compile_lightgbm(model.text())
+        judge_boosted(model, forest, rows)
+        return forest, model.slope, model.intercept
+    forest = model.forest()
+    judge_scorecard(model, forest, rows)
+    return forest, 1.0, 0.0
+
+
+def _metrics(rows: TrainingRows, figures: CrossValidation, forest: Forest, samples: Samples, slope: float, seed: int) -> dict[str, Any]:
+    return {
+        "cv": figures.to_dict(), "base_rate": round(samples.base_rate, 6), "rows": len(samples.target), "dropped_rows": rows.dropped,
+        "trees": forest.trees, "nodes": forest.nodes, "calibration": figures.calibration, "roc": figures.roc,
+        "importance": _importance(forest, samples, slope, seed),
+    }
+
+
+def _importance(forest: Forest, samples: Samples, slope: float, seed: int) -> dict[str, float]:
+    """Mean absolute contribution to the log-odds, over a sample of the rows; heaviest first."""
+    chosen = np.random.default_rng(seed).permutation(len(samples.target))[:EXPLAINED_ROWS]
+    _, contributions = explain(Plan.of(forest), samples.values[np.sort(chosen)])
+    weights = (slope * np.abs(contributions).mean(axis=0)).tolist()
+    heaviest = sorted(zip(samples.names, weights, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return {name: round(weight, 6) for name, weight in heaviest}
+
+
+def _usual(samples: Samples, product: Product) -> dict[str, float]:
+    """What is usual among those without the event: the middle of numbers, the most frequent of categories and of yes and no."""
+    good, usual = samples.values[samples.target == 0], {}
+    kinds = {one.name: one.kind for one in product.contract.inputs}
+    for place, feature in enumerate(product.features):
+        column = good[:, place]
+        column = column[~np.isnan(column)]
+        if not len(column):
+            continue
+        is_answer = samples.is_category[place] or (feature.kind == "input" and kinds[feature.sources[0]] is InputKind.BOOLEAN)
+        texts, counts = np.unique(column, return_counts=True)
+        usual[feature.name] = float(texts[counts.argmax()] if is_answer else np.median(column))
+    return usual
+
+
+def _data(rows: TrainingRows) -> dict[str, Any]:
+    about = {"fingerprint": fingerprint(rows.samples), "rows": len(rows.samples.target), "histograms": histograms(rows.samples)}
+    return {**about, "span": list(rows.span)} if rows.span else about
+
+
+def _warnings(rows: TrainingRows, figures: CrossValidation) -> list[str]:
+    found = []
+    if rows.dropped:
+        found.append(f"{rows.dropped} rows were dropped: {'; '.join(rows.reasons)}")
+    if len(rows.samples.target) < SMALL_TABLE:
+        found.append(f"{len(rows.samples.target)} rows are few: the figures may be off by several points")
+    if figures.mean.auc > 0.98:
+        found.append(f"an AUC of {figures.mean.auc:.3f} is too good to be true: look for a column that gives the target away")
+    if figures.mean.auc < 0.55:
+        found.append("the inputs tell hardly anything about the target")
+    if figures.rows < len(rows.samples.target):
+        found.append(f"cross-validated on a stratified sample of {figures.rows} rows; the model is fitted on all")
+    return found
