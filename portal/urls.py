@@ -1,5 +1,12 @@
 """What answers on a partner's host: includes only, one line per app."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+handler400 = "portal.handlers.bad_request"
+handler403 = "portal.handlers.forbidden"
+handler404 = "portal.handlers.not_found"
+handler500 = "portal.handlers.failed"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("portal.api.urls")),
+]

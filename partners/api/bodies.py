@@ -76,15 +76,13 @@ def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
 
 def _fault(place: str, error: msgspec.ValidationError) -> Fault:
     message = str(error).partition(" - at `")[0]
-    if message.startswith("Invalid enum value"):
-        return Fault(place, "unknown_value", "This is none of the values that the field knows.")
     if "of length" in message:
-        return Fault(place, "invalid_length", f"{message}.")
-    if message.startswith("Expected") and ", got" in message:
-        return Fault(place, "wrong_type", f"{message}.")
+        return Fault(place, "too_long" if "<=" in message else "too_short", f"{message}.")
     if "matching regex" in message:
-        return Fault(place, "invalid_text", "This text has characters that the field does not take.")
-    return Fault(place, "invalid_value", f"{message}.")
+        return Fault(place, "wrong_characters", "Send text without control characters and without space around it.")
+    if message.startswith("Expected") and (">" in message or "<" in message):
+        return Fault(place, "out_of_range", f"{message}.")
+    return Fault(place, "wrong_type", f"{message}.")
 
 
 def _check_type(request: HttpRequest) -> None:

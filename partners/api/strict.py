@@ -1,6 +1,7 @@
 """JSON read strictly and slowly: after the fast decoder refused a body, or where nobody waits, this finds every fault in it."""
 
 import json
+import math
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any
@@ -47,7 +48,7 @@ def plain(node: Any, faults: list[Fault], pointer: str = "", depth: int = 0) -> 
     if isinstance(node, list):
         return [plain(item, faults, f"{pointer}/{at}", depth + 1) for at, item in enumerate(node)]
     if isinstance(node, Unreadable):
-        faults.append(Fault(pointer, "not_a_number", "This is no finite number."))
+        faults.append(Fault(pointer, "not_finite", "This is no finite number."))
         return None
     if isinstance(node, str):
         _check_text(node, faults, pointer)
@@ -72,7 +73,7 @@ def _object(node: Pairs, faults: list[Fault], pointer: str, depth: int) -> dict[
 
 def _check_text(text: str, faults: list[Fault], pointer: str) -> None:
     if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        faults.append(Fault(pointer, "invalid_text", "This text holds a NUL or half of a surrogate pair, which cannot be stored."))
+        faults.append(Fault(pointer, "wrong_characters", "This text holds a NUL or half of a surrogate pair, which cannot be stored."))
 
 
 def _write(node: Any, depth: int) -> str:
@@ -87,10 +88,7 @@ def _write(node: Any, depth: int) -> str:
 
 def _number(read: Callable[[str], float]) -> Callable[[str], Any]:
     def number(text: str) -> Any:
-        if len(text) > _LONGEST_NUMBER:
-            return Unreadable(text)
-        value = read(text)
-        return value if abs(value) <= 1.8e308 else Unreadable(text)
+        return read(text) if len(text) <= _LONGEST_NUMBER and math.isfinite(float(text)) else Unreadable(text)
 
     return number
 

@@ -1,11 +1,12 @@
 """What every view of the API is made of: one way to answer, who may ask for what, and how often."""
 
 import uuid
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
 
 import msgspec
 from django.http import HttpResponse
+from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
-from audit.context import Actor
+from partners.accounts.authentication import Principal
 from partners.accounts.roles import Permission
 from partners.api.errors import AnswerTypeRefused, LimitReached, PermissionMissing
 from partners.limits import Grant, take
@@ -42,13 +43,14 @@ class Allowed(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """True, or raises PermissionMissing with the name of what is missing."""
-        if request.user is None:
+        principal = _principal(request)
+        if principal is None:
             return False
         method = "GET" if request.method == "HEAD" else str(request.method)
         if not hasattr(view, method.lower()):
             return True  # nothing answers to it: 405
         needed = view.permissions[method]  # type: ignore[attr-defined]
-        if needed is not None and not request.user.allows(needed):
+        if needed is not None and not principal.allows(needed):
             raise PermissionMissing(f"This needs the permission {needed}.")
         return True
 
@@ -58,9 +60,10 @@ class PlanLimit(BaseThrottle):
 
     def allow_request(self, request: Request, view: APIView) -> bool:
         """True, or raises LimitReached with the time to wait."""
-        if request.user is None:
+        principal = _principal(request)
+        if principal is None:
             return True
-        grant = take(request.user.actor.id, plan=request._request.partner.plan)  # type: ignore[attr-defined]
+        grant = take(principal.actor.id, plan=request._request.partner.plan)  # type: ignore[attr-defined]
         view.grant = grant  # type: ignore[attr-defined]
         if not grant.is_allowed:
             raise LimitReached(wait_seconds=grant.retry_after)
@@ -74,14 +77,14 @@ class ApiView(APIView):
     content_negotiation_class = OneRenderer
     renderer_classes = (JSONRenderer,)
     parser_classes = ()
-    permission_classes = (Allowed,)
-    throttle_classes = (PlanLimit,)
+    permission_classes: Sequence[type[BasePermission]] = (Allowed,)
+    throttle_classes: Sequence[type[BaseThrottle]] = (PlanLimit,)
     metadata_class = None
     grant: Grant | None = None
     # Set by the routes that earlier systems knew: the route to use instead.
     successor: str = ""
 
-    def finalize_response(self, request: Request, response: Any, *arguments: Any, **named: Any) -> HttpResponse:
+    def finalize_response(self, request: Request, response: Any, *arguments: Any, **named: Any) -> Any:  # bytes pass DRF's renderers by
         """Adds what every answer says: what is left of the limit, and whether the route goes away."""
         answer: HttpResponse = (
             super().finalize_response(request, response, *arguments, **named) if isinstance(response, Response) else response
@@ -106,15 +109,17 @@ class OpenView(ApiView):
     throttle_classes = ()
 
 
-def actor_of(request: Request) -> Actor:
-    """Who asks."""
-    actor: Actor = request.user.actor
-    return actor
+def principal_of(request: Request) -> Principal:
+    """Who asks, and what they may do. For views that let nobody in without a credential."""
+    principal = _principal(request)
+    if principal is None:
+        raise NotAuthenticated
+    return principal
 
 
-def allows(request: Request, permission: Permission) -> bool:
-    """Whether who asks may also do this."""
-    return bool(request.user.allows(permission))
+def _principal(request: Request) -> Principal | None:
+    principal: Principal | None = cast("Any", request).user
+    return principal
 
 
 def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:

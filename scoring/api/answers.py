@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from audit.services import Receipt as SignedReceipt
+from scoring.engine.reasons import Reason as Given
 from scoring.models import OutcomeCode
+from scoring.sealed import SealedReason
 from scoring.selectors import DecisionDetail, DecisionSummary, ModelVersionSummary, ProductSummary
 from scoring.services.score import Decided
 
@@ -20,7 +22,7 @@ class ApplicantNamed(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why, as a stable code and a sentence in the caller's language."""
+    """Why, as a stable code and a sentence in the language the decision was asked for in."""
 
     code: str
     text: str
@@ -188,7 +190,7 @@ class ModelList(msgspec.Struct, frozen=True):
     has_more: bool = False
 
 
-def score_of(decided: Decided, language: str) -> Score:
+def score_of(decided: Decided) -> Score:
     """A decision just made."""
     return Score(
         id=str(decided.id),
@@ -198,7 +200,7 @@ def score_of(decided: Decided, language: str) -> Score:
         score=decided.score,
         band=decided.band,
         outcome=decided.outcome,
-        reasons=reasons_in(decided.reasons, language),
+        reasons=reasons_of(decided.reasons),
         answered_by=decided.answered_by,
         model=_model(decided.model_version),
         policy=PolicyNamed(decided.policy_version),
@@ -209,7 +211,7 @@ def score_of(decided: Decided, language: str) -> Score:
     )
 
 
-def score_detail(detail: DecisionDetail, language: str, *, shows_applicant: bool) -> Score:
+def score_detail(detail: DecisionDetail, *, shows_applicant: bool) -> Score:
     """A stored decision."""
     summary, explanation = detail.summary, detail.explanation
     return Score(
@@ -220,7 +222,7 @@ def score_detail(detail: DecisionDetail, language: str, *, shows_applicant: bool
         score=summary.score,
         band=summary.band,
         outcome=summary.outcome,
-        reasons=[] if explanation is None else reasons_in(explanation.reasons, language),
+        reasons=[] if explanation is None else reasons_of(explanation.reasons),
         answered_by=summary.answered_by,
         model=_model(summary.model_version),
         policy=PolicyNamed(summary.policy_version),
@@ -251,12 +253,12 @@ def score_listed(summary: DecisionSummary, *, shows_applicant: bool) -> ScoreLis
     )
 
 
-def batch_of(decided: Sequence[Decided], language: str) -> ScoreBatch:
+def batch_of(decided: Sequence[Decided]) -> ScoreBatch:
     """A batch just decided."""
     probabilities = [one.probability for one in decided]
     return ScoreBatch(
         product=decided[0].product,
-        results=[score_of(one, language) for one in decided],
+        results=[score_of(one) for one in decided],
         portfolio=Portfolio(
             total=len(decided),
             by_outcome={outcome: sum(one.outcome == outcome for one in decided) for outcome in OutcomeCode.values},
@@ -293,6 +295,11 @@ def model_listed(summary: ModelVersionSummary) -> ModelListed:
         trained_at=summary.trained_at,
         promoted_at=summary.promoted_at,
     )
+
+
+def reasons_of(given: Sequence[Given | SealedReason]) -> list[Reason]:
+    """Reasons as they were given, in the language they were given in."""
+    return [Reason(one.code, one.text) for one in given]
 
 
 def _model(version: int | None) -> ModelNamed | None:

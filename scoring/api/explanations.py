@@ -1,28 +1,25 @@
 """Why a decision came out as it did: exact contributions in log odds and in points, and the inputs for those who may see them."""
 
 from scoring import registry
-from scoring.api.answers import Contribution, Explanation
-from scoring.api.language import reasons_in
+from scoring.api.answers import Contribution, Explanation, reasons_of
 from scoring.errors import ApplicantErased
 from scoring.selectors import DecisionDetail
 
 TOP = 10
 
 
-def explanation_of(detail: DecisionDetail, language: str, *, shows_inputs: bool) -> Explanation:
+def explanation_of(detail: DecisionDetail, *, shows_inputs: bool) -> Explanation:
     """The stored explanation. Raises ApplicantErased when it went with the applicant."""
     explanation = detail.explanation
     if explanation is None:
         raise ApplicantErased([0])
-    definition = registry.active(detail.summary.product).definition
-    contributions = [
-        Contribution(feature, value, definition.scale.points(value)) for feature, value in explanation.contributions
-    ]
+    scale = registry.active(detail.summary.product).definition.scale
+    contributions = [Contribution(feature, value, scale.points(value)) for feature, value in explanation.contributions]
     return Explanation(
         id=str(detail.summary.id),
         base=explanation.base,
         margin=explanation.margin,
-        reasons=reasons_in(definition, explanation.reasons, language),
+        reasons=reasons_of(explanation.reasons),
         top=contributions[:TOP],
         contributions=contributions,
         inputs=dict(detail.inputs or {}) if shows_inputs else None,

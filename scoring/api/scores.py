@@ -15,7 +15,7 @@ from partners.api.description import described, path, query
 from partners.api.errors import PermissionMissing
 from partners.api.idempotency import REPLAYED, attempt_of
 from partners.api.queries import PAGE, PAGING, Reader, moment, one_of, read_query, text, whole_number
-from partners.api.views import ApiView, actor_of, allows, answer, answer_bytes, identifier
+from partners.api.views import ApiView, answer, answer_bytes, identifier, principal_of
 from scoring import selectors
 from scoring.api import examples
 from scoring.api.answers import Explanation, Score, ScoreBatch, ScorePage, batch_of, score_detail, score_listed, score_of
@@ -76,18 +76,19 @@ class ScoresView(ApiView):
         """201 with the decision, once it is durable."""
         received_at = datetime.now(UTC)
         raw = read_body(request)
-        actor, language = actor_of(request), language_of(request)
+        actor, language = principal_of(request).actor, language_of(request)
         attempt = attempt_of(request, route=_ROUTE, actor=actor, body=raw)
         product, items = read_score(raw)
         asked: dict[str, Any] = {
             "product_slug": product, "items": items, "actor": actor, "channel": Channel.API, "received_at": received_at,
+            "language": language,
         }  # fmt: skip
         if attempt is None:
-            made = score_of(score_applicants(**asked)[0], language)
+            made = score_of(score_applicants(**asked)[0])
             return answer_bytes(msgspec.json.encode(made), status=201, headers=_created(made.id))
 
         def render(decided: Sequence[Decided]) -> bytes:
-            return msgspec.json.encode(score_of(decided[0], language))
+            return msgspec.json.encode(score_of(decided[0]))
 
         once = score_once(attempt=attempt, render=render, **asked)
         headers = _created(msgspec.json.decode(once.body, type=_Made).id)
@@ -97,7 +98,7 @@ class ScoresView(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """A page of decisions, newest first."""
         wanted = read_query(request, _FILTERS)
-        shows = allows(request, Permission.APPLICANT_READ)
+        shows = principal_of(request).allows(Permission.APPLICANT_READ)
         if "reference" in wanted and not shows:
             raise PermissionMissing(f"To search by reference needs the permission {Permission.APPLICANT_READ}.")
         cursor, limit = wanted.pop("cursor", None), wanted.pop("limit", PAGE)
@@ -121,7 +122,7 @@ class ScoreView(ApiView):
     def get(self, request: Request, score_id: str) -> HttpResponse:
         """The decision as it was made."""
         detail = selectors.decision_detail(_id(score_id))
-        return answer(score_detail(detail, language_of(request), shows_applicant=allows(request, Permission.APPLICANT_READ)))
+        return answer(score_detail(detail, shows_applicant=principal_of(request).allows(Permission.APPLICANT_READ)))
 
 
 class ScoreExplanationView(ApiView):
@@ -140,7 +141,7 @@ class ScoreExplanationView(ApiView):
     def get(self, request: Request, score_id: str) -> HttpResponse:
         """Base, contributions in log odds and points, reasons, and the inputs for those who may see them."""
         detail = selectors.decision_detail(_id(score_id))
-        return answer(explanation_of(detail, language_of(request), shows_inputs=allows(request, Permission.APPLICANT_READ)))
+        return answer(explanation_of(detail, shows_inputs=principal_of(request).allows(Permission.APPLICANT_READ)))
 
 
 class ScoreBatchesView(ApiView):
@@ -163,17 +164,18 @@ class ScoreBatchesView(ApiView):
         """201 with every decision and the batch in figures, once all are durable."""
         received_at = datetime.now(UTC)
         raw = read_body(request, at_most=BATCH_LARGEST)
-        actor, language = actor_of(request), language_of(request)
+        actor, language = principal_of(request).actor, language_of(request)
         attempt = attempt_of(request, route=_BATCH_ROUTE, actor=actor, body=raw)
         product, items = read_batch(raw)
         asked: dict[str, Any] = {
             "product_slug": product, "items": items, "actor": actor, "channel": Channel.BATCH, "received_at": received_at,
+            "language": language,
         }  # fmt: skip
         if attempt is None:
-            return answer(batch_of(score_applicants(**asked), language), status=201)
+            return answer(batch_of(score_applicants(**asked)), status=201)
 
         def render(decided: Sequence[Decided]) -> bytes:
-            return msgspec.json.encode(batch_of(decided, language))
+            return msgspec.json.encode(batch_of(decided))
 
         once = score_once(attempt=attempt, render=render, **asked)
         return answer_bytes(once.body, status=once.status, headers=REPLAYED if once.is_replayed else None)

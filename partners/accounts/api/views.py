@@ -29,13 +29,14 @@ from partners.accounts.api.answers import (
 )
 from partners.accounts.authentication import client_address
 from partners.accounts.errors import ApiKeyUnknown, UserUnknown
+from partners.accounts.models import User as Person
 from partners.accounts.roles import Permission
 from partners.api.bodies import decode, read_body
 from partners.api.description import described, path
 from partners.api.errors import PermissionMissing
 from partners.api.idempotency import answer_once, attempt_of
 from partners.api.queries import read_query
-from partners.api.views import ApiView, OpenView, actor_of, answer, identifier
+from partners.api.views import ApiView, OpenView, answer, identifier, principal_of
 
 _USER = (path("user_id", "The person.", type="string", format="uuid"),)
 _KEY = (path("key_id", "The key.", type="string", format="uuid"),)
@@ -84,7 +85,7 @@ class LogoutView(ApiView):
         """The login that this refresh token belongs to has ended."""
         raw = read_body(request)
         asked = decode(raw, RefreshRequest)
-        person, actor = _person(request), actor_of(request)
+        person, actor = _person(request), principal_of(request).actor
 
         def perform() -> bytes:
             tokens.end_family(asked.refresh)
@@ -104,7 +105,7 @@ class ChangePasswordView(ApiView):
         """The password is the new one; every token of before has ended."""
         raw = read_body(request)
         asked = decode(raw, PasswordRequest)
-        person, actor = _person(request), actor_of(request)
+        person, actor = _person(request), principal_of(request).actor
 
         def perform() -> bytes:
             services.change_password(user=person, current=asked.current, new=asked.new, actor=actor)
@@ -129,7 +130,7 @@ class UsersView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """The person can sign in."""
         raw = read_body(request)
-        asked, actor = decode(raw, UserRequest), actor_of(request)
+        asked, actor = decode(raw, UserRequest), principal_of(request).actor
 
         def perform() -> bytes:
             return msgspec.json.encode(user_of(services.create_user(**msgspec.structs.asdict(asked), actor=actor)))
@@ -153,7 +154,9 @@ class UserView(ApiView):
     def patch(self, request: Request, user_id: str) -> HttpResponse:
         """The person has this role and access; every token of theirs has ended."""
         asked = decode(read_body(request), UserChange)
-        changed = services.change_user(user_id=_user_id(user_id), role=asked.role, is_active=asked.is_active, actor=actor_of(request))
+        changed = services.change_user(
+            user_id=_user_id(user_id), role=asked.role, is_active=asked.is_active, actor=principal_of(request).actor
+        )
         return answer(user_of(changed))
 
 
@@ -172,7 +175,7 @@ class ApiKeysView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """A key, with its secret for the only time."""
         raw = read_body(request)
-        asked, actor = decode(raw, ApiKeyRequest), actor_of(request)
+        asked, actor = decode(raw, ApiKeyRequest), principal_of(request).actor
 
         def perform() -> bytes:
             made = services.create_api_key(name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at, actor=actor)
@@ -189,7 +192,7 @@ class ApiKeyView(ApiView):
     @described("Revoke a key", operation="api_key_revoke", status=204, refuses=(404,), parameters=_KEY)
     def delete(self, request: Request, key_id: str) -> HttpResponse:
         """The key opens nothing any more."""
-        services.revoke_api_key(key_id=_key_id(key_id), actor=actor_of(request))
+        services.revoke_api_key(key_id=_key_id(key_id), actor=principal_of(request).actor)
         return HttpResponse(status=204)
 
 
@@ -204,7 +207,7 @@ class ApiKeyRotationView(ApiView):
     def post(self, request: Request, key_id: str) -> HttpResponse:
         """A new key that does what the old one does; both work until the overlap ends."""
         raw = read_body(request)
-        asked, actor, old = decode(raw, ApiKeyRotation), actor_of(request), _key_id(key_id)
+        asked, actor, old = decode(raw, ApiKeyRotation), principal_of(request).actor, _key_id(key_id)
 
         def perform() -> bytes:
             overlap = timedelta(seconds=asked.overlap_seconds)
@@ -220,10 +223,10 @@ def _stranger(request: Request) -> Actor:
     return Actor(kind="system", address=client_address(http.META), request_id=str(getattr(http, "request_id", "")))
 
 
-def _person(request: Request) -> services.User:
-    if request.user.user is None:
+def _person(request: Request) -> Person:
+    person = principal_of(request).user
+    if person is None:
         raise PermissionMissing("This is for people; a key has no password and never signs in.")
-    person: services.User = request.user.user
     return person
 
 

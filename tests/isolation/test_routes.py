@@ -1,0 +1,167 @@
+"""No route gives one partner anything of another: every address and method, with the other's credentials and with the other's ids."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
+
+from audit.context import SYSTEM
+from partners.accounts.services import create_api_key
+from partners.accounts.tokens import issue_tokens
+from partners.tenancy import as_owner, tenant_context
+from portal import urls
+from scoring import registry
+from scoring.models import Channel
+from scoring.services.products import create_product
+from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
+from tests.conftest import House
+from tests.isolation.routes import Route, routes
+
+CANARY = "canary-7f3a9c"
+REFUSED = {401, 404}
+PAGE_REFUSED = {302, 401, 403, 404, 405}
+OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
+BODIES: dict[str, Any] = {"user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0}}
+
+
+@dataclass(frozen=True)
+class Other:
+    """South, with something of every kind that north must never see, and what would betray it."""
+
+    house: House
+    values: dict[str, Any]
+    canaries: tuple[bytes, ...]
+    bearer: str
+    cookie: str
+
+
+@pytest.fixture
+def other(south: House) -> Other:
+    """South has an applicant, a decision, a product and a key that north knows the ids of."""
+    admin = south.users["admin"]
+    with tenant_context(south.partner):
+        active = registry.current(south.product)
+        details = ApplicantDetails(reference=f"{CANARY}-reference", name=f"{CANARY} name", phone="+254711223344", national_id=f"{CANARY}-id")
+        item = ScoreItem(details, active.validator.check(south.inputs))
+        made = score_applicants(product_slug=south.product, items=[item], actor=SYSTEM, channel=Channel.API)[0]
+        create_product(definition=replace(active.definition, slug=CANARY), policy=active.policy, actor=SYSTEM)
+        key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
+        bearer = issue_tokens(admin).access
+    values = {
+        "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
+        "product_slug": CANARY, "version": 7, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
+    }  # fmt: skip
+    told = (CANARY, "@south.example", "t_south", "south.localhost", str(made.event.id), made.receipt.signature, str(admin.name), south.api_key[-20:], key.secret[-20:])
+    cookie = south.client("admin").cookies[settings.SESSION_COOKIE_NAME].value
+    return Other(south, values, tuple(one.encode() for one in told), bearer, cookie)
+
+
+def registry_version(house: House) -> Any:
+    with tenant_context(house.partner):
+        return registry.current(house.product).model_version_id
+
+
+def fingerprint(schema: str) -> dict[str, Any]:
+    """Each table's rows as one checksum."""
+    with as_owner(schema), connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema])
+        tables = [name for (name,) in cursor.fetchall()]
+        found = {}
+        for table in tables:
+            cursor.execute(f'SELECT count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), \'\')) FROM "{schema}"."{table}" t')
+            found[table] = cursor.fetchone()
+    return found
+
+
+def ask(client: Client, route: Route, method: str, values: dict[str, Any]) -> HttpResponse:
+    """The answer to one request with a body that would do something."""
+    client.raise_request_exception = False
+    address = route.path(values)
+    if route.is_api:
+        body = b"" if method in {"GET", "DELETE"} else json.dumps(BODIES.get(route.name, {})).encode()
+        return client.generic(method, address, body, content_type="application/json")  # type: ignore[return-value]
+    return client.generic(method, address)  # type: ignore[return-value]
+
+
+def probes(urlconf: Any, north: House, other: Other) -> Iterator[tuple[str, Route, str, HttpResponse, bool]]:
+    """Every request of the matrix with its answer, and whether it must be refused outright."""
+    strangers = {
+        "the other's key": Client(HTTP_HOST=north.host, HTTP_X_API_KEY=other.house.api_key),
+        "the other's token": Client(HTTP_HOST=north.host, HTTP_AUTHORIZATION=f"Bearer {other.bearer}"),
+        "the other's session": Client(HTTP_HOST=north.host),
+    }
+    strangers["the other's session"].cookies[settings.SESSION_COOKIE_NAME] = other.cookie
+    with tenant_context(north.partner):
+        token = issue_tokens(north.users["admin"]).access
+    for route in routes(urlconf):
+        for method in route.methods:
+            for what, client in strangers.items():
+                yield what, route, method, ask(client, route, method, other.values), True
+            own = Client(HTTP_HOST=north.host, HTTP_AUTHORIZATION=f"Bearer {token}") if route.is_api else north.client("admin")
+            yield "the other's ids", route, method, ask(own, route, method, other.values), bool(route.parameters)
+
+
+def findings(urlconf: Any, north: House, other: Other) -> list[str]:
+    """Everything that is not as it must be."""
+    wrong = []
+    before = fingerprint(other.house.schema)
+    for what, route, method, answer, must_refuse in probes(urlconf, north, other):
+        request = f"{method} {route.pattern} with {what}"
+        allowed = REFUSED if route.is_api else PAGE_REFUSED
+        if must_refuse and route.name not in OPEN and answer.status_code not in allowed and not is_public(route):
+            wrong.append(f"{request}: {answer.status_code}")
+        if answer.status_code >= 500:
+            wrong.append(f"{request}: {answer.status_code}")
+        content = b"".join(answer) if answer.streaming else answer.content
+        seen = content + repr(sorted(answer.headers.items())).encode()
+        # What the caller sent in the address may come back; nothing else of it may.
+        seen = seen.replace(route.path(other.values).encode(), b"")
+        wrong += [f"{request} shows {canary!r}" for canary in other.canaries if canary in seen]
+    after = fingerprint(other.house.schema)
+    wrong += [f"{table} of the other partner changed" for table in before.keys() | after.keys() if before.get(table) != after.get(table)]
+    return wrong
+
+
+def is_public(route: Route) -> bool:
+    """Whether a page says the same to everybody, signed in or not."""
+    return not route.is_api and route.name in {"login", "logout", "language", "set_language"}
+
+
+def test_no_route_gives_one_partner_anything_of_another(north: House, other: Other) -> None:
+    assert findings(urls, north, other) == []
+
+
+def test_the_matrix_is_not_empty(north: House) -> None:
+    found = routes(urls)
+
+    assert len([route for route in found if route.is_api]) >= 20
+    assert {"score_id", "user_id", "key_id", "slug", "version"} <= {name for route in found for name in route.parameters}
+
+
+def leak(_request: HttpRequest, user_id: str) -> HttpResponse:
+    """A view that reads by id, from whichever schema has it."""
+    with as_owner("t_south"), connection.cursor() as cursor:
+        cursor.execute("SELECT email FROM t_south.accounts_user WHERE id = %s", [user_id])
+        return HttpResponse(str(cursor.fetchone()))
+
+
+def test_a_planted_leak_is_found(north: House, other: Other) -> None:
+    planted = ModuleType("planted")
+    planted.urlpatterns = [path("api/v1/leaks/<str:user_id>", leak, name="leak"), *urls.urlpatterns]  # type: ignore[attr-defined]
+    settings_before, settings.ROOT_URLCONF = settings.ROOT_URLCONF, planted
+    try:
+        found = findings(planted, north, other)
+    finally:
+        settings.ROOT_URLCONF = settings_before
+
+    assert found
+    assert all("/leaks/" in one for one in found)
+    assert any("shows" in one for one in found)
