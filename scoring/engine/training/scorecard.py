@@ -57,6 +57,13 @@ class Scorecard:
             margin += feature.read(values[:, place])
         return margin
 
+    def bin_rows(self, values: Floats) -> list[list[float]]:
+        """How many of these rows are in each bin of each feature."""
+        return [
+            np.bincount(feature.place(values[:, place]), minlength=len(feature.values)).astype(float).tolist()
+            for place, feature in enumerate(self.features)
+        ]
+
     def scaled(self, factor: NDArray[np.float64], intercept: float) -> "Scorecard":
         """The same bins, each feature's values times its factor."""
         features = tuple(

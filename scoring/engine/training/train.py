@@ -13,6 +13,7 @@ import numpy as np
 
 from scoring.engine.bundle import BundleContent, write_bundle
 from scoring.engine.compile_lightgbm import compile_lightgbm
+from scoring.engine.compile_scorecard import compile_scorecard
 from scoring.engine.contract import InputKind
 from scoring.engine.forest import Forest
 from scoring.engine.kernel import Plan, explain
@@ -21,6 +22,7 @@ from scoring.engine.training.boosted import Boosted, fit_boosted
 from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
 from scoring.engine.training.judge import judge_boosted, judge_scorecard
 from scoring.engine.training.matrix import Samples, TrainingError, check_target
+from scoring.engine.training.metrics import Floats
 from scoring.engine.training.rows import TrainingRows, read_training_rows
 from scoring.engine.training.scorecard import Scorecard, fit_scorecard
 from scoring.engine.training.validate import CrossValidation, cross_validate
@@ -78,7 +80,7 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     progress("fitting on all rows")
     model = fit(samples, seed=request.seed, threads=request.threads)
     golden = golden_rows(samples, seed=request.seed)
-    forest, slope, intercept = _compiled(model, np.concatenate([golden, samples.values[:JUDGED_ROWS]]))
+    forest, slope, intercept = _compiled(model, samples, golden)
     progress(f"compiled: {forest.trees} trees, {forest.nodes} nodes, judged by the library")
     metrics = _metrics(rows, figures, forest, samples, slope, request.seed)
     content = BundleContent(
@@ -91,12 +93,13 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     return Trained(body, {**metrics, "seconds": round(time.monotonic() - began, 2)}, _warnings(rows, figures))
 
 
-def _compiled(model: Boosted | Scorecard, rows: np.ndarray) -> tuple[Forest, float, float]:
+def _compiled(model: Boosted | Scorecard, samples: Samples, golden: Floats) -> tuple[Forest, float, float]:
+    rows = np.concatenate([golden, samples.values[:JUDGED_ROWS]])
     if isinstance(model, Boosted):
         forest = compile_lightgbm(model.text())
         judge_boosted(model, forest, rows)
         return forest, model.slope, model.intercept
-    forest = model.forest()
+    forest = compile_scorecard(model.features, model.intercept, model.bin_rows(samples.values))
     judge_scorecard(model, forest, rows)
     return forest, 1.0, 0.0
 
