@@ -4,7 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
-from scoring.observers import observe_decisions
+from scoring.observers import observe
 
 
 class PortalConfig(AppConfig):
@@ -15,4 +15,5 @@ class PortalConfig(AppConfig):
     def ready(self) -> None:
         """The checks are known before the first command runs, and decisions are counted."""
         import_module("portal.checks")
-        observe_decisions(import_module("portal.metrics").count_decisions)
+        metrics = import_module("portal.metrics")
+        observe(decisions=metrics.count_decisions, loads=metrics.model_loaded.set)

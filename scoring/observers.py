@@ -1,4 +1,4 @@
-"""Who wants to know of stored decisions: what sits above this app registers at start-up."""
+"""Who wants to know of stored decisions and loaded models: what sits above this app registers at start-up."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -6,16 +6,23 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scoring.services.score import Decided
 
-_observers: list[Callable[[Sequence["Decided"]], None]] = []
+_of_decisions: list[Callable[[Sequence["Decided"]], None]] = []
+_of_loads: list[Callable[[int], None]] = []
 
 
-def observe_decisions(observer: Callable[[Sequence["Decided"]], None]) -> None:
-    """The observer is told of every decision once it is durable. It must be quick and must not raise."""
-    if observer not in _observers:
-        _observers.append(observer)
+def observe(*, decisions: Callable[[Sequence["Decided"]], None], loads: Callable[[int], None]) -> None:
+    """The observers are told of decisions once they are durable, and of how many models are in memory. They are quick and never raise."""
+    _of_decisions.append(decisions)
+    _of_loads.append(loads)
 
 
 def tell(decided: Sequence["Decided"]) -> None:
-    """Every observer knows."""
-    for observer in _observers:
+    """Every observer knows of these decisions."""
+    for observer in _of_decisions:
         observer(decided)
+
+
+def tell_loaded(count: int) -> None:
+    """Every observer knows how many models this process holds."""
+    for observer in _of_loads:
+        observer(count)

@@ -23,6 +23,7 @@ from scoring.engine.policy import Policy
 from scoring.engine.product import Product as Definition
 from scoring.errors import ProductUnknown
 from scoring.models import ModelVersion, Product
+from scoring.observers import tell_loaded
 
 _KEPT_AT_MOST = 128
 
@@ -121,6 +122,7 @@ def _load(key: _Key, *, stale: Active | None) -> Active:
             _active.move_to_end(key)
             while len(_active) > _KEPT_AT_MOST:
                 _loading.pop(_active.popitem(last=False)[0], None)
+            tell_loaded(len(_active))
         return fresh
 
 
