@@ -1,72 +1,127 @@
-"""A scorecard -> Forest: one tree per feature, one leaf per bin; and the table of points that people read."""
+"""A scorecard's bins -> Forest: one tree per feature, so that points are served like boosted trees and can be shown as a table."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from scoring.engine.forest import CATEGORY, NUMBER, Array, Forest, Tree, assemble, bitset
+from scoring.engine.forest import CATEGORY, NUMBER, Forest, Tree, UnsupportedModel, assemble, bitset
+from scoring.engine.policy import ScoreScale
+
+
+class Bins(Protocol):
+    """One feature's bins: bin k holds x <= edges[k], or the codes with groups[code] == k; the last value is that of missing and unknown."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def is_category(self) -> bool: ...
+    @property
+    def edges(self) -> tuple[float, ...]: ...
+    @property
+    def groups(self) -> tuple[int, ...]: ...
+    @property
+    def values(self) -> tuple[float, ...]: ...
 
 
 @dataclass(frozen=True, slots=True)
-class CardFeature:
-    """The bins of one feature. Numbers: bin k holds x <= edges[k], the one after the last edge the rest. Categories: code c is in bin
-    groups[c]. The last of `values` (log-odds) and `rows` (training rows) is the bin of what is missing or unknown."""
+class PointsRow:
+    """One line of the table people read: from above `above` to `up_to`, or these category codes, or missing when it has neither."""
 
-    name: str
-    is_category: bool
-    edges: tuple[float, ...]
-    groups: tuple[int, ...]
-    values: tuple[float, ...]
-    rows: tuple[float, ...]
+    feature: str
+    points: float
+    above: float | None = None
+    up_to: float | None = None
+    codes: tuple[int, ...] = ()
+    is_missing: bool = False
 
 
-def compile_scorecard(features: Sequence[CardFeature], intercept: float) -> Forest:
-    """The card as a forest with the same margin; the contribution of a feature is its bin's value less the mean over the training rows."""
-    trees = [_tree(feature, place) for place, feature in enumerate(features)]
+def compile_scorecard(features: Sequence[Bins], intercept: float, counts: Sequence[Sequence[float]]) -> Forest:
+    """The forest whose margin is the intercept plus each feature's value. `counts`: training rows in every bin; the mean follows from them.
+
+    Raises UnsupportedModel if a feature's bins, values and counts do not fit together."""
+    trees = [_Growing(bins, rows, place).grown() for place, (bins, rows) in enumerate(zip(features, counts, strict=True))]
     return assemble(trees, n_features=len(features), base=intercept)
 
 
-def _tree(feature: CardFeature, place: int) -> Tree:
-    """A chain of splits: what is missing leaves first from a number's, last from a category's."""
-    bins = len(feature.values)
-    order = [bins - 1, *range(bins - 1)] if not feature.is_category else list(range(bins))
-    splits = bins - 1
-    left, right, missing_left = (np.full(splits + bins, -1), np.full(splits + bins, -1), np.zeros(splits + bins, int))
-    threshold, sets = np.zeros(splits + bins), {}
-    rows = np.asarray(feature.rows, float)
-    cover = np.concatenate([np.zeros(splits), rows[order]])
-    for split in range(splits):
-        leaf, rest = splits + split, split + 1 if split + 1 < splits else splits + bins - 1
-        cover[split] = rows[order[split:]].sum()
-        if feature.is_category:
-            left[split], right[split] = leaf, rest
-            sets[split] = bitset(code for code, group in enumerate(feature.groups) if group == order[split])
-        elif split == 0:
-            left[split], right[split], threshold[split] = rest, leaf, np.inf    # every number goes on, what is missing ends here
+def points_table(features: Sequence[Bins], scale: ScoreScale) -> list[PointsRow]:
+    """What every bin adds to the score, feature by feature, the missing bin last. Values are log-odds of the bad outcome."""
+    return [row for bins in features for row in _points_rows(bins, scale)]
+
+
+def _points_rows(bins: Bins, scale: ScoreScale) -> list[PointsRow]:
+    points = [scale.points(value) for value in bins.values]
+    missing = PointsRow(bins.name, points[-1], is_missing=True)
+    if bins.is_category:
+        return [PointsRow(bins.name, points[group], codes=_codes(bins, group)) for group in range(len(points) - 1)] + [missing]
+    ends = (None, *bins.edges, None)
+    return [PointsRow(bins.name, points[k], above=ends[k], up_to=ends[k + 1]) for k in range(len(points) - 1)] + [missing]
+
+
+def _codes(bins: Bins, group: int) -> tuple[int, ...]:
+    return tuple(code for code, of in enumerate(bins.groups) if of == group)
+
+
+class _Growing:
+    """One feature's tree while it grows: the nodes in preorder."""
+
+    def __init__(self, bins: Bins, counts: Sequence[float], place: int) -> None:
+        wanted = (max(bins.groups, default=-1) + 2) if bins.is_category else len(bins.edges) + 2
+        if len(bins.values) != wanted or len(counts) != wanted or list(bins.edges) != sorted(set(bins.edges)):
+            raise UnsupportedModel(f"{bins.name}: {wanted} bins with missing need as many values and counts, and edges that go up")
+        self.bins, self.counts, self.place = bins, counts, place
+        self.left: list[int] = []
+        self.right: list[int] = []
+        self.threshold: list[float] = []
+        self.value: list[float] = []
+        self.cover: list[float] = []
+        self.categories: dict[int, np.ndarray] = {}
+
+    def grown(self) -> Tree:
+        missing = len(self.bins.values) - 1
+        if self.bins.is_category:
+            self._sets(0)
         else:
-            left[split], right[split], threshold[split] = leaf, rest, feature.edges[split - 1]
-    zeros = np.zeros(splits + bins, int)
-    value = np.concatenate([np.zeros(splits), np.asarray(feature.values, float)[order]])
-    kind: Array = np.full(splits + bins, CATEGORY if feature.is_category else NUMBER)
-    return Tree(left, right, kind, zeros + place, threshold, missing_left, value, cover, sets)
+            root = self._node(float(sum(self.counts)))
+            self.threshold[root] = np.inf    # every number there is goes left, so what is missing is alone on the right
+            self.left[root] = self._cut(0, missing)
+            self.right[root] = self._leaf(missing)
+        nodes = len(self.left)
+        return Tree(
+            left=np.array(self.left), right=np.array(self.right), feature=np.full(nodes, self.place),
+            kind=np.full(nodes, CATEGORY if self.bins.is_category else NUMBER), threshold=np.array(self.threshold),
+            missing_left=np.zeros(nodes, int), value=np.array(self.value), cover=np.array(self.cover), categories=self.categories,
+        )    # fmt: skip
 
+    def _node(self, cover: float, value: float = 0.0) -> int:
+        for column, blank in ((self.left, -1), (self.right, -1)):
+            column.append(blank)
+        self.threshold.append(0.0)
+        self.value.append(value)
+        self.cover.append(cover)
+        return len(self.left) - 1
 
-def points_table(features: Sequence[CardFeature], categories: Sequence[Sequence[str]], factor: float) -> list[dict[str, object]]:
-    """Each bin with its points: `factor` points per unit of log-odds, more points for less of the bad outcome."""
-    return [
-        {"feature": feature.name, "bin": name, "points": round(-factor * value, 1) + 0.0}
-        for feature, texts in zip(features, categories, strict=True)
-        for name, value in zip(_bin_names(feature, texts), feature.values, strict=True)
-    ]
+    def _leaf(self, k: int) -> int:
+        return self._node(float(self.counts[k]), self.bins.values[k])
 
+    def _cut(self, first: int, last: int) -> int:
+        """Bins first to last - 1, halved until each is alone: the shortest paths."""
+        if last - first == 1:
+            return self._leaf(first)
+        middle = (first + last) // 2
+        node = self._node(float(sum(self.counts[first:last])))
+        self.threshold[node] = self.bins.edges[middle - 1]
+        self.left[node] = self._cut(first, middle)
+        self.right[node] = self._cut(middle, last)
+        return node
 
-def _bin_names(feature: CardFeature, texts: Sequence[str]) -> list[str]:
-    count = len(feature.values) - 1
-    if feature.is_category:
-        members = [", ".join(text for text, group in zip(texts, feature.groups, strict=False) if group == bin_) for bin_ in range(count)]
-        return [*members, "other or not known"]
-    edges = [f"{edge:,.6g}" for edge in feature.edges]
-    names = [f"up to {edges[0]}"] if edges else ["any"]
-    names += [f"over {low} up to {high}" for low, high in zip(edges, edges[1:], strict=False)]
-    return [*names, *([f"over {edges[-1]}"] if edges else []), "not known"]
+    def _sets(self, group: int) -> int:
+        """One set after the other; whatever is in none of them ends in the missing bin."""
+        if group == len(self.bins.values) - 1:
+            return self._leaf(group)
+        node = self._node(float(sum(self.counts[group:])))
+        self.categories[node] = bitset(_codes(self.bins, group))
+        self.left[node] = self._leaf(group)
+        self.right[node] = self._sets(group + 1)
+        return node
