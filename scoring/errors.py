@@ -35,10 +35,10 @@ class NothingToRollBack(DomainError):
     code = "nothing_to_roll_back"
 
 
-class DefinitionRefused(DomainError):
+class ProductFileRefused(DomainError):
     """The product's definition file cannot be used."""
 
-    code = "definition_refused"
+    code = "product_file_refused"
 
 
 class TableRefused(DomainError):

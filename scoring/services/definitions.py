@@ -1,17 +1,21 @@
 """Product definitions as files that a person reads and edits: <home>/partners/<partner>/products/<product>.json."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
 from audit.context import Actor
 from partners.tenancy import current_schema, slug_of
 from scoring.engine.product import Product as ProductDefinition
-from scoring.errors import DefinitionRefused
+from scoring.errors import ProductFileRefused
 from scoring.models import Product
 from scoring.services.products import change_product
+
+WRITTEN_FROM = "written_from"     # in the file: which product and which definition it shows
 
 
 def definition_file(product_slug: str) -> Path:
@@ -19,12 +23,13 @@ def definition_file(product_slug: str) -> Path:
     return Path(settings.VOUCH_HOME) / "partners" / slug_of(current_schema()) / "products" / f"{product_slug}.json"
 
 
-def write_definition(definition: ProductDefinition) -> Path:
-    """The definition is on disk, complete or not at all."""
-    path = definition_file(definition.slug)
+def write_definition(product: Product) -> Path:
+    """The definition in force is on disk, complete or not at all."""
+    path = definition_file(product.slug)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(definition.to_dict(), ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    shown = {WRITTEN_FROM: _written_from(product), **ProductDefinition.from_dict(product.definition).to_dict()}
+    part.write_text(json.dumps(shown, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     os.replace(part, path)
     return path
 
@@ -32,18 +37,27 @@ def write_definition(definition: ProductDefinition) -> Path:
 def take_up_edits(*, product: Product, actor: Actor) -> list[str]:
     """What a person changed in the file since it was written is the product's definition now; the names of the changed parts.
 
-    Raises DefinitionRefused when the file is not a product any more; then nothing is changed."""
+    Raises ProductFileRefused when the file is no product, or when the product was changed elsewhere meanwhile; then nothing is changed."""
     path = definition_file(product.slug)
     if not path.exists():
+        write_definition(product)
         return []
     try:
-        edited = ProductDefinition.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, TypeError, KeyError) as error:
-        raise DefinitionRefused(f"{path} is not a product definition: {error}") from error
+        shown: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        written_from, edited = shown.pop(WRITTEN_FROM, None), ProductDefinition.from_dict(shown)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ProductFileRefused(f"{path} is not a product definition: {error}") from error
     if edited.slug != product.slug:
-        raise DefinitionRefused(f"{path} says slug '{edited.slug}'; the slug of a product cannot be changed")
-    after = edited.to_dict()
-    changed = sorted(part for part in after.keys() | product.definition.keys() if after.get(part) != product.definition.get(part))
+        raise ProductFileRefused(f"{path} says slug '{edited.slug}'; the slug of a product cannot be changed.")
+    before, after = product.definition, edited.to_dict()
+    changed = sorted(part for part in after.keys() | before.keys() if after.get(part) != before.get(part))
+    if changed and written_from != _written_from(product):
+        raise ProductFileRefused(f"{path} was written before the product was last changed; move it away, and it is written anew.")
     if changed:
-        change_product(definition=edited, actor=actor)
+        write_definition(change_product(definition=edited, actor=actor))
     return changed
+
+
+def _written_from(product: Product) -> str:
+    text = json.dumps([str(product.id), product.definition], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

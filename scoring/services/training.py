@@ -41,7 +41,7 @@ def train_model(
 ) -> TrainedVersion:
     """The product has a new candidate trained on the table, its file's edits taken up first.
 
-    Raises ProductUnknown, DefinitionRefused, and TrainingRefused when the table cannot train it; then no version is made."""
+    Raises ProductUnknown, ProductFileRefused, and TrainingRefused when the table cannot train it; then no version is made."""
     product = Product.objects.filter(slug=product_slug).first()
     if product is None:
         raise ProductUnknown(f"There is no product '{product_slug}'.")

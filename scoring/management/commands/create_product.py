@@ -45,8 +45,7 @@ class Command(PartnerCommand):
             )
         except (TableError, TrainingError) as refusal:
             raise TableRefused(str(refusal)) from refusal
-        create_product(definition=draft.product, policy=draft.policy, actor=self.actor)
-        path = write_definition(draft.product)
+        path = write_definition(create_product(definition=draft.product, policy=draft.policy, actor=self.actor))
         return Result(_values(draft, path), *_lines(draft, path, options))
 
 
