@@ -26,6 +26,10 @@ class PasswordRefused(DomainError):
 
     code = "password_refused"
 
+    def __init__(self, detail: str = "", *, is_about_current: bool = False) -> None:
+        super().__init__(detail)
+        self.is_about_current = is_about_current
+
 
 class UserExists(DomainError):
     """There is already a user with this e-mail address."""

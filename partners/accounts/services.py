@@ -99,7 +99,7 @@ def change_password(*, user: User, current: str, new: str, actor: Actor) -> None
     """The password is the new one and every token and session of before has ended. Raises PasswordRefused."""
     user = User.objects.select_for_update().get(id=user.id)
     if len(current) > passwords.LONGEST or not user.check_password(current):
-        raise PasswordRefused("The current password is not right.")
+        raise PasswordRefused("The current password is not right.", is_about_current=True)
     passwords.check_password_choice(new, user)
     user.set_password(new)
     user.save(update_fields=["password"])

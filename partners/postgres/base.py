@@ -55,7 +55,7 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):    # type: ignore[mi
     def forget(self) -> None:
         """Nothing is known any more of what the server has set."""
         self.on_server = None
-        self.search_path_set_schemas: list[str] | None = None
+        self.search_path_set_schemas = None  # type: ignore[assignment] # the library takes None for "not set" too
 
     def init_connection_state(self) -> None:
         """A new connection begins with nothing set."""

@@ -1,0 +1,53 @@
+"""What every page asks first: is this a partner's host, is somebody signed in, and may they see this."""
+
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.views import View
+
+from audit.context import Actor
+from partners.accounts.authentication import client_address
+from partners.accounts.models import User
+from partners.accounts.roles import Permission
+
+
+class Page(View):
+    """A page of a partner for people who hold `permission`; None is for whoever is signed in."""
+
+    permission: ClassVar[Permission | None] = None
+
+    def dispatch(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
+        """Sends strangers to sign in; refuses people without the permission."""
+        if request.partner is None:  # type: ignore[attr-defined]
+            raise Http404
+        if not request.user.is_authenticated:
+            return HttpResponseRedirect(f"{reverse('accounts:login')}?{urlencode({'next': request.get_full_path()})}")
+        if self.permission is not None and not self.user.allows(self.permission):
+            raise PermissionDenied
+        response = super().dispatch(request, *arguments, **named)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+    @property
+    def user(self) -> User:
+        """The person who is signed in."""
+        assert isinstance(self.request.user, User)
+        return self.request.user
+
+    @property
+    def actor(self) -> Actor:
+        """The person as the record knows them."""
+        return actor_of(self.request, self.user)
+
+
+def actor_of(request: HttpRequest, user: User | None = None) -> Actor:
+    """Who acts through this request; somebody unknown while nobody is signed in."""
+    address, request_id = client_address(request.META), str(getattr(request, "request_id", ""))
+    if user is None:
+        return Actor(kind="system", label="Sign-in page", address=address, request_id=request_id)
+    named = {"id": str(user.id), "label": user.name, "role": user.role, "token_epoch": user.token_epoch}
+    return Actor(kind="user", **named, address=address, request_id=request_id)

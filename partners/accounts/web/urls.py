@@ -1,0 +1,12 @@
+"""Pages about access."""
+
+from django.urls import path
+
+from partners.accounts.web.pages import AccountPage, LoginPage, LogoutPage
+
+app_name = "accounts"
+urlpatterns = [
+    path("login", LoginPage.as_view(), name="login"),
+    path("logout", LogoutPage.as_view(), name="logout"),
+    path("account", AccountPage.as_view(), name="account"),
+]

@@ -1,0 +1,93 @@
+"""How templates write bands, outcomes, numbers and moments."""
+
+from datetime import datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
+
+register = template.Library()
+
+_BANDS = ("VERY_LOW", "LOW", "MEDIUM", "HIGH", "VERY_HIGH")
+_MINUS = "\N{MINUS SIGN}"
+
+
+@register.filter
+def band_letter(band: str) -> str:
+    """A for the least risk to E for the most."""
+    return "ABCDE"[_BANDS.index(band)]
+
+
+@register.filter
+def band_blocks(band: str) -> list[tuple[int, str]]:
+    """Five blocks of ink, as many of them on as the band is high: x and class of each."""
+    return [(7 * place, "on" if place <= _BANDS.index(band) else "off") for place in range(5)]
+
+
+@register.filter
+def outcome_words(outcome: str) -> str:
+    """What the policy says, in a person's words."""
+    return {"approve": _("Approve"), "refer": _("A person decides"), "decline": _("Decline")}[outcome]
+
+
+@register.filter
+def outcome_title(outcome: str) -> str:
+    """The same inside a sentence."""
+    return {"approve": _("the policy approves"), "refer": _("a person decides"), "decline": _("the policy declines")}[outcome]
+
+
+@register.filter
+def outcome_state(outcome: str) -> str:
+    """The class of the dot before it: colour is news, so only what is decided has one."""
+    return {"approve": "is-good", "refer": "", "decline": "is-bad"}[outcome]
+
+
+@register.filter
+def channel_words(channel: str) -> str:
+    """Where a decision was asked for."""
+    words = {"api": _("by the API"), "page": _("on a page"), "file": _("from a file"), "batch": _("in a batch")}
+    return words.get(channel, channel)
+
+
+@register.filter
+def share(value: float, decimals: int = 1) -> str:
+    """0.118 as 11.8%."""
+    return f"{number_format(value * 100, decimals)}%"
+
+
+@register.filter
+def points(value: float) -> str:
+    """Points of score with their sign."""
+    whole = round(value)
+    return f"{_MINUS}{-whole}" if whole < 0 else f"+{whole}"
+
+
+@register.filter
+def decimals(value: float, places: int = 3) -> str:
+    """A number with so many decimals and a true minus sign."""
+    return number_format(value, places).replace("-", _MINUS)
+
+
+@register.filter
+def grouped(value: int) -> str:
+    """A whole number with its thousands apart."""
+    return number_format(value, 0, use_l10n=True, force_grouping=True)
+
+
+@register.filter(expects_localtime=True)
+def moment(value: datetime) -> str:
+    """Today, 09:52, or 21 Nov 2026, 09:52."""
+    here = timezone.localtime(value)
+    time = date_format(here, "H:i")
+    if here.date() == timezone.localdate():
+        return pgettext("moment", "Today, %(time)s") % {"time": time}
+    return f"{date_format(here, 'j M Y')}, {time}"
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """The address of an icon in the sheet."""
+    return SafeString(f"/static/img/icons.svg#{name}")

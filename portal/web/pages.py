@@ -1,0 +1,37 @@
+"""The overview: what waits, whether anything is wrong, how it goes."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from partners.accounts.roles import Permission
+from partners.accounts.web.access import Page
+from portal.web.charts import day_chart, score_chart
+from scoring import registry, selectors
+
+DAYS = 14
+
+
+class OverviewPage(Page):
+    """The first page."""
+
+    permission = Permission.DECISION_READ
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The last two weeks in figures, each a link to its rows."""
+        figures = selectors.overview(DAYS, zone=timezone.get_current_timezone())
+        products = selectors.products()
+        only = registry.current(products[0].slug).policy if len(products) == 1 else None
+        cut_offs = (only.decline_below, only.approve_from) if only else ()
+        context = {
+            "today": timezone.localdate(),
+            "figures": figures,
+            "approved_share": figures.by_outcome["approve"] / figures.total if figures.total else None,
+            "days": day_chart(figures.volume),
+            "scores": score_chart(figures.histogram, cut_offs=cut_offs),
+            "since": figures.since.date().isoformat(),
+            "products": products,
+            "without_model": [product for product in products if product.champion_version is None],
+            "by_rules": figures.by_answer["rules"],
+        }
+        return render(request, "portal/overview.html", context)
