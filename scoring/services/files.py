@@ -15,6 +15,12 @@ from scoring.services.score import ApplicantDetails, Decided, ScoreItem, score_a
 
 ROWS_AT_A_TIME = 1_000
 REASONS = 4
+LONGEST_REFERENCE = 100
+_PROBLEMS = {
+    "required": "is empty", "wrong_type": "has the wrong type", "not_in_list": "is not in the list", "out_of_range": "is out of range",
+    "not_finite": "is not a finite number", "too_long": "is too long", "wrong_characters": "holds characters that no text needs",
+    "formula": "is a spreadsheet formula, not a value",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +85,15 @@ class _FileScoring:
                 self.bad.append(BadRow(row.row or 0, row.column or "", row.problem, row.fix))
                 continue
             reference = row.cells[self.id_column] if self.id_column else f"{self.source.name.partition('.')[0]} row {row.number}"
-            if not reference:
-                self.bad.append(BadRow(row.number, self.id_column or "", "is empty", "give every row its own reference"))
+            if not 0 < len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
+                fix = f"give every row its own reference of at most {LONGEST_REFERENCE} printable characters"
+                self.bad.append(BadRow(row.number, self.id_column or "", "cannot be a reference", fix))
                 continue
             try:
                 values = validator.check_text({name: row.cells[name] for name in self.inputs if name in row.cells})
             except ContractViolation as violation:
                 self.bad += [
-                    BadRow(row.number, _column(problem.pointer), problem.detail, "correct this cell") for problem in violation.problems
+                    BadRow(row.number, _column(one.pointer), _PROBLEMS.get(one.code, one.code), one.detail) for one in violation.problems
                 ]
                 continue
             yield row.number, ScoreItem(ApplicantDetails(reference=reference), values)

@@ -117,7 +117,8 @@ class ColumnProfile:
 
     @cached_property
     def has_decimal_commas(self) -> bool:
-        return self.distinct > 2 and not self.is_numeric and all(is_number(text.replace(",", ".", 1)) for text in self.texts)
+        commas = any("," in text for text in self.texts)
+        return self.distinct > 2 and commas and all(is_number(text.replace(",", ".", 1)) for text in self.texts)
 
     @cached_property
     def looks_like_codes(self) -> bool:

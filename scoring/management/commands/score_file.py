@@ -6,7 +6,7 @@ from typing import Any
 
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
-from scoring.services.files import score_file
+from scoring.services.files import BadRow, score_file
 
 
 class Command(PartnerCommand):
@@ -33,5 +33,9 @@ class Command(PartnerCommand):
         lines = [f"{done.scored} rows scored into {options['destination']}."]
         if done.errors:
             lines.append(f"{done.bad_rows} rows could not be scored; each is listed in {done.errors}, the first are:")
-            lines += [f"  row {bad.row}{f', column {bad.column}' if bad.column else ''}: {bad.problem}. {bad.fix}." for bad in done.shown]
+            lines += [f"  {_place(bad)}: {bad.problem}. {bad.fix.rstrip('.')}." for bad in done.shown]
         return Result(values, *lines, succeeded=done.scored > 0)
+
+
+def _place(bad: BadRow) -> str:
+    return f"row {bad.row}, column {bad.column}" if bad.column else f"row {bad.row}"
