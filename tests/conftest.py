@@ -38,7 +38,7 @@ PASSWORD = "correct horse battery staple"
 PRODUCT = "market-loan"
 INPUTS = {
     "loan_amount": 60_000.0, "term_months": 6, "monthly_revenue": 48_000.0, "months_trading": 30, "stall": "food", "area": "coast",
-    "mobile_deposits_30d": 12, "savings_balance": 9_000.0, "previous_loans": 2, "longest_delay_days": 3.0,
+ "savings_balance": 9_000.0, "previous_loans": 2, "longest_delay_days": 3.0,
     "savings_group_member": True, "age": 34,
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ def _person(slug: str, role: Role) -> User:
 
 def add_product(house: House, folder: Path, *, seed: int) -> None:
     """The house has a product with a trained and promoted model; committed."""
-    if any(find_spec(f"scoring.engine.{name}") is None for name in ("training.draft", "training.fit", "pipeline", "bundle")):
+    if any(find_spec(f"scoring.engine.{name}") is None for name in ("training.draft", "training.train", "pipeline", "bundle")):
         return
     table = folder / f"{house.slug}.csv"
     write_table(table, market_loans(1_200, seed=seed))

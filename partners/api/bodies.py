@@ -1,6 +1,6 @@
 """Reading a request's body: its length before its bytes, its type, and its fields, with every fault at once."""
 
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from django.http import HttpRequest
@@ -62,6 +62,11 @@ def _faults_of_field(value: Any, kind: Any, place: str, known: set[str]) -> list
     nested = _struct_in(kind)
     if nested is not None and value is not None:
         return faults_of(value, nested, place, known=known)
+    each = _struct_in_list(kind)
+    if each is not None and isinstance(value, list) and not (faults := _length_faults(value, kind, place)):
+        return [fault for at, one in enumerate(value) for fault in faults_of(one, each, f"{place}/{at}", known=known)]
+    if each is not None and isinstance(value, list):
+        return faults
     try:
         msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
@@ -72,6 +77,21 @@ def _faults_of_field(value: Any, kind: Any, place: str, known: set[str]) -> list
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
     options = get_args(kind) if get_origin(kind) is Union or type(kind).__name__ == "UnionType" else (kind,)
     return next((option for option in options if isinstance(option, type) and issubclass(option, msgspec.Struct)), None)
+
+
+def _struct_in_list(kind: Any) -> type[msgspec.Struct] | None:
+    bare = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    return _struct_in(get_args(bare)[0]) if get_origin(bare) is list else None
+
+
+def _length_faults(value: list[Any], kind: Any, place: str) -> list[Fault]:
+    """Whether the list is too short or too long, whatever its items are."""
+    bounds = get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    try:
+        msgspec.convert(value, Annotated[(list[Any], *bounds)])
+    except msgspec.ValidationError as error:
+        return [_fault(place, error)]
+    return []
 
 
 def _fault(place: str, error: msgspec.ValidationError) -> Fault:

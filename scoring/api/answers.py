@@ -106,11 +106,11 @@ class Contribution(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """Why a decision came out as it did: `base` and all contributions add up to `margin`, the log odds before calibration."""
+    """Why a decision came out as it did: `base` and all contributions add up to `log_odds`, those of the probability."""
 
     id: str
     base: float
-    margin: float
+    log_odds: float
     reasons: list[Reason]
     top: list[Contribution]
     contributions: list[Contribution]

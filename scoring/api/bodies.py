@@ -71,8 +71,10 @@ def read_score(raw: bytes) -> tuple[str, list[ScoreItem]]:
     if request is not None:
         try:
             values = registry.check_inputs(request.product, lambda validator: validator.check_json(bytes(request.inputs)))
-        except (ContractViolation, ProductUnknown):
-            return _slow(raw, ScoreRequest)
+        except ContractViolation as violation:
+            raise RequestRefused(_faults_of("/inputs", violation)) from violation
+        except ProductUnknown as unknown:
+            raise RequestRefused([_no_product(unknown)]) from unknown
         return request.product, [ScoreItem(request.applicant.details(), values)]
     return _slow(raw, ScoreRequest)
 
@@ -144,22 +146,34 @@ def _slow(raw: bytes, kind: type[ScoreRequest] | type[ScoreBatchRequest]) -> tup
 def _checked(product: str, taken: Sequence[tuple[str, bytes]], faults: list[Fault]) -> list[Any]:
     """The inputs of each item as the contract reads them; what it refuses is added to `faults`."""
 
+    doubled = {fault.pointer for fault in faults if fault.code == "duplicate_key"}
+
     def check(validator: Validator) -> tuple[list[Any], list[Fault]]:
         values, found = [], []
         for pointer, raw in taken:
+            if pointer in doubled:
+                continue
             try:
                 values.append(validator.check_json(raw))
             except ContractViolation as violation:
-                found += [Fault(f"{pointer}{one.pointer}", one.code, one.detail) for one in violation.problems]
+                found += _faults_of(pointer, violation)
         return values, found
 
     try:
         values, found = registry.check_inputs(product, check)
     except ProductUnknown as unknown:
-        faults.append(Fault("/product", unknown.code, "There is no such product."))
+        faults.append(_no_product(unknown))
         return []
     faults += found
     return values
+
+
+def _faults_of(pointer: str, violation: ContractViolation) -> list[Fault]:
+    return [Fault(f"{pointer}{one.pointer}", one.code, one.detail) for one in violation.problems]
+
+
+def _no_product(unknown: ProductUnknown) -> Fault:
+    return Fault("/product", unknown.code, "There is no such product: GET /api/v1/products lists them.")
 
 
 def _without_inputs(node: Any, pointer: str, taken: list[tuple[str, bytes]], *, is_batch: bool) -> Any:

@@ -1,5 +1,7 @@
 """Why a decision came out as it did: exact contributions in log odds and in points, and the inputs for those who may see them."""
 
+import math
+
 from scoring import registry
 from scoring.api.answers import Contribution, Explanation, reasons_of
 from scoring.errors import ApplicantErased
@@ -18,7 +20,7 @@ def explanation_of(detail: DecisionDetail, *, shows_inputs: bool) -> Explanation
     return Explanation(
         id=str(detail.summary.id),
         base=explanation.base,
-        margin=explanation.margin,
+        log_odds=explanation.base + math.fsum(value for _, value in explanation.contributions),
         reasons=reasons_of(explanation.reasons),
         top=contributions[:TOP],
         contributions=contributions,

@@ -136,7 +136,7 @@ class ScoreExplanationView(ApiView):
         gives=Explanation,
         refuses=(404, 409),
         parameters=(path("score_id", "The decision.", type="string", format="uuid"),),
-        text="Contributions are exact: with `base` they add up to `margin`. The ten largest come first under `top`.",
+        text="Contributions are exact: with `base` they add up to `log_odds`. The ten largest come first under `top`.",
     )
     def get(self, request: Request, score_id: str) -> HttpResponse:
         """Base, contributions in log odds and points, reasons, and the inputs for those who may see them."""

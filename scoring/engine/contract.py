@@ -365,7 +365,7 @@ class Validator:
         for name, value in members:
             if name in given:
                 problems.append(Problem(pointer(name), "duplicate_key", "Send each input once."))
-            elif name not in self._by_name:
+            elif name not in self._by_name and len(problems) < MOST_PROBLEMS:
                 problems.append(Problem(pointer(name), "unknown_field", self._unknown(name)))
             given[name] = value
         values: dict[str, Value] = {}
