@@ -75,12 +75,18 @@ def _remembered_or_new(ring: Keyring, applicant_id: uuid.UUID, details: Applican
         known = _remembered.get((ring.schema, applicant_id))
     if known is not None and known.told == told:
         return OpenApplicant(known.key, _unwritten(applicant_id, known.key, known.profile_digest), told)
+    return _new(ring, applicant_id, details)
+
+
+def _new(ring: Keyring, applicant_id: uuid.UUID, details: ApplicantDetails) -> OpenApplicant:
     key = ring.new_data_key()
-    return OpenApplicant(key, _row(ring, applicant_id, key, details, ring.wrap(key, owner=applicant_id), None), told)
+    return OpenApplicant(key, _row(ring, applicant_id, key, details, ring.wrap(key, owner=applicant_id), None), _digest(details))
 
 
 def open_known(ring: Keyring, known: KnownApplicant, details: ApplicantDetails) -> OpenApplicant | None:
-    """The applicant as the table has it, with what is told now merged into the profile; None when they are erased."""
+    """The applicant as the table has it, with what is told now merged into the profile; new if not there; None when they are erased."""
+    if not known.is_there:
+        return _new(ring, known.id, details)
     if known.wrapped_key is None or known.data_key_id is None:
         return None
     key = ring.unwrap(known.wrapped_key, key_id=known.data_key_id, owner=known.id)

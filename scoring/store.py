@@ -35,9 +35,10 @@ WITH product AS (
         :national_ids::bytea[], :names::bytea[], :profile_digests::bytea[], :writes::bool[]
     ) AS b (id, data_key_id, wrapped_key, sealed_profile, phone_index, national_id_index, name_index, profile_digest, is_written)
 ), other AS (
-    SELECT a.id, a.data_key_id, a.wrapped_key, a.sealed_profile
-    FROM believed b CROSS JOIN LATERAL (SELECT * FROM {s}scoring_applicant WHERE id = b.id OFFSET 0) a  -- by index, one by one
-    WHERE a.data_key_id IS DISTINCT FROM b.data_key_id OR sha256(a.sealed_profile) IS DISTINCT FROM b.profile_digest
+    SELECT b.id, a.id IS NOT NULL AS is_there, a.data_key_id, a.wrapped_key, a.sealed_profile
+    FROM believed b LEFT JOIN LATERAL (SELECT * FROM {s}scoring_applicant WHERE id = b.id OFFSET 0) a ON true  -- by index, one by one
+    WHERE CASE WHEN a.id IS NULL THEN NOT b.is_written
+        ELSE a.data_key_id IS DISTINCT FROM b.data_key_id OR sha256(a.sealed_profile) IS DISTINCT FROM b.profile_digest END
 ), earlier AS (
     SELECT i.body_digest, i.status, i.sealed_response, i.applicant_id, a.data_key_id, a.wrapped_key
     FROM {s}audit_idempotency i LEFT JOIN {s}scoring_applicant a ON a.id = i.applicant_id
@@ -96,8 +97,8 @@ WITH product AS (
 SELECT
     CASE WHEN EXISTS (SELECT FROM go) THEN 1 WHEN EXISTS (SELECT FROM written) THEN 1 / (SELECT 0 * count(*)::int FROM written) ELSE 0 END,
     EXISTS (SELECT FROM product), EXISTS (SELECT FROM credential), EXISTS (SELECT FROM keyring),
-    (SELECT array_agg(o.id) FROM other o), (SELECT array_agg(o.data_key_id) FROM other o), (SELECT array_agg(o.wrapped_key) FROM other o),
-    (SELECT array_agg(o.sealed_profile) FROM other o),
+    (SELECT array_agg(o.id) FROM other o), (SELECT array_agg(o.is_there) FROM other o), (SELECT array_agg(o.data_key_id) FROM other o),
+    (SELECT array_agg(o.wrapped_key) FROM other o), (SELECT array_agg(o.sealed_profile) FROM other o),
     e.body_digest, e.status, e.sealed_response, e.applicant_id, e.data_key_id, e.wrapped_key
 FROM (SELECT) one LEFT JOIN earlier e ON true
 """)
@@ -164,9 +165,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class KnownApplicant:
-    """An applicant as the table has it, where that is not what the caller believed. Without a key: erased."""
+    """An applicant as the table has it, where that is not what the caller believed. There without a key: erased."""
 
     id: uuid.UUID
+    is_there: bool
     data_key_id: uuid.UUID | None
     wrapped_key: bytes | None
     sealed_profile: bytes | None
@@ -271,8 +273,8 @@ def _values(batch: Batch) -> dict[str, Any]:
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:
-    stored, product, credential, ring, ids, key_ids, wrapped_keys, profiles, *earlier = row
-    known = zip(ids, key_ids, wrapped_keys, profiles, strict=True) if ids else ()
+    stored, product, credential, ring, ids, there, key_ids, wrapped_keys, profiles, *earlier = row
+    known = zip(ids, there, key_ids, wrapped_keys, profiles, strict=True) if ids else ()
     return Verdict(
         is_stored=bool(stored),
         is_product_current=product,

@@ -51,7 +51,7 @@ _DECODE: dict[int, Callable[[bytes], Any]] = {
     25: bytes.decode,
     2950: lambda raw: uuid.UUID(bytes=bytes(raw)),
 }
-_ARRAYS_OF = {1001: 17, 2951: 2950}
+_ARRAYS_OF = {1000: 16, 1001: 17, 2951: 2950}
 
 
 def _array_encoder(oid: int, encode: Encode) -> Encode:

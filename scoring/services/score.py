@@ -26,6 +26,7 @@ from scoring.store import Batch, DecisionRow, EarlierAnswer, KnownApplicant, Sea
 __all__ = ["Answer", "ApplicantDetails", "Decided", "ScoreItem", "score_applicants", "score_once"]
 
 _REPEATS = 3
+_REPEATS_OF_BATCH = 12  # each other batch about the same new applicants may come first twice
 _CREATED = 201
 _LONGEST = 2**31 - 1
 
@@ -143,7 +144,8 @@ class _Scoring:
 
     def run(self) -> tuple[list[Decided], Answer | None]:
         """Stores, and answers with what was stored or with what was answered before."""
-        for _ in range(1 + _REPEATS if self.items else 0):
+        repeats = _REPEATS if len(self.told) == 1 else _REPEATS_OF_BATCH
+        for _ in range(1 + repeats if self.items else 0):
             elapsed = min(max(0, round((datetime.now(UTC) - self.received_at).total_seconds() * 1e6)), _LONGEST)
             rows, decided = self._decide(elapsed)
             kept, answer = self._answer(decided)

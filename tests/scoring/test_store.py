@@ -20,7 +20,7 @@ from audit.vault import keyring
 from partners.accounts.models import ApiKey, User
 from partners.tenancy import as_owner, tenant_context
 from scoring.models import Applicant, Decision, ModelVersion, Policy, Product, ProductRevision
-from scoring.store import ApplicantRow, Batch, DecisionRow, SealedAnswer, Verdict, store
+from scoring.store import ApplicantRow, Batch, DecisionRow, KnownApplicant, SealedAnswer, Verdict, store
 from tests.conftest import House
 
 NOW = datetime.now(UTC)
@@ -210,6 +210,12 @@ def test_an_erased_applicant_is_handed_back_without_a_key(in_north: House) -> No
 
     assert not verdict.is_stored
     assert (verdict.known[0].data_key_id, verdict.known[0].wrapped_key) == (None, None)
+
+
+def test_an_applicant_believed_to_be_there_who_is_not_is_told(in_north: House) -> None:
+    believed = replace(an_applicant("gone"), is_written=False, profile_digest=b"digest")
+
+    assert_refused(a_batch(a_product(), believed), Verdict(is_stored=False, known=(KnownApplicant(believed.id, False, None, None, None),)))
 
 
 def test_a_profile_that_others_changed_is_handed_back(in_north: House) -> None:

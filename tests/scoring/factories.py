@@ -1,0 +1,121 @@
+"""Products, model versions and applicants for tests: small, quick and without training."""
+
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from audit.context import SYSTEM, Actor
+from audit.vault import keyring
+from partners.accounts.models import ApiKey
+from scoring.applicants import ApplicantDetails
+from scoring.engine.bundle import BundleContent, sign_bundle, write_bundle
+from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.features import Feature
+from scoring.engine.forest import NUMBER, Tree, assemble
+from scoring.engine.policy import Condition, Policy
+from scoring.engine.product import Product, Rule, Rules
+from scoring.models import ModelVersion
+from scoring.models import Product as ProductRow
+from scoring.services.models import promote_model, store_model_version
+from scoring.services.products import create_product
+from scoring.services.score import ScoreItem
+
+SLUG = "stall-loan"
+INPUTS: dict[str, Any] = {"income": 900.0, "amount": 3000.0, "months": 14, "trade": "food", "born": "1990-02-28", "member": True}
+PERSON = ApplicantDetails(
+    reference="A-1", name="Amina Odhiambo", phone="+254 712 345 678", national_id="AB-1234567", birth_date=date(1990, 2, 28)
+)
+
+
+def a_definition(slug: str = SLUG) -> Product:
+    """A product with every kind of input and some kinds of feature."""
+    return Product(
+        slug=slug,
+        title="Stall loan",
+        contract=Contract(
+            (
+                Input(name="income", kind=InputKind.NUMBER, minimum=0, maximum=1e6),
+                Input(name="amount", kind=InputKind.NUMBER, minimum=1, maximum=1e6),
+                Input(name="months", kind=InputKind.INTEGER, required=False, minimum=0, maximum=600),
+                Input(name="trade", kind=InputKind.CATEGORY, categories=("food", "cloth", "repair"), required=False),
+                Input(name="born", kind=InputKind.DATE, required=False, is_personal=True),
+                Input(name="member", kind=InputKind.BOOLEAN, required=False),
+            )
+        ),
+        features=(
+            Feature(name="income"),
+            Feature(name="loan_to_income", kind="ratio", inputs=("amount", "income")),
+            Feature(name="months"),
+            Feature(name="age", kind="age", inputs=("born",)),
+            Feature(name="member"),
+        ),
+        rules=Rules(
+            base_probability=0.2,
+            rules=(Rule("high_amount", Condition("amount", "gt", 2000), 0.7, {"en": "The amount is more than usual for a stall."}),),
+        ),
+    )
+
+
+def a_bundle(seed: int = 1, slug: str = SLUG) -> bytes:
+    """A bundle that the current partner signed: a small forest drawn from the seed, over `a_definition`."""
+    draw = np.random.default_rng(seed)
+    features = len(a_definition(slug).features)
+    trees = [_tree(draw, features) for _ in range(12)]
+    content = BundleContent(
+        product=a_definition(slug),
+        forest=assemble(trees, features, base=-1.5, scale=0.5),
+        slope=1.1,
+        intercept=-0.1,
+        usual={"income": 1200.0, "loan_to_income": 2.0, "months": 24.0, "age": 35.0, "member": 1.0},
+        golden=draw.uniform(0, 100, (5, features)),
+        estimator="boosted",
+        seed=seed,
+    )
+    ring = keyring()
+    return sign_bundle(write_bundle(content), sign=ring.sign, key_id=ring.key_id)
+
+
+def _tree(draw: np.random.Generator, features: int) -> Tree:
+    """Two levels of number splits over four leaves."""
+    scales = np.array([1200.0, 3.0, 24.0, 35.0, 0.5])
+    feature = np.array([*draw.integers(0, features, 3), 0, 0, 0, 0])
+    return Tree(
+        left=np.array([1, 3, 5, -1, -1, -1, -1]),
+        right=np.array([2, 4, 6, -1, -1, -1, -1]),
+        kind=np.array([NUMBER] * 3 + [0] * 4),
+        feature=feature,
+        threshold=np.array([*(scales[feature[:3]] * draw.uniform(0.6, 1.4, 3)), 0, 0, 0, 0]),
+        missing_left=draw.integers(0, 2, 7),
+        value=np.array([0, 0, 0, *draw.normal(0, 0.8, 4)]),
+        cover=np.array([100, 60, 40, 35, 25, 15, 25]),
+    )
+
+
+def add_product(slug: str = SLUG) -> ProductRow:
+    """The product, answered by its rules so far."""
+    return create_product(definition=a_definition(slug), policy=Policy.for_base_rate(0.2), actor=SYSTEM)
+
+
+def add_version(seed: int = 1, slug: str = SLUG) -> ModelVersion:
+    """A candidate of the product."""
+    return store_model_version(product_slug=slug, bundle=a_bundle(seed, slug), estimator="boosted", metrics={}, actor=SYSTEM)
+
+
+def put_in_force(seed: int = 1, slug: str = SLUG) -> ModelVersion:
+    """A new version of the product, promoted."""
+    version = add_version(seed, slug)
+    promote_model(product_slug=slug, version=version.version, actor=SYSTEM)
+    return version
+
+
+def by_key(request_id: str = "req-1") -> Actor:
+    """The partner's API key acting."""
+    key = ApiKey.objects.order_by("created_at").first()
+    assert key is not None
+    return Actor(kind="api_key", id=str(key.id), label=key.name, address="203.0.113.9", request_id=request_id)
+
+
+def an_item(reference: str = "A-1", *, applicant: ApplicantDetails | None = None, **changed: Any) -> ScoreItem:
+    """One applicant with checked inputs."""
+    return ScoreItem(applicant or ApplicantDetails(reference=reference), {**INPUTS, **changed})
