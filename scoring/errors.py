@@ -11,6 +11,12 @@ class ProductUnknown(DomainError):
     code = "product_unknown"
 
 
+class ProductRefused(DomainError):
+    """The product's slug or title cannot be used."""
+
+    code = "product_refused"
+
+
 class ProductExists(DomainError):
     """There is already a product of this name."""
 

@@ -1,5 +1,7 @@
 """Products come into being and change: definition, first policy and record in one transaction."""
 
+import re
+
 from django.db import transaction
 
 from audit.actions import Action
@@ -8,13 +10,19 @@ from audit.ids import uuid7
 from audit.services import record
 from scoring.engine.policy import Policy as PolicyDefinition
 from scoring.engine.product import Product as ProductDefinition
-from scoring.errors import ProductExists, ProductUnknown
+from scoring.errors import ProductExists, ProductRefused, ProductUnknown
 from scoring.models import Policy, Product
+
+LONGEST_TITLE = 120
+_SLUG = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){0,59}")
 
 
 @transaction.atomic
 def create_product(*, definition: ProductDefinition, policy: PolicyDefinition, actor: Actor) -> Product:
-    """The product is there with its first policy; its rules answer until a model is promoted. Raises ProductExists."""
+    """The product is there with its first policy; its rules answer until a model is promoted. Raises ProductRefused, ProductExists."""
+    if not _SLUG.fullmatch(definition.slug) or not 0 < len(definition.title) <= LONGEST_TITLE:
+        rule = "1 to 60 small letters, digits and single hyphens, a letter first"
+        raise ProductRefused(f"'{definition.slug}' cannot be a product's slug ({rule}), or its title is longer than {LONGEST_TITLE}.")
     if Product.objects.filter(slug=definition.slug).exists():
         raise ProductExists(f"There is already a product '{definition.slug}'.")
     product_id, policy_id = uuid7(), uuid7()

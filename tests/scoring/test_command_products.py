@@ -1,0 +1,167 @@
+"""Commands of a product's life, as a partner uses them: make, train, promote, score a file, roll back; and what each refuses."""
+
+import gzip
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from audit.actions import Action
+from audit.models import Event
+from audit.vault import keyring
+from partners.tenancy import tenant_context
+from scoring import registry
+from scoring.engine.bundle import read_bundle
+from scoring.engine.synthetic import market_loans, write_table
+from scoring.engine.tables import Row, TableReader
+from scoring.models import Decision, ModelVersion, Product, Promotion
+from scoring.services.definitions import definition_file
+from tests.conftest import House
+
+PRODUCT = "stall-loan"
+
+
+def run(name: str, *arguments: str, **options: Any) -> dict[str, Any]:
+    """The command's one JSON object."""
+    out = StringIO()
+    call_command(name, *arguments, json=True, stdout=out, stderr=StringIO(), **options)
+    assert out.getvalue().count("\n") == 1
+    return dict(json.loads(out.getvalue()))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("commands") / "loans.csv"
+    write_table(path, market_loans(500, seed=21))
+    return path
+
+
+@pytest.fixture
+def made(new_partner: Callable[..., House], table: Path) -> House:
+    """A committed partner with a product from the table, no model yet."""
+    house = new_partner()
+    run("create_product", house.slug, PRODUCT, from_csv=str(table), target="defaulted", id="loan_id", protected="age,gender")
+    return house
+
+
+@pytest.mark.slow
+def test_a_product_lives_from_a_table_to_decisions_and_back(made: House, table: Path, tmp_path: Path) -> None:
+    first = run("train_model", made.slug, PRODUCT, csv=str(table), folds=2)
+    second = run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")
+
+    assert (first["version"], first["estimator"], second["version"], second["estimator"]) == (1, "boosted", 2, "scorecard")
+    assert set(first["cv"]) >= {"auc", "ks", "brier"}
+    assert first["cv"]["auc"] > 0.6
+    with tenant_context(made.partner):
+        version = ModelVersion.objects.get(version=1)
+        bundle = read_bundle(bytes(version.bundle), keyring().public_keys())
+        assert not {"age", "gender"} & {feature.name for feature in bundle.product.features}
+        assert bundle.metrics["cv"]["auc"] == version.metrics["cv"]["auc"] == first["cv"]["auc"]
+        assert "seconds" not in bundle.metrics
+
+    for number in (1, 2):
+        assert run("promote_model", made.slug, PRODUCT, str(number))["version"] == number
+    scored = [tmp_path / name for name in ("a.csv", "b.csv.gz", "c.parquet", "d.csv")]
+    for path in scored:
+        assert run("score_file", made.slug, PRODUCT, "--in", str(table), "--out", str(path))["scored"] == 500
+    by_format = [[row.cells for row in TableReader(path) if isinstance(row, Row)] for path in scored]
+
+    assert scored[0].read_bytes() == scored[3].read_bytes() == gzip.decompress(scored[1].read_bytes())
+    assert [cells["loan_id"] for cells in by_format[2]] == [cells["loan_id"] for cells in by_format[0]]
+    assert [cells["score"] for cells in by_format[2]] == [cells["score"] for cells in by_format[0]]
+    with tenant_context(made.partner):
+        assert Decision.objects.filter(model_version__version=2, channel="file").count() == 2000
+
+    for expected in (1, None):
+        assert run("rollback_model", made.slug, PRODUCT)["version"] == expected
+    with pytest.raises(CommandError, match="rules answer"):
+        run("rollback_model", made.slug, PRODUCT)
+    with tenant_context(made.partner):
+        assert registry.current(PRODUCT).model_version_id is None
+        assert [one.action for one in Promotion.objects.order_by("id")] == ["promote", "promote", "rollback", "rollback"]
+        actions = set(Event.objects.values_list("action", flat=True))
+        assert actions >= {Action.PRODUCT_CREATED, Action.MODEL_STORED, Action.MODEL_PROMOTED, Action.MODEL_ROLLED_BACK}
+
+
+def test_bad_rows_are_listed_with_row_column_and_fix_and_the_others_are_scored_by_rules(made: House, table: Path, tmp_path: Path) -> None:
+    header, *rows = table.read_text().splitlines()[:7]
+    names = header.split(",")
+
+    def with_cell(row: str, name: str, cell: str) -> str:
+        cells = row.split(",")
+        cells[names.index(name)] = cell
+        return ",".join(cells)
+
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("\n".join([
+        header, rows[0], rows[1] + ",extra", with_cell(rows[2], "stall", "=1+1"), with_cell(rows[3], "term_months", "six"),
+        with_cell(rows[4], "loan_id", ""), with_cell(rows[5], "loan_id", "@SUM"),
+    ]))
+
+    done = run("score_file", made.slug, PRODUCT, "--in", str(source), "--out", str(out))
+
+    assert (done["scored"], done["bad_rows"]) == (2, 4)
+    assert [(one["row"], one["column"]) for one in done["problems"]] == [(3, ""), (4, "stall"), (5, "term_months"), (6, "loan_id")]
+    assert all(one["fix"] for one in done["problems"])
+    assert (tmp_path / "out.errors.csv").read_text().count("\n") == 5
+    assert out.read_text().splitlines()[2].startswith("'@SUM,")
+
+
+def test_an_edited_definition_is_taken_up_recorded_and_an_old_file_is_not(made: House, table: Path) -> None:
+    with tenant_context(made.partner):
+        path = definition_file(PRODUCT)
+    before = path.read_text()
+    edited = json.loads(before)
+    edited["inputs"][0] |= {"label": "Amount asked for", "unit": "KES"}
+    edited["features"] = [feature for feature in edited["features"] if feature["name"] != "area"]
+    path.write_text(json.dumps(edited))
+
+    trained = run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")
+
+    assert trained["edited"] == ["features", "inputs"]
+    with tenant_context(made.partner):
+        product = Product.objects.get(slug=PRODUCT)
+        assert (product.definition["inputs"][0]["unit"], product.revision) == ("KES", 2)
+        assert Event.objects.get(action=Action.PRODUCT_CHANGED).detail["changed"] == ["features", "inputs"]
+    path.write_text(before)
+    with pytest.raises(CommandError, match="written before"):
+        run("train_model", made.slug, PRODUCT, csv=str(table), folds=2)
+    path.write_text('{"slug": 7}')
+    with pytest.raises(CommandError, match="not a product definition"):
+        run("train_model", made.slug, PRODUCT, csv=str(table), folds=2)
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    (["loan_amount,defaulted", "1,0", "2,1"], "misses the column"),
+    ([], "empty"),
+    (None, "same outcome|only ever says"),
+])
+def test_a_table_that_cannot_train_makes_no_version(made: House, table: Path, tmp_path: Path, lines: list[str] | None, said: str) -> None:
+    header, *rows = table.read_text().splitlines()
+    path = tmp_path / "bad.csv"
+    path.write_text("\n".join(lines if lines is not None else [header, *(row for row in rows if row.endswith(",0"))]))
+
+    with pytest.raises(CommandError, match=said):
+        run("train_model", made.slug, PRODUCT, csv=str(path), folds=2)
+
+    with tenant_context(made.partner):
+        assert not ModelVersion.objects.exists()
+
+
+def test_refusals_are_one_clear_line(made: House, table: Path, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="already a product"):
+        run("create_product", made.slug, PRODUCT, from_csv=str(table), target="defaulted")
+    with pytest.raises(CommandError, match="'paid'"):
+        run("create_product", made.slug, "other", from_csv=str(table), target="paid")
+    with pytest.raises(CommandError, match="no model version 9"):
+        run("promote_model", made.slug, PRODUCT, "9")
+    with pytest.raises(CommandError, match="cannot be a product's slug"):
+        run("create_product", made.slug, "Stall_Loan", from_csv=str(table), target="defaulted")
+    with pytest.raises(CommandError, match="no product"):
+        run("score_file", made.slug, "nothing", "--in", str(table), "--out", str(tmp_path / "o.csv"))
+    with pytest.raises(CommandError, match="cannot be opened"):
+        run("score_file", made.slug, PRODUCT, "--in", str(tmp_path / "none.csv"), "--out", str(tmp_path / "o.csv"))
