@@ -20,6 +20,8 @@ def needs_services(arguments: list[str]) -> bool:
 def main() -> None:
     """Runs one command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(embedded.home() / "numba"))  # before anything imports numba
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         if needs_services(sys.argv[1:]):
             embedded.start()

@@ -1,7 +1,7 @@
 """What the process counts about itself, and the Prometheus text over all its workers."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import psutil
 from django.http import HttpRequest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def exposition() -> bytes:
         for metric in (requests_total, request_seconds, predictions_total, prediction_seconds, prediction_probability,
                        prediction_errors_total, rate_limited_total, model_loaded):  # fmt: skip
             registry.register(metric)
-    _machine(registry)
+    registry.register(_Machine())  # type: ignore[arg-type,unused-ignore]
     return generate_latest(registry)
 
 
@@ -75,11 +76,11 @@ def _forget_the_dead(folder: Path) -> None:
             mark_process_dead(int(process_id), path=str(folder))  # type: ignore[no-untyped-call]
 
 
-def _machine(registry: CollectorRegistry) -> None:
-    values = {
-        "process_resident_memory_bytes": ("Memory held by the answering worker.", psutil.Process().memory_info().rss),
-        "system_memory_usage_bytes": ("Memory in use on this machine.", psutil.virtual_memory().used),
-        "system_cpu_usage_percent": ("Processor in use since the last question.", psutil.cpu_percent(interval=None)),
-    }
-    for name, (meaning, value) in values.items():
-        Gauge(name, meaning, registry=registry).set(value)
+class _Machine:
+    """Read when asked for: a gauge of prometheus_client would leave a file per worker instead."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Memory and processor, now."""
+        yield GaugeMetricFamily("process_resident_memory_bytes", "Memory held by the answering worker.", psutil.Process().memory_info().rss)
+        yield GaugeMetricFamily("system_memory_usage_bytes", "Memory in use on this machine.", psutil.virtual_memory().used)
+        yield GaugeMetricFamily("system_cpu_usage_percent", "Processor in use since the last question.", psutil.cpu_percent(interval=None))

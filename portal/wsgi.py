@@ -11,5 +11,7 @@ os.environ.setdefault("VOUCH_LOCK_TIMEOUT_SECONDS", "2")
 application = get_wsgi_application()
 
 from portal.checks import refuse_unsafe_start  # noqa: E402 - settings are read by the line above
+from portal.warm import warm  # noqa: E402
 
 refuse_unsafe_start()
+warm()

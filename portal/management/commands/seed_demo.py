@@ -12,6 +12,7 @@ class Command(BaseCommand):
     """`manage.py seed_demo`."""
 
     help = "Make two demo partners with people of every role, a promoted model and 300 scored applicants. Running it twice changes nothing."
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="the port to print (8000)")

@@ -16,6 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from portal import embedded, metrics
+from portal.checks import refuse_unsafe_start
 from portal.supervisor import Program, Supervisor
 
 THREADS = 4
@@ -26,6 +27,7 @@ class Command(BaseCommand):
     """`manage.py up`."""
 
     help = "Run the portal in the foreground: web server, worker and scheduler, one log. Ctrl-C stops everything it started."
+    requires_system_checks: list[str] = []  # they would hold every page and model in this process; an unsafe start is refused below
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=8000, help="where the web server listens (8000)")
@@ -35,6 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Migrates, seeds when asked to, and runs until it is told to stop."""
+        refuse_unsafe_start()
         _check_port(options["host"], options["port"])
         folder = _state_folder()
         call_command("migrate", verbosity=0)
@@ -69,8 +72,6 @@ def _state_folder() -> Any:
 def _environment() -> dict[str, str]:
     return {
         **os.environ,
-        "NUMBA_CACHE_DIR": os.environ.get("NUMBA_CACHE_DIR") or str(settings.VOUCH_HOME / "numba"),
-        "OMP_NUM_THREADS": "1",
         "PYTHONUNBUFFERED": "1",
     }
 
