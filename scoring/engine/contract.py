@@ -14,6 +14,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 LARGEST_INTEGER = 2**53    # beyond it a float64, and so a JSON number elsewhere, skips integers
+_EXACT = float(LARGEST_INTEGER - 1)
 LONGEST_TEXT = 200
 MOST_PROBLEMS = 200
 
@@ -270,10 +271,10 @@ def _from_cell(one: Input, text: str) -> Any:
 
 
 def _cell_fault(text: str) -> tuple[str, str]:
-    if text[:1] in {"=", "@"} or re.match(r"[+-]\D", text):
-        return "formula", "This begins like a spreadsheet formula; write the plain number."
     if text.lower().lstrip("+-") in {"inf", "infinity"}:
         return "not_finite", "Write a finite number."
+    if text[:1] in {"=", "@"} or re.match(r"[+-]\D", text):
+        return "formula", "This begins like a spreadsheet formula; write the plain number."
     if re.fullmatch(r"[\d.,\s']+", text):
         return "wrong_type", "Write the number without separators and with a point for decimals, such as 1234.5."
     return "wrong_type", "Write a number."
@@ -406,7 +407,9 @@ def _field(one: Input) -> tuple[Any, ...]:
     kind: Any
     match one.kind:
         case InputKind.NUMBER:
-            kind = Annotated[float, Meta(ge=_finite(one.minimum, -1.7e308), le=_finite(one.maximum, 1.7e308))]
+            # From 2**53 on the slow path judges: the decoder has already rounded an integer that a double cannot hold.
+            low, high = max(_finite(one.minimum, -_EXACT), -_EXACT), min(_finite(one.maximum, _EXACT), _EXACT)
+            kind = Annotated[float, Meta(ge=low, le=high)]
         case InputKind.INTEGER:
             low, high = (_finite(one.minimum, -LARGEST_INTEGER), _finite(one.maximum, LARGEST_INTEGER))
             kind = Annotated[int, Meta(ge=math.ceil(low), le=math.floor(high))]
@@ -427,6 +430,6 @@ def _finisher(one: Input) -> Callable[[Any], Value] | None:
     """What is left to do with a value that the decoder let pass."""
     if one.kind is InputKind.DATE:
         return date.isoformat
-    if one.missing_codes or one.accepts_other or (one.kind is InputKind.NUMBER and one.minimum is None and one.maximum is None):
+    if one.missing_codes or one.accepts_other:
         return partial(_read, one)
     return None

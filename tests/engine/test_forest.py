@@ -140,7 +140,7 @@ def test_a_forked_worker_answers_with_the_same_bits(plan: Plan) -> None:
 
 
 def _fork_quietly() -> int:
-    with pytest.warns(DeprecationWarning):    # that threads are running is what this test is about
+    with pytest.warns(DeprecationWarning, match="fork"):    # that threads are running is what this test is about
         return os.fork()
 
 
@@ -149,9 +149,8 @@ def test_paths_of_many_features_stay_exact() -> None:
     rows = draw.normal(size=(3_000, 40))
     target = (rows.sum(axis=1) + draw.normal(size=3_000) > 0).astype(int)
     data = lightgbm.Dataset(rows, target, params={"verbosity": -1})
-    library = lightgbm.train(
-        {"objective": "binary", "verbosity": -1, "num_leaves": 400, "min_data_in_leaf": 1, "feature_fraction_bynode": 0.1, "num_threads": 1}, data, 3
-    )
+    wide = {"objective": "binary", "verbosity": -1, "num_leaves": 400, "min_data_in_leaf": 1, "feature_fraction_bynode": 0.1}
+    library = lightgbm.train({**wide, "num_threads": 1}, data, 3)
 
     plan = compiled(library)
 
@@ -177,8 +176,9 @@ def test_arrays_that_are_no_forest_are_refused(model: lightgbm.Booster) -> None:
         return arrays
 
     wrong = [
-        ("feature", 0, COLUMNS), ("feature", 0, -1), ("right", 0, 0), ("right", 0, 10**6), ("kind", 0, 9), ("kind", 0, 0), ("value", 1, np.inf),
-        ("threshold", 0, np.nan), ("share", 1, 2.0), ("start", 1, 2), ("missing_left", 0, 7), ("category_start", -1, 10**6),
+        ("feature", 0, COLUMNS), ("feature", 0, -1), ("right", 0, 0), ("right", 0, 10**6), ("kind", 0, 9), ("kind", 0, 0),
+        ("value", 1, np.inf), ("threshold", 0, np.nan), ("share", 1, 2.0), ("start", 1, 2), ("missing_left", 0, 7),
+        ("category_start", -1, 10**6),
     ]    # fmt: skip
     for name, place, value in wrong:
         with pytest.raises(UnsupportedModel):
@@ -244,7 +244,8 @@ def test_bins_that_do_not_fit_together_are_refused() -> None:
 def test_serving_imports_no_training_library() -> None:
     code = (
         "import sys; import scoring.engine.pipeline, scoring.engine.compile_lightgbm, scoring.engine.compile_scorecard\n"
-        "print(sorted({name.split('.')[0] for name in sys.modules} & {'lightgbm', 'pandas', 'sklearn', 'shap', 'pyarrow', 'joblib', 'django'}))"
+        "loaded = {name.split('.')[0] for name in sys.modules}\n"
+        "print(sorted(loaded & {'lightgbm', 'pandas', 'sklearn', 'shap', 'pyarrow', 'joblib', 'django'}))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
