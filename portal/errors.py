@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions as rest
 from rest_framework import status as http
@@ -75,6 +75,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.UserExists: _row(409, "There is already such a user", "Change the one that is there."),
     accounts.LastAdministrator: _row(409, "This is the last administrator", "Make somebody else an administrator first."),
     partners.PartnerExists: _row(409, "There is already such a partner", "Choose another slug."),
+    scoring.ProductRefused: _row(422, "The product cannot be used", "Correct its definition."),
+    scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),
+    scoring.TableRefused: _row(422, "The table cannot be used", "Correct the table."),
+    scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
     accounts.PasswordRefused: _row(422, "The password cannot be used", "Choose another password."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
@@ -88,6 +92,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     record.SealBroken: _row(500, "A stored value could not be opened", _OURS),
     record.ReceiptRefused: _row(422, "The receipt is not genuine", "Check that it is complete and this partner's."),
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
+    DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
     InterfaceError: _row(503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1),
     OperationalError: _row(503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1),
     # what the frameworks raise

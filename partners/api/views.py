@@ -47,9 +47,13 @@ class Allowed(BasePermission):
         if principal is None:
             return False
         method = "GET" if request.method == "HEAD" else str(request.method)
-        if not hasattr(view, method.lower()):
-            return True  # nothing answers to it: 405
-        needed = view.permissions[method]  # type: ignore[attr-defined]
+        permissions: Mapping[str, Permission | None] = view.permissions  # type: ignore[attr-defined]
+        if method not in permissions:
+            # Nothing answers to it: 405. A method that somebody forgot to name is closed.
+            if method.lower() in view.http_method_names and hasattr(view, method.lower()):
+                raise PermissionMissing
+            return True
+        needed = permissions[method]
         if needed is not None and not principal.allows(needed):
             raise PermissionMissing(f"This needs the permission {needed}.")
         return True
@@ -74,6 +78,7 @@ class ApiView(APIView):
     """A view that says for each method what permission it needs, and answers with bytes of JSON."""
 
     permissions: ClassVar[Mapping[str, Permission | None]] = {}
+    http_method_names = ["get", "post", "patch", "delete", "head"]
     content_negotiation_class = OneRenderer
     renderer_classes = (JSONRenderer,)
     parser_classes = ()
@@ -83,6 +88,14 @@ class ApiView(APIView):
     grant: Grant | None = None
     # Set by the routes that earlier systems knew: the route to use instead.
     successor: str = ""
+
+    def check_permissions(self, request: Request) -> None:
+        """The limit counts first: what is refused counts too, and is told what is left."""
+        super().check_throttles(request)
+        super().check_permissions(request)
+
+    def check_throttles(self, request: Request) -> None:
+        """Done with the permissions."""
 
     def finalize_response(self, request: Request, response: Any, *arguments: Any, **named: Any) -> Any:  # bytes pass DRF's renderers by
         """Adds what every answer says: what is left of the limit, and whether the route goes away."""

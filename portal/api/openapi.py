@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from partners.api.description import STRUCTS
 from partners.api.views import OpenView, answer_bytes
 from portal.api.problems import Problem
+from scoring.api.urls import EARLIER
 
 _LIMIT_HEADERS = {
     "X-Request-ID": "The request's id: yours, if it was 1 to 64 letters, digits and ._:-",
@@ -48,8 +49,14 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "A person's token: POST /api/v1/auth/token."}
 
 
+def without_earlier(endpoints: list[Any]) -> list[Any]:
+    """The routes without those of earlier systems, which `complete` copies from their successors. A hook of drf-spectacular."""
+    earlier = {f"/api/v1/{name}" for name in EARLIER}
+    return [endpoint for endpoint in endpoints if endpoint[0] not in earlier]
+
+
 def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
-    """The description with the components of every struct, and the headers that every answer has. A hook of drf-spectacular."""
+    """The description with every struct, the headers of every answer and the routes of earlier systems. A hook of drf-spectacular."""
     kinds = [*STRUCTS.values(), Problem]
     _, components = msgspec.json.schema_components(kinds, ref_template="#/components/schemas/{name}")
     result["components"].setdefault("schemas", {}).update(components)
@@ -60,7 +67,15 @@ def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
         for operation in methods.values():
             for response in operation.get("responses", {}).values():
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name.lower()}"} for name in _LIMIT_HEADERS}
+    for name, successor in EARLIER.items():
+        result["paths"][f"/api/v1/{name}"] = _as_earlier(result["paths"][f"/api/v1/{successor}"], name, is_list=successor == "models")
     return result
+
+
+def _as_earlier(methods: dict[str, Any], name: str, *, is_list: bool) -> dict[str, Any]:
+    method = "get" if is_list else "post"
+    operation = {**methods[method], "operationId": f"earlier_{name.replace('/', '_').replace('-', '_')}", "deprecated": True}
+    return {method: operation}
 
 
 _description: bytes | None = None
@@ -92,6 +107,6 @@ class DocumentationView(SpectacularSwaggerSplitView):
 
     authentication_classes = ()
     permission_classes = ()
-    renderer_classes = (TemplateHTMLRenderer,)
+    renderer_classes = [TemplateHTMLRenderer]
     template_name = "api/docs.html"
     title = "Vouch"

@@ -71,7 +71,7 @@ def problem(request: HttpRequest, error: BaseException, *, challenge: str | None
 
 
 def _detail(outcome: Outcome, error: BaseException) -> str:
-    if is_ours(outcome) or not isinstance(error, DomainError):
+    if is_ours(outcome) or outcome.status == 404 or not isinstance(error, DomainError):
         return outcome.advice
     return f"{error.detail} {outcome.advice}"
 

@@ -19,6 +19,7 @@ ITEMS_AT_MOST = 1_000
 _PLAIN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$(?!\n)"  # no control characters, no space around it
 
 Reference = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PLAIN, description="Your own name for the applicant.")]
+ProductName = Annotated[str, Meta(min_length=1, max_length=60, pattern=_PLAIN)]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PLAIN)]
 
 
@@ -41,7 +42,7 @@ class Applicant(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
 class ScoreRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One applicant to score. `inputs` are the fields of the product's contract: GET /api/v1/products/{slug}."""
 
-    product: Annotated[str, Meta(max_length=60)]
+    product: ProductName
     applicant: Applicant
     inputs: msgspec.Raw
 
@@ -56,7 +57,7 @@ class BatchItem(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ScoreBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Applicants to score together: all of them, or none if a field of one cannot be used."""
 
-    product: Annotated[str, Meta(max_length=60)]
+    product: ProductName
     items: Annotated[list[BatchItem], Meta(min_length=1, max_length=ITEMS_AT_MOST)]
 
 

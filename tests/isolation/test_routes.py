@@ -49,7 +49,9 @@ def other(south: House) -> Other:
     admin = south.users["admin"]
     with tenant_context(south.partner):
         active = registry.current(south.product)
-        details = ApplicantDetails(reference=f"{CANARY}-reference", name=f"{CANARY} name", phone="+254711223344", national_id=f"{CANARY}-id")
+        details = ApplicantDetails(
+            reference=f"{CANARY}-reference", name=f"{CANARY} name", phone="+254711223344", national_id=f"{CANARY}-id"
+        )
         item = ScoreItem(details, active.validator.check(south.inputs))
         made = score_applicants(product_slug=south.product, items=[item], actor=SYSTEM, channel=Channel.API)[0]
         create_product(definition=replace(active.definition, slug=CANARY), policy=active.policy, actor=SYSTEM)
@@ -59,7 +61,17 @@ def other(south: House) -> Other:
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "version": 7, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
     }  # fmt: skip
-    told = (CANARY, "@south.example", "t_south", "south.localhost", str(made.event.id), made.receipt.signature, str(admin.name), south.api_key[-20:], key.secret[-20:])
+    told = (
+        CANARY,
+        "@south.example",
+        "t_south",
+        "south.localhost",
+        str(made.event.id),
+        made.receipt.signature,
+        str(admin.name),
+        south.api_key[-20:],
+        key.secret[-20:],
+    )
     cookie = south.client("admin").cookies[settings.SESSION_COOKIE_NAME].value
     return Other(south, values, tuple(one.encode() for one in told), bearer, cookie)
 
@@ -76,7 +88,9 @@ def fingerprint(schema: str) -> dict[str, Any]:
         tables = [name for (name,) in cursor.fetchall()]
         found = {}
         for table in tables:
-            cursor.execute(f'SELECT count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), \'\')) FROM "{schema}"."{table}" t')
+            cursor.execute(
+                f'SELECT count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), \'\')) FROM "{schema}"."{table}" t'
+            )
             found[table] = cursor.fetchone()
     return found
 

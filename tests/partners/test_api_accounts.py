@@ -32,7 +32,9 @@ def bearer(house: House, token: str) -> Client:
 
 
 def log_in(house: House, role: str = "officer", password: str = PASSWORD, **headers: str) -> Any:
-    return send(Client(HTTP_HOST=house.host), "POST", "/auth/token", {"email": f"{role}@{house.slug}.example", "password": password}, **headers)
+    return send(
+        Client(HTTP_HOST=house.host), "POST", "/auth/token", {"email": f"{role}@{house.slug}.example", "password": password}, **headers
+    )
 
 
 def test_a_login_gives_tokens_that_open_the_api(north: House) -> None:

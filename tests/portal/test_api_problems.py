@@ -63,7 +63,7 @@ def problem(answer: Any) -> dict[str, Any]:
         ("GET", "/api/v1/scores/none", {}, b"", 404, "decision_unknown"),
         ("GET", "/api/v1/scores/%00", {}, b"", 404, "decision_unknown"),
         ("GET", "/api/v1/products/none", {}, b"", 404, "product_unknown"),
-        ("GET", "/api/v1/products/%00", {}, b"", 404, "product_unknown"),
+        ("GET", "/api/v1/products/%00", {}, b"", 404, "not_found"),
         ("GET", "/api/v1/models/99999999999999999999", {}, b"", 404, "model_version_unknown"),
         ("GET", "/api/v1/scores?cursor=none", {}, b"", 400, "cursor_refused"),
         ("POST", "/api/v1/scores", {"content_type": "text/plain"}, b"{}", 415, "unsupported_media_type"),
@@ -74,9 +74,7 @@ def problem(answer: Any) -> dict[str, Any]:
         ("POST", "/api/v1/scores", {"HTTP_X_API_KEY": "vk_live_north_wrong"}, b"{}", 401, "credential_refused"),
     ],
 )  # fmt: skip
-def test_a_refusal_is_a_problem(
-    north: House, method: str, path: str, headers: dict[str, str], body: bytes, status: int, code: str
-) -> None:
+def test_a_refusal_is_a_problem(north: House, method: str, path: str, headers: dict[str, str], body: bytes, status: int, code: str) -> None:
     sent = {"content_type": "application/json", **headers}
 
     answer = north.api().generic(method, path, body, **sent)  # type: ignore[arg-type]

@@ -182,6 +182,7 @@ def without(name: str) -> Make:
 
 WRONG: list[tuple[str, Make, int, set[str]]] = [
     ("unknown product", changed(product="nothing"), 422, {"/product"}),
+    ("NUL in the product", changed(product="a\0b"), 422, {"/product"}),
     ("product of another type", changed(product=7), 422, {"/product"}),
     ("no product", without("product"), 422, {"/product"}),
     ("no inputs", without("inputs"), 422, {"/inputs"}),
@@ -273,7 +274,10 @@ def test_a_body_without_length_is_refused(north: House) -> None:
 
 def batch_of(house: House, size: int) -> dict[str, Any]:
     mark = uuid7()
-    return {"product": house.product, "items": [{"applicant": {"reference": f"{mark}-{at}"}, "inputs": dict(house.inputs)} for at in range(size)]}
+    return {
+        "product": house.product,
+        "items": [{"applicant": {"reference": f"{mark}-{at}"}, "inputs": dict(house.inputs)} for at in range(size)],
+    }
 
 
 def test_a_batch_answers_each_item_and_the_portfolio(north: House) -> None:
