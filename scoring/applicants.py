@@ -35,18 +35,19 @@ class ApplicantDetails(msgspec.Struct, frozen=True, omit_defaults=True, forbid_u
 
 @dataclass(frozen=True, slots=True)
 class OpenApplicant:
-    """An applicant whose key is at hand, with the row that the store is to check or write."""
+    """An applicant whose key is at hand, with the row that the store is to check or write, and digests of what was told and is sealed."""
 
     key: DataKey
     row: ApplicantRow
     told: bytes
+    profile_digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class _Remembered:
     key: DataKey
-    profile_digest: bytes
     told: bytes
+    profile_digest: bytes
 
 
 # Keys of applicants seen lately. Never invalidated: the store compares key and profile with the table each time.
@@ -74,17 +75,19 @@ def _remembered_or_new(ring: Keyring, applicant_id: uuid.UUID, details: Applican
     with _lock:
         known = _remembered.get((ring.schema, applicant_id))
     if known is not None and known.told == told:
-        return OpenApplicant(known.key, _unwritten(applicant_id, known.key, known.profile_digest), told)
+        return OpenApplicant(known.key, _unwritten(applicant_id, known.key, known.profile_digest), told, known.profile_digest)
     return _new(ring, applicant_id, details)
 
 
 def _new(ring: Keyring, applicant_id: uuid.UUID, details: ApplicantDetails) -> OpenApplicant:
     key = ring.new_data_key()
-    return OpenApplicant(key, _row(ring, applicant_id, key, details, ring.wrap(key, owner=applicant_id), None), _digest(details))
+    return _written(ring, applicant_id, key, ring.wrap(key, owner=applicant_id), details, _digest(details))
 
 
 def open_known(ring: Keyring, known: KnownApplicant, details: ApplicantDetails) -> OpenApplicant | None:
-    """The applicant as the table has it, with what is told now merged into the profile; new if not there; None when they are erased."""
+    """The applicant as the table has it, with what is told now merged into the profile; new if not there; None when they are erased.
+
+    Of two that tell something at the same moment the later one is kept: only what is remembered for longer is compared again."""
     if not known.is_there:
         return _new(ring, known.id, details)
     if known.wrapped_key is None or known.data_key_id is None:
@@ -93,20 +96,18 @@ def open_known(ring: Keyring, known: KnownApplicant, details: ApplicantDetails) 
     sealed = known.sealed_profile or b""
     stored = open_profile(ring, key, known.id, sealed)
     merged = details.merged_into(stored)
-    digest = hashlib.sha256(sealed).digest()
     if merged == stored:
-        return OpenApplicant(key, _unwritten(known.id, key, digest), _digest(details))
-    return OpenApplicant(key, _row(ring, known.id, key, merged, known.wrapped_key, digest), _digest(details))
+        return OpenApplicant(key, _unwritten(known.id, key, None), _digest(details), hashlib.sha256(sealed).digest())
+    return _written(ring, known.id, key, known.wrapped_key, merged, _digest(details))
 
 
 def remember(ring: Keyring, applicants: Iterable[OpenApplicant]) -> None:
     """What was just stored is remembered, so that the next decision about these applicants needs one statement."""
     with _lock:
         for applicant in applicants:
-            row = applicant.row
-            digest = hashlib.sha256(row.sealed_profile).digest() if row.is_written else row.profile_digest or b""
-            _remembered[ring.schema, row.id] = _Remembered(applicant.key, digest, applicant.told)
-            _remembered.move_to_end((ring.schema, row.id))
+            place = ring.schema, applicant.row.id
+            _remembered[place] = _Remembered(applicant.key, applicant.told, applicant.profile_digest)
+            _remembered.move_to_end(place)
         while len(_remembered) > _REMEMBERED_AT_MOST:
             _remembered.popitem(last=False)
 
@@ -129,24 +130,24 @@ def details_of(ring: Keyring, applicant: Applicant) -> ApplicantDetails | None:
     return None if key is None else open_profile(ring, key, applicant.id, applicant.sealed_profile or b"")
 
 
-def _row(
-    ring: Keyring, applicant_id: uuid.UUID, key: DataKey, details: ApplicantDetails, wrapped: bytes, believed: bytes | None
-) -> ApplicantRow:
-    return ApplicantRow(
+def _written(ring: Keyring, applicant_id: uuid.UUID, key: DataKey, wrapped: bytes, details: ApplicantDetails, told: bytes) -> OpenApplicant:
+    sealed = ring.seal(key, msgspec.json.encode(details), table=TABLE, column="sealed_profile", owner=applicant_id)
+    row = ApplicantRow(
         id=applicant_id,
         data_key_id=key.id,
         wrapped_key=wrapped,
-        sealed_profile=ring.seal(key, msgspec.json.encode(details), table=TABLE, column="sealed_profile", owner=applicant_id),
+        sealed_profile=sealed,
         phone_index=ring.blind_index("phone", details.phone) if details.phone else None,
         national_id_index=ring.blind_index("national_id", details.national_id) if details.national_id else None,
         name_index=ring.blind_index("name", details.name) if details.name else None,
-        profile_digest=believed,
+        profile_digest=None,
         is_written=True,
     )
+    return OpenApplicant(key, row, told, hashlib.sha256(sealed).digest())
 
 
-def _unwritten(applicant_id: uuid.UUID, key: DataKey, digest: bytes) -> ApplicantRow:
-    return ApplicantRow(applicant_id, key.id, b"", b"", None, None, None, digest, is_written=False)
+def _unwritten(applicant_id: uuid.UUID, key: DataKey, compared: bytes | None) -> ApplicantRow:
+    return ApplicantRow(applicant_id, key.id, b"", b"", None, None, None, compared, is_written=False)
 
 
 def _digest(details: ApplicantDetails) -> bytes:

@@ -38,7 +38,7 @@ WITH product AS (
     SELECT b.id, a.id IS NOT NULL AS is_there, a.data_key_id, a.wrapped_key, a.sealed_profile
     FROM believed b LEFT JOIN LATERAL (SELECT * FROM {s}scoring_applicant WHERE id = b.id OFFSET 0) a ON true  -- by index, one by one
     WHERE CASE WHEN a.id IS NULL THEN NOT b.is_written
-        ELSE a.data_key_id IS DISTINCT FROM b.data_key_id OR sha256(a.sealed_profile) IS DISTINCT FROM b.profile_digest END
+        ELSE a.data_key_id IS DISTINCT FROM b.data_key_id OR sha256(a.sealed_profile) <> b.profile_digest END
 ), earlier AS (
     SELECT i.body_digest, i.status, i.sealed_response, i.applicant_id, a.data_key_id, a.wrapped_key
     FROM {s}audit_idempotency i LEFT JOIN {s}scoring_applicant a ON a.id = i.applicant_id
@@ -115,7 +115,7 @@ class ApplicantRow:
     phone_index: bytes | None
     national_id_index: bytes | None
     name_index: bytes | None
-    profile_digest: bytes | None  # None: believed to be new
+    profile_digest: bytes | None  # of a profile remembered for longer than this call; None is not compared
     is_written: bool
 
 
