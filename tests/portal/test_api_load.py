@@ -1,0 +1,90 @@
+"""The API under hands that are many, and under hands that are wild; over HTTP, on a real server."""
+
+import json
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from typing import Any
+
+import pytest
+
+from audit.ids import uuid7
+from partners.accounts.tokens import issue_tokens
+from partners.tenancy import tenant_context
+from scoring.models import Decision
+from tests.conftest import Site
+
+pytestmark = pytest.mark.slow
+
+
+def post(site: Site, path: str, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=60)
+    try:
+        sent = {"Host": site.house.host, "X-API-Key": site.house.api_key, "Content-Type": "application/json", **headers}
+        connection.request("POST", path, body, sent)
+        answer = connection.getresponse()
+        return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+    finally:
+        connection.close()
+
+
+def body_of(site: Site, reference: str) -> bytes:
+    return json.dumps({"product": site.house.product, "applicant": {"reference": reference}, "inputs": dict(site.house.inputs)}).encode()
+
+
+def test_fifty_parallel_requests_with_one_key_make_one_decision(site: Site, django_db_blocker: Any) -> None:
+    reference, key = f"parallel-{uuid7()}", str(uuid7())
+    body = body_of(site, reference)
+
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: post(site, "/api/v1/scores", body, **{"Idempotency-Key": key}), range(50)))
+
+    assert {status for status, _, _ in answers} == {201}
+    assert len({content for _, _, content in answers}) == 1
+    assert sum("idempotency-replayed" not in headers for _, headers, _ in answers) == 1
+    with django_db_blocker.unblock(), tenant_context(site.house.partner):
+        assert Decision.objects.filter(id=json.loads(answers[0][2])["id"]).count() == 1
+        applicant_id = Decision.objects.get(id=json.loads(answers[0][2])["id"]).applicant_id
+        assert Decision.objects.filter(applicant_id=applicant_id).count() == 1
+
+
+def test_a_chunked_or_endless_body_does_not_hold_a_worker(site: Site) -> None:
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=10)
+    headers = {"Host": site.house.host, "X-API-Key": site.house.api_key, "Content-Type": "application/json"}
+    connection.request("POST", "/api/v1/scores", iter([b"{", b"}"]), headers, encode_chunked=True)
+    status = connection.getresponse().status
+    connection.close()
+
+    assert status in {400, 411, 422}
+
+
+def test_five_megabytes_are_refused_before_they_are_read(site: Site) -> None:
+    connection = HTTPConnection("127.0.0.1", site.port, timeout=10)
+    connection.putrequest("POST", "/api/v1/scores", skip_host=True)
+    sent = {"Host": site.house.host, "X-API-Key": site.house.api_key, "Content-Type": "application/json", "Content-Length": "5000000"}
+    for name, value in sent.items():
+        connection.putheader(name, value)
+    connection.endheaders()
+    answer = connection.getresponse()
+    status, content = answer.status, json.loads(answer.read())
+    connection.close()
+
+    assert (status, content["code"]) == (413, "body_too_large")
+
+
+def test_generated_requests_find_no_failure(site: Site, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock(), tenant_context(site.house.partner):
+        token = issue_tokens(site.house.users["admin"]).access
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "run", site.address + "/openapi.json", "--url", site.address,
+        "--header", f"Host: {site.house.host}", "--header", f"X-API-Key: {site.house.api_key}", "--header", f"Authorization: Bearer {token}",
+        "--checks", "not_a_server_error,content_type_conformance,response_schema_conformance",
+        "--phases", "examples,fuzzing", "--max-examples", "8", "--seed", "7", "--workers", "1",
+        "--exclude-path-regex", "/auth/", "--exclude-deprecated", "--generation-database", "none", "--suppress-health-check", "all",
+    ]  # fmt: skip
+
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, env={**os.environ, "NO_COLOR": "1"})
+
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

@@ -1,0 +1,135 @@
+"""The description of the API: complete, true to the views, and shown without help from outside."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from portal import urls
+from tests.conftest import House
+from tests.isolation.routes import routes
+
+UNDESCRIBED = {"nothing-here", "openapi", "docs"}
+
+
+@pytest.fixture
+def description(north: House) -> dict[str, Any]:
+    answer = Client(HTTP_HOST=north.host).get("/openapi.json")
+    assert answer.status_code == 200
+    assert answer["Content-Type"] == "application/json"
+    found: dict[str, Any] = json.loads(answer.content)
+    return found
+
+
+def test_every_route_and_method_is_described(description: dict[str, Any]) -> None:
+    described = {(path, method.upper()) for path, methods in description["paths"].items() for method in methods}
+    real = {
+        (re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route.pattern), method)
+        for route in routes(urls)
+        if route.is_api and route.name not in UNDESCRIBED
+        for method in route.methods
+    }
+
+    assert description["openapi"].startswith("3.1")
+    assert described == real
+
+
+def operations(description: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    return [(path, method, operation) for path, methods in description["paths"].items() for method, operation in methods.items()]
+
+
+def test_every_operation_says_what_it_takes_gives_and_refuses(description: dict[str, Any]) -> None:
+    identifiers = [operation["operationId"] for _, _, operation in operations(description)]
+    assert len(set(identifiers)) == len(identifiers)
+    for path, method, operation in operations(description):
+        where = f"{method} {path}"
+        assert operation["summary"], where
+        responses = operation["responses"]
+        assert any(status.startswith("2") for status in responses), where
+        assert {"406", "500", "503"} <= set(responses), where
+        if method in {"post", "patch"}:
+            assert "application/json" in operation["requestBody"]["content"], where
+            assert {"400", "413", "415", "422"} <= set(responses), where
+        if method == "post":
+            assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}, where
+        for status, response in responses.items():
+            if int(status) >= 400:
+                assert list(response["content"]) == ["application/problem+json"], where
+            assert "X-Request-ID" in response["headers"], where
+
+
+def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
+    references = set(re.findall(r'"\$ref":"#/([^"]+)"', json.dumps(description, separators=(",", ":"))))
+
+    assert references
+    for reference in references:
+        found: Any = description
+        for part in reference.split("/"):
+            found = found[part]
+        assert found
+
+
+def test_both_kinds_of_credential_are_described(description: dict[str, Any]) -> None:
+    assert set(description["components"]["securitySchemes"]) == {"key", "token"}
+    for path, _, operation in operations(description):
+        is_open = path in {"/api/v1/", "/api/v1/auth/token", "/api/v1/auth/refresh"}
+        assert (operation.get("security", [{}]) in ([{}], [])) == is_open, path
+
+
+def test_the_documentation_needs_nothing_from_elsewhere(north: House) -> None:
+    client = Client(HTTP_HOST=north.host)
+
+    page = client.get("/docs")
+
+    html = page.content.decode()
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', html)
+    assert page.status_code == 200
+    assert len(addresses) >= 5
+    assert all(address.startswith("/") and not address.startswith("//") for address in addresses)
+    assert not re.search(r"<style|style=|<script>|on\w+=", html)
+    for address in addresses:
+        answer = client.get(address)
+        assert answer.status_code == 200, address
+        answer.close()
+    assert "SwaggerUIBundle" in client.get("/docs?script=").content.decode()
+
+
+def test_a_product_describes_its_contract_with_an_example_that_scores(north: House) -> None:
+    product = north.api().get(f"/api/v1/products/{north.product}").json()
+
+    answer = north.api().post("/api/v1/scores", json.dumps(product["example"]), content_type="application/json")
+
+    assert product["contract"]["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert set(product["example"]["inputs"]) <= set(product["contract"]["properties"])
+    assert answer.status_code == 201, answer.content
+
+
+def test_products_and_models_are_listed(north: House) -> None:
+    products = north.api().get("/api/v1/products").json()
+    models = north.api().get("/api/v1/models").json()
+    version = north.api().get("/api/v1/models/1").json()
+
+    assert [one["slug"] for one in products["data"]] == [north.product]
+    assert products["data"][0]["model"] == {"version": 1}
+    assert [(one["product"], one["version"], one["state"]) for one in models["data"]] == [(north.product, 1, "champion")]
+    assert version == models["data"][0]
+    assert north.api().get(f"/api/v1/models/1?product={north.product}").json() == version
+
+
+def test_the_root_says_what_answers_here(north: House) -> None:
+    root = Client(HTTP_HOST=north.host).get("/api/v1/").json()
+
+    assert (root["name"], root["partner"], root["documentation"]) == ("Vouch", "north", "/docs")
+    assert all(Client(HTTP_HOST=north.host).get(path).status_code in {401, 405} for path in root["routes"].values())
+
+
+def test_what_earlier_systems_called_a_route_still_answers_and_says_where_to_go(north: House) -> None:
+    body = json.dumps({"product": north.product, "applicant": {"reference": "earlier"}, "inputs": dict(north.inputs)})
+
+    answer = north.api().post("/api/v1/predict", body, content_type="application/json")
+
+    assert answer.status_code == 201
+    assert answer["Deprecation"].startswith("@")
+    assert answer["Link"] == '</api/v1/scores>; rel="successor-version"'
