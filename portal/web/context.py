@@ -48,5 +48,8 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         is_new = request.path.startswith(new)
         daily = [Place(place.title, place.url, place.is_here and not is_new) for place in daily]
         daily.append(Place(_("Score an applicant"), new, is_new))
-    craft = places((_("Products"), "scoring:product-list", Permission.PRODUCT_READ), (_("Models"), "scoring:model-list", Permission.MODEL_READ))
+    craft = places(
+        (_("Products"), "scoring:product-list", Permission.PRODUCT_READ),
+        (_("Models"), "scoring:model-list", Permission.MODEL_READ),
+    )
     return [daily, craft]

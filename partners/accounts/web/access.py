@@ -49,5 +49,4 @@ def actor_of(request: HttpRequest, user: User | None = None) -> Actor:
     address, request_id = client_address(request.META), str(getattr(request, "request_id", ""))
     if user is None:
         return Actor(kind="system", label="Sign-in page", address=address, request_id=request_id)
-    named = {"id": str(user.id), "label": user.name, "role": user.role, "token_epoch": user.token_epoch}
-    return Actor(kind="user", **named, address=address, request_id=request_id)
+    return Actor("user", str(user.id), user.name, user.role, address, request_id, user.token_epoch)

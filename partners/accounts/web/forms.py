@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 class SignInForm(forms.Form):
     """E-mail address and password."""
 
-    email = forms.EmailField(label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "username", "class": "form-control", "autofocus": True}))
+    email = forms.EmailField(label=_("Email"), widget=forms.EmailInput(attrs={"autocomplete": "username", "class": "form-control"}))
     password = forms.CharField(
         label=_("Password"), strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "form-control"})
     )
@@ -17,7 +17,8 @@ class PasswordForm(forms.Form):
     """The password of now and the next one."""
 
     current = forms.CharField(
-        label=_("Current password"), strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "form-control w-m"})
+        label=_("Current password"), strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "class": "form-control w-m"}),
     )
     new = forms.CharField(
         label=_("New password"), strip=False, help_text=_("At least 10 characters. A few words are easier to remember than signs."),

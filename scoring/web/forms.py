@@ -1,0 +1,101 @@
+"""The form of one applicant, made from the product's contract."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scoring.engine.contract import Contract, ContractViolation, Input, InputKind, Validator, Value, pointer
+from scoring.engine.reasons import shown_number
+from scoring.services.score import ApplicantDetails, ScoreItem
+
+_TEXT = {"class": "form-control w-m", "autocomplete": "off"}
+
+
+class ScoreForm(forms.Form):
+    """Who asks, and the contract's inputs. `token` makes a double submit one decision."""
+
+    token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+    reference = forms.CharField(
+        label=gettext_lazy("Your reference"), max_length=100, widget=forms.TextInput(attrs=_TEXT),
+        help_text=gettext_lazy("How you call this applicant; the same reference means the same person."),
+    )
+    name = forms.CharField(label=gettext_lazy("Full name"), max_length=200, required=False, widget=forms.TextInput(attrs=_TEXT))
+    phone = forms.CharField(
+        label=gettext_lazy("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={**_TEXT, "inputmode": "tel"})
+    )
+    national_id = forms.CharField(label=gettext_lazy("National id"), max_length=60, required=False, widget=forms.TextInput(attrs=_TEXT))
+    birth_date = forms.DateField(
+        label=gettext_lazy("Date of birth"), required=False,
+        widget=forms.DateInput(attrs={"class": "form-control w-s", "type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def __init__(self, contract: Contract, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.asked = {f"input_{place}": one for place, one in enumerate(contract.inputs) if not one.is_protected}
+        for name, one in self.asked.items():
+            self.fields[name] = _field(one)
+        for name, field in self.fields.items():
+            field.widget.attrs["id"] = f"id_{name}"
+
+    def about_applicant(self) -> Iterator[forms.BoundField]:
+        """The fields about the person."""
+        return (self[name] for name in ("reference", "name", "phone", "national_id", "birth_date"))
+
+    def about_inputs(self) -> Iterator[forms.BoundField]:
+        """The fields of the contract."""
+        return (self[name] for name in self.asked)
+
+    def read(self, validator: Validator) -> ScoreItem | None:
+        """The applicant as scoring takes it, or None: then the form's errors say what to correct."""
+        is_valid = self.is_valid()
+        values: dict[str, Value] = {}
+        try:
+            values = validator.check_text({one.name: str(self.data.get(name, "")) for name, one in self.asked.items()})
+        except ContractViolation as violation:
+            places = {pointer(one.name): name for name, one in self.asked.items()}
+            for problem in violation.problems:
+                self.add_error(places.get(problem.pointer), problem.detail)
+            is_valid = False
+        return ScoreItem(self._details(), values) if is_valid else None
+
+    def _details(self) -> ApplicantDetails:
+        said = {name: self.cleaned_data[name] or None for name in ("name", "phone", "national_id")}
+        born: date | None = self.cleaned_data["birth_date"]
+        return ApplicantDetails(reference=self.cleaned_data["reference"], birth_date=born, **said)
+
+
+def _field(one: Input) -> forms.Field:
+    """A field that lets every text through: what is wrong with it the validator says, in the same words as everywhere."""
+    about: dict[str, Any] = {"label": _label(one), "required": False, "help_text": _help(one)}
+    field: forms.Field
+    if one.kind is InputKind.BOOLEAN:
+        field = forms.ChoiceField(choices=[("", _("Not known")), ("true", _("Yes")), ("false", _("No"))], widget=_select(), **about)
+    elif one.kind is InputKind.CATEGORY and not one.accepts_other:
+        field = forms.CharField(widget=_select(choices=[("", _("Choose")), *((text, text) for text in one.categories)]), **about)
+    else:
+        kinds = {InputKind.NUMBER: {"inputmode": "decimal"}, InputKind.INTEGER: {"inputmode": "numeric"}, InputKind.DATE: {"type": "date"}}
+        width = "w-m" if one.kind is InputKind.CATEGORY else "w-s"
+        attributes = {**kinds.get(one.kind, {}), "class": f"form-control {width}", "autocomplete": "off"}
+        field = forms.CharField(widget=forms.TextInput(attrs=attributes), **about)
+    return field
+
+
+def _label(one: Input) -> str:
+    title = f"{one.title}, {one.unit}" if one.unit else one.title
+    return title if one.required else _("%(title)s (optional)") % {"title": title}
+
+
+def _select(choices: Any = ()) -> forms.Select:
+    return forms.Select(attrs={"class": "form-select w-m"}, choices=choices)
+
+
+def _help(one: Input) -> str:
+    parts = [one.help] if one.help else []
+    if one.minimum is not None and one.maximum is not None:
+        parts.append(_("%(low)s to %(high)s") % {"low": shown_number(one.minimum), "high": shown_number(one.maximum)})
+    return ". ".join(parts)

@@ -1,0 +1,195 @@
+"""Pages about decisions, products and models."""
+
+import uuid
+from datetime import date, datetime, time
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from audit.services import Attempt
+from partners.accounts.roles import Permission
+from partners.accounts.web.access import Page
+from scoring import registry, selectors
+from scoring.engine.reasons import LANGUAGES
+from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
+from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.services.score import score_once
+from scoring.web.forms import ScoreForm
+from scoring.web.shown import contributions, importances, named_inputs, speaking_for, weighed_reasons
+
+_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until")
+
+
+class DecisionListPage(Page):
+    """Every decision, newest first; the address is the state."""
+
+    permission = Permission.DECISION_READ
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The decisions that the address asks for."""
+        wanted = {name: value for name in _FILTERS if (value := request.GET.get(name, "").strip())}
+        context: dict[str, Any] = {
+            "wanted": wanted, "products": selectors.products(), "bands": BandCode.values, "outcomes": OutcomeCode.values,
+            "answers": AnsweredBy.values, "without_cursor": urlencode(wanted), "problem": "",
+        }  # fmt: skip
+        status = 200
+        try:
+            filters = selectors.DecisionFilters(
+                product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"),
+                answered_by=wanted.get("answered_by"), reference=wanted.get("reference"),
+                since=_day(wanted.get("since")), until=_day(wanted.get("until")),
+            )  # fmt: skip
+            page = selectors.decisions(filters, cursor=request.GET.get("cursor") or None)
+            context |= {"page": page, "next": urlencode({**wanted, "cursor": page.next_cursor}) if page.next_cursor else ""}
+        except (FilterRefused, CursorRefused, ProductUnknown, ValueError) as refusal:
+            context["problem"] = getattr(refusal, "detail", "") or str(refusal)
+            status = 422
+        return render(request, "scoring/decision_list.html", context, status=status)
+
+
+def _day(text: str | None) -> datetime | None:
+    """The beginning of a day in the person's time zone. Raises ValueError."""
+    return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None
+
+
+class DecisionDetailPage(Page):
+    """One decision: four plain reasons first, then the rest."""
+
+    permission = Permission.DECISION_READ
+
+    def get(self, request: HttpRequest, decision_id: uuid.UUID) -> HttpResponse:
+        """The decision, or 404."""
+        try:
+            detail = selectors.decision_detail(decision_id)
+        except DecisionUnknown as error:
+            raise Http404 from error
+        active = registry.current(detail.summary.product)
+        product, explanation = active.definition, detail.explanation
+        may_read = self.user.allows(Permission.APPLICANT_READ)
+        context = {
+            "detail": detail,
+            "decision": detail.summary,
+            "applicant": detail.applicant if may_read else None,
+            "title": product.title,
+            "reasons": weighed_reasons(explanation) if explanation else [],
+            "speaks_for": speaking_for(explanation, product) if explanation else [],
+            "contributions": contributions(explanation, product) if explanation else None,
+            "inputs": named_inputs(detail, product) if may_read else [],
+            "earlier": self._earlier(detail) if may_read else [],
+            "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
+        }
+        return render(request, "scoring/decision_detail.html", context)
+
+    @staticmethod
+    def _earlier(detail: selectors.DecisionDetail) -> list[selectors.DecisionSummary]:
+        same = selectors.decisions(selectors.DecisionFilters(applicant_id=detail.summary.applicant_id), limit=6).decisions
+        return [one for one in same if one.id != detail.summary.id][:5]
+
+
+class DecisionNewPage(Page):
+    """Score one applicant: choose the product, then answer what its contract asks."""
+
+    permission = Permission.DECISION_MAKE
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The choice of products, or the form of the chosen or only one."""
+        products = selectors.products()
+        slug = request.GET.get("product") or (products[0].slug if len(products) == 1 else "")
+        if not slug:
+            return render(request, "scoring/decision_choose.html", {"products": products})
+        return self._form(request, slug, None)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Decides once, and goes to the decision."""
+        slug = request.POST.get("product", "")
+        try:
+            active = registry.current(slug)
+        except ProductUnknown as error:
+            raise Http404 from error
+        form = ScoreForm(active.definition.contract, request.POST)
+        item = form.read(active.validator)
+        if item is None:
+            return self._form(request, slug, form)
+        answer = score_once(
+            attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=_said(form)),
+            render=lambda decided: str(decided[0].id).encode(),
+            product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL, language=_language(),
+        )  # fmt: skip
+        return HttpResponseRedirect(reverse("scoring:decision-detail", args=[answer.body.decode()]))
+
+    def _form(self, request: HttpRequest, slug: str, form: ScoreForm | None) -> HttpResponse:
+        try:
+            definition = registry.current(slug).definition
+        except ProductUnknown as error:
+            raise Http404 from error
+        context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
+        return render(request, "scoring/decision_new.html", context, status=422 if form else 200)
+
+
+def _said(form: ScoreForm) -> bytes:
+    """Everything that was typed, so that the same token with other answers is noticed."""
+    return urlencode(sorted((name, form.data.get(name, "")) for name in form.fields)).encode()
+
+
+def _language() -> str:
+    """The person's language, where reasons are written in it."""
+    language = (translation.get_language() or "en").partition("-")[0]
+    return language if language in LANGUAGES else "en"
+
+
+class ProductListPage(Page):
+    """What the partner scores."""
+
+    permission = Permission.PRODUCT_READ
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Every product."""
+        return render(request, "scoring/product_list.html", {"products": selectors.products()})
+
+
+class ProductDetailPage(Page):
+    """One product: its contract, and what is in force."""
+
+    permission = Permission.PRODUCT_READ
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """The product, or 404."""
+        try:
+            product, active = selectors.product(slug), registry.current(slug)
+        except ProductUnknown as error:
+            raise Http404 from error
+        context = {"product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug)}
+        return render(request, "scoring/product_detail.html", context)
+
+
+class ModelListPage(Page):
+    """Every model version of every product."""
+
+    permission = Permission.MODEL_READ
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """The list."""
+        return render(request, "scoring/model_list.html", {"versions": selectors.model_versions()})
+
+
+class ModelDetailPage(Page):
+    """One model version: how good it is, what it looks at."""
+
+    permission = Permission.MODEL_READ
+
+    def get(self, request: HttpRequest, product: str, version: int) -> HttpResponse:
+        """The version, or 404."""
+        try:
+            found = selectors.model_version(product, version)
+        except (ProductUnknown, ModelVersionUnknown) as error:
+            raise Http404 from error
+        definition = registry.current(product).definition
+        context = {
+            "version": found, "cv": found.metrics.get("cv", {}), "metrics": found.metrics,
+            "importance": importances(found.metrics.get("importance", {}), definition),
+        }  # fmt: skip
+        return render(request, "scoring/model_detail.html", context)

@@ -1,0 +1,116 @@
+"""A decision as its page shows it: weights of reasons, bars of contributions, inputs with their names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from scoring.engine.contract import Input
+from scoring.engine.product import Product
+from scoring.selectors import DecisionDetail, Explanation
+
+SHOWN_BARS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedReason:
+    """A reason with how much it counted against the heaviest."""
+
+    text: str
+    code: str
+    width: str
+    weight: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionBar:
+    """One feature's points and its bar: x and width in per cent, from the middle."""
+
+    label: str
+    feature: str
+    points: float
+    log_odds: float
+    x: str
+    width: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Contributions:
+    """Where the score comes from."""
+
+    base_score: int
+    bars: tuple[ContributionBar, ...]
+    rest: int
+    rest_points: float
+    table: tuple[ContributionBar, ...]
+
+
+def weighed_reasons(explanation: Explanation) -> list[WeighedReason]:
+    """The reasons with their weights in words."""
+    heaviest = max((abs(reason.points) for reason in explanation.reasons), default=0.0) or 1.0
+    parts = [abs(reason.points) / heaviest for reason in explanation.reasons]
+    return [
+        WeighedReason(reason.text, reason.code, f"{max(4.0, part * 92):.0f}%", _weight(place, part))
+        for place, (reason, part) in enumerate(zip(explanation.reasons, parts, strict=True))
+    ]
+
+
+def _weight(place: int, part: float) -> str:
+    if part == 0:
+        return _("Decides")
+    if place == 0:
+        return _("Counts most")
+    return _("Counts a lot") if part > 0.6 else _("Counts") if part > 0.25 else _("Counts a little")
+
+
+def contributions(explanation: Explanation, product: Product) -> Contributions:
+    """Bars of the largest, the rest together, and all of them for the table."""
+    labels = _labels(product)
+    widest = max((abs(product.scale.points(value)) for _, value in explanation.contributions), default=0.0) or 1.0
+    bars = tuple(_bar(feature, value, product, widest, labels) for feature, value in explanation.contributions)
+    rest = bars[SHOWN_BARS:]
+    return Contributions(product.scale.score(explanation.base), bars[:SHOWN_BARS], len(rest), sum(bar.points for bar in rest), bars)
+
+
+def _bar(feature: str, value: float, product: Product, widest: float, labels: Mapping[str, str]) -> ContributionBar:
+    points = product.scale.points(value)
+    width = abs(points) / widest * 48
+    x = 50 - width if points < 0 else 50.0
+    kind = "c-against" if points < 0 else "c-for"
+    return ContributionBar(labels.get(feature, feature), feature, points, value, f"{x:.2f}%", f"{width:.2f}%", kind)
+
+
+def _labels(product: Product) -> dict[str, str]:
+    titles = {one.name: one.title for one in product.contract.inputs}
+    return {feature.name: feature.label or titles.get(feature.sources[0], feature.name) for feature in product.features}
+
+
+@dataclass(frozen=True, slots=True)
+class Importance:
+    """How many points a feature moves the score on average, and its bar."""
+
+    label: str
+    points: float
+    width: str
+
+
+def importances(importance: Mapping[str, float], product: Product, *, most: int = 20) -> list[Importance]:
+    """The features that count most, the heaviest first."""
+    labels, widest = _labels(product), max(importance.values(), default=0.0) or 1.0
+    heaviest = sorted(importance.items(), key=lambda one: (-one[1], one[0]))[:most]
+    return [Importance(labels.get(name, name), abs(product.scale.points(value)), f"{value / widest * 96:.1f}%") for name, value in heaviest]
+
+
+def speaking_for(explanation: Explanation, product: Product, *, most: int = 3) -> list[str]:
+    """What raised the score, by name, the largest first."""
+    labels = _labels(product)
+    raising = [feature for feature, value in explanation.contributions if product.scale.points(value) >= 1]
+    return [labels.get(feature, feature) for feature in raising[:most]]
+
+
+def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, Any]]:
+    """The inputs with what was said, in the contract's order; what the contract of now does not know any more comes last."""
+    said = dict(detail.inputs or {})
+    return [(one, said[one.name]) for one in product.contract.inputs if one.name in said]

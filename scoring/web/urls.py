@@ -1,0 +1,16 @@
+"""Pages about decisions, products and models."""
+
+from django.urls import path
+
+from scoring.web import pages
+
+app_name = "scoring"
+urlpatterns = [
+    path("decisions", pages.DecisionListPage.as_view(), name="decision-list"),
+    path("decisions/new", pages.DecisionNewPage.as_view(), name="decision-new"),
+    path("decisions/<uuid:decision_id>", pages.DecisionDetailPage.as_view(), name="decision-detail"),
+    path("products", pages.ProductListPage.as_view(), name="product-list"),
+    path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
+    path("models", pages.ModelListPage.as_view(), name="model-list"),
+    path("models/<slug:product>/<int:version>", pages.ModelDetailPage.as_view(), name="model-detail"),
+]
