@@ -17,6 +17,7 @@ No fastmath: every sum and product happens in the written order, so bits do not 
 
 import math
 import operator
+from contextlib import suppress
 from decimal import Decimal, localcontext
 from functools import cache
 from typing import NamedTuple
@@ -114,6 +115,31 @@ def _operator(symbol, method: str) -> None:
 
 for _symbol, _method in ((operator.add, "fadd"), (operator.sub, "fsub"), (operator.mul, "fmul"), (operator.truediv, "fdiv")):
     _operator(_symbol, _method)
+
+
+# ---- compiling
+
+
+def _if_possible(access):
+    def attempt(*given):
+        with suppress(OSError):
+            return access(*given)
+        return None
+    return attempt
+
+
+def _compiled(**options):
+    """numba's compiler. What it compiled is kept where it may write (NUMBA_CACHE_DIR first); if it may write nowhere, every process
+    compiles for itself, and a folder that is lost or full later is no fault of the applicant who comes first."""
+    def compile_(function):
+        try:
+            dispatcher = nb.njit(cache=True, **options)(function)
+        except RuntimeError:    # no folder to write to
+            return nb.njit(**options)(function)
+        kept = dispatcher._cache
+        kept.load_overload, kept.save_overload = _if_possible(kept.load_overload), _if_possible(kept.save_overload)
+        return dispatcher
+    return compile_
 
 
 # ---- the walk
@@ -230,7 +256,7 @@ def _depths(forest: Forest) -> np.ndarray:
     return depths
 
 
-@nb.njit(cache=True)
+@_compiled()
 def _look_back(nodes, node_start, spare_edge):
     """Fill in into, before and kept; for each tree, the most distinct features on a path."""
     distinct = np.zeros(len(nodes), np.int64)
@@ -258,7 +284,7 @@ def _look_back(nodes, node_start, spare_edge):
     return widest
 
 
-@nb.njit(nogil=True, cache=True)
+@_compiled(nogil=True)
 def _read(row, readings, views, codes, missing):
     """Readings of a row, so that a split is one comparison: NaN as NaN (goes right) or as -inf (left); then both with zeros missing too."""
     n = len(row)
@@ -282,7 +308,7 @@ def _scratch(rows):
     return memory[skip:skip + rows * WIDTH].reshape(rows, WIDTH)
 
 
-@nb.njit(nogil=True, error_model="numpy", cache=True)
+@_compiled(nogil=True, error_model="numpy")
 def _explain(plan, rows, margins, contributions):
     """Tree by tree over a chunk of rows; rows that go the same way at every split of a tree share its result."""
     n, most = rows.shape[1], min(len(rows), CHUNK)
@@ -339,7 +365,7 @@ def _explain(plan, rows, margins, contributions):
             contributions[r, f] *= plan.scale
 
 
-@nb.njit(nogil=True, cache=True)
+@_compiled(nogil=True)
 def _margins(plan, rows, margins):
     """The same margins, bit for bit, along the path of each row only."""
     n = rows.shape[1]
@@ -364,7 +390,7 @@ def _margins(plan, rows, margins):
         margins[r] = plan.base + plan.scale * margin
 
 
-@nb.njit(nogil=True, cache=True)
+@_compiled(nogil=True)
 def _decide(plan, t, views, codes, missing, side):
     """The side this row takes at every split of tree t."""
     first, last = plan.node_start[t], plan.node_start[t + 1]
@@ -382,7 +408,7 @@ def _side_of_set(split, words, codes, missing):
     return np.uint8(1 ^ ((word >> np.uint32(code & 31)) & 1))
 
 
-@nb.njit(nogil=True, cache=True)
+@_compiled(nogil=True)
 def _leaf(nodes, side, spare):
     k = np.uint32(0)
     while True:
@@ -392,7 +418,7 @@ def _leaf(nodes, side, spare):
             return node.value[went]
 
 
-@nb.njit(nogil=True, error_model="numpy", cache=True)
+@_compiled(nogil=True, error_model="numpy")
 def _tree(nodes, rule, spare, side, is_open, H, S, G, P):
     T = load(rule, 0)
     U = 1.0 - T

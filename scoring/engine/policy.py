@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from scoring.engine.contract import DefinitionRefused, Values
+from scoring.engine.reasons import check_texts
 
 LOWEST_SCORE, HIGHEST_SCORE = 300, 850
 
@@ -99,12 +100,15 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class KnockOut:
-    """A rule of the policy that decides whatever the model says. `texts` by language; None of them may be vague."""
+    """A rule of the policy that decides whatever the model says. `texts` by language; none of them may be vague."""
 
     code: str
     condition: Condition
     outcome: Outcome
     texts: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_texts(self.texts)
 
 
 @dataclass(frozen=True, slots=True)

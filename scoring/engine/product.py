@@ -7,7 +7,7 @@ from typing import Any
 from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
-from scoring.engine.reasons import LANGUAGES, refuse_vague
+from scoring.engine.reasons import check_template, check_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,9 @@ class Product:
         for rule in self.rules.rules:
             if rule.condition.input not in inputs:
                 raise DefinitionRefused(f"rule {rule.code!r}: there is no input {rule.condition.input!r}.")
-        for texts in (*self.texts.values(), *(rule.texts for rule in self.rules.rules)):
-            for language, text in texts.items():
-                if language not in LANGUAGES:
-                    raise DefinitionRefused(f"texts are in {' or '.join(LANGUAGES)}, not {language!r}.")
-                refuse_vague(text)
+            check_texts(rule.texts)
+        for texts in self.texts.values():
+            check_texts(texts, check_template)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON that a person can read and edit."""

@@ -2,8 +2,9 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from string import Formatter
 from typing import TYPE_CHECKING
 
 from scoring.engine.contract import DefinitionRefused, Input, InputKind, Value, Values
@@ -22,6 +23,9 @@ _VAGUE = re.compile(
     r"normes internes|insuffisante?s?|risques?|modèle)\b",
     re.IGNORECASE,
 )
+
+
+_PLACES = frozenset({"label", "value", "usual"})
 
 
 class VagueReason(DefinitionRefused):
@@ -47,6 +51,26 @@ def refuse_vague(text: str) -> str:
     if len(text.split()) < 3:
         raise VagueReason("A reason is a full sentence.")
     return text
+
+
+def check_texts(texts: Mapping[str, str], check: Callable[[str], str] = refuse_vague) -> None:
+    """Every text is in a language that is spoken here and says something. Raises DefinitionRefused."""
+    for language, text in texts.items():
+        if language not in LANGUAGES:
+            raise DefinitionRefused(f"texts are in {' or '.join(LANGUAGES)}, not {language!r}.")
+        check(text)
+
+
+def check_template(text: str) -> str:
+    """The text, if it says something and {label}, {value} and {usual} are all it leaves open. Raises VagueReason and DefinitionRefused."""
+    try:
+        open_places = [place[1:] for place in Formatter().parse(text) if place[1] is not None]
+    except ValueError as error:
+        raise DefinitionRefused(f"the text {text!r} has a brace too many or too few: write {{label}}, {{value}} or {{usual}}.") from error
+    for name, form, conversion in open_places:
+        if name not in _PLACES or form or conversion:
+            raise DefinitionRefused(f"the text {text!r} leaves {{{name}}} open: write {{label}}, {{value}} or {{usual}}.")
+    return refuse_vague(text)
 
 
 # {label} the feature's name, {value} the applicant's, {usual} what applicants have who repay.
