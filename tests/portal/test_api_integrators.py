@@ -15,6 +15,7 @@ EXAMPLES = re.findall(r"```sh run\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
 
 
 @pytest.mark.slow
+@pytest.mark.django_db
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_every_example_works_when_pasted(site: Site) -> None:
     assert len(EXAMPLES) >= 4

@@ -16,7 +16,7 @@ from partners.tenancy import tenant_context
 from scoring.models import Decision
 from tests.conftest import Site
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 
 def post(site: Site, path: str, body: bytes, **headers: str) -> tuple[int, dict[str, str], bytes]:
