@@ -1,0 +1,50 @@
+"""Reading decisions, applicants, products and model versions of the current partner. For every role that may see decisions."""
+
+from scoring.selectors.applicants_known import ApplicantSummary, applicant, find_applicants
+from scoring.selectors.catalogue import (
+    ModelVersionSummary,
+    ProductSummary,
+    model_version,
+    model_versions,
+    product,
+    products,
+)
+from scoring.selectors.decisions_made import (
+    PAGE,
+    DecisionDetail,
+    DecisionFilters,
+    DecisionSummary,
+    Explanation,
+    Page,
+    count_decisions,
+    decision_detail,
+    decision_explanation,
+    decisions,
+)
+from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
+
+__all__ = [
+    "PAGE",
+    "ApplicantSummary",
+    "DayVolume",
+    "DecisionDetail",
+    "DecisionFilters",
+    "DecisionSummary",
+    "Explanation",
+    "ModelVersionSummary",
+    "Overview",
+    "Page",
+    "ProductSummary",
+    "ScoreBin",
+    "applicant",
+    "count_decisions",
+    "decision_detail",
+    "decision_explanation",
+    "decisions",
+    "find_applicants",
+    "model_version",
+    "model_versions",
+    "overview",
+    "product",
+    "products",
+]

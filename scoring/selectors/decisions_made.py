@@ -1,0 +1,231 @@
+"""Decisions in pages, and one decision opened."""
+
+import base64
+import binascii
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, QuerySet
+
+from audit.actions import Action
+from audit.models import Event
+from audit.selectors import timeline
+from audit.services import Receipt, event_leaf_hash, receipt_of
+from audit.vault import Keyring, keyring
+from scoring.applicants import ApplicantDetails, details_of, key_of
+from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused
+from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.sealed import DecisionContent, SealedReason, open_content, stored_digest
+from scoring.selectors.catalogue import product_id
+
+PAGE = 25
+_CURSOR = 32
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionFilters:
+    """Which decisions are wanted; what is None does not matter. Raises FilterRefused for a word that is none of ours."""
+
+    product: str | None = None
+    band: str | None = None
+    outcome: str | None = None
+    answered_by: str | None = None
+    channel: str | None = None
+    model_version: int | None = None
+    reference: str | None = None
+    applicant_id: uuid.UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        known = {"band": BandCode, "outcome": OutcomeCode, "answered_by": AnsweredBy, "channel": Channel}
+        for name, choices in known.items():
+            value = getattr(self, name)
+            if value is not None and value not in choices.values:
+                raise FilterRefused(f"{name} is one of {', '.join(choices.values)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSummary:
+    """One decision as a list shows it. `reference` is None when the applicant was erased."""
+
+    id: uuid.UUID
+    created_at: datetime
+    applicant_id: uuid.UUID
+    reference: str | None
+    product: str
+    probability: float
+    score: int
+    band: str
+    outcome: str
+    answered_by: str
+    model_version: int | None
+    policy_version: int
+    channel: str
+    request_id: str
+    processing_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some decisions, and where the next ones begin."""
+
+    decisions: list[DecisionSummary]
+    next_cursor: str | None
+
+    @property
+    def has_more(self) -> bool:
+        return self.next_cursor is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why a decision came out as it did: contributions add up from `base` to `margin`, largest effect first."""
+
+    decision_id: uuid.UUID
+    base: float
+    margin: float
+    contributions: tuple[tuple[str, float], ...]
+    reasons: tuple[SealedReason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionDetail:
+    """One decision with all that is known of it. Applicant, inputs and explanation are None when the applicant was erased."""
+
+    summary: DecisionSummary
+    applicant: ApplicantDetails | None
+    inputs: Mapping[str, Any] | None
+    explanation: Explanation | None
+    actor_kind: str
+    actor_label: str
+    revision: int
+    timeline: tuple[Event, ...]
+    receipt: Receipt
+    is_as_recorded: bool
+
+
+def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = None, limit: int = PAGE) -> Page:
+    """At most `limit` decisions, newest first, after the cursor. Never counts. Raises FilterRefused, CursorRefused, ProductUnknown."""
+    found = _filtered(filters or DecisionFilters()).select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
+    if cursor is not None:
+        created_at, decision_id = _from_cursor(cursor)
+        found = found.filter(created_at__lte=created_at).exclude(created_at=created_at, id__gte=decision_id)
+    rows = list(found.order_by("-created_at", "-id")[: limit + 1])
+    ring = keyring()
+    more = len(rows) > limit
+    return Page([_summary(ring, row) for row in rows[:limit]], _to_cursor(rows[limit - 1]) if more else None)
+
+
+def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 1000) -> int:
+    """How many decisions there are, counted no further than `at_most`."""
+    return _filtered(filters or DecisionFilters()).order_by()[:at_most].count()
+
+
+def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
+    """The decision with applicant, inputs, explanation, timeline and receipt, opened. Raises DecisionUnknown."""
+    decision = _one(decision_id)
+    ring = keyring()
+    content = _content(ring, decision)
+    events = timeline("decision", decision.id)
+    made = next(event for event in events if event.action == Action.DECISION_MADE)
+    return DecisionDetail(
+        summary=_summary(ring, decision),
+        applicant=details_of(ring, decision.applicant),
+        inputs=None if content is None else content.inputs,
+        explanation=None if content is None else _explanation(decision, content),
+        actor_kind=decision.actor_kind,
+        actor_label=made.actor_label,
+        revision=decision.revision,
+        timeline=tuple(events),
+        receipt=receipt_of(made),
+        is_as_recorded=made.detail.get("digest") == stored_digest(decision) and event_leaf_hash(made) == bytes(made.leaf_hash),
+    )
+
+
+def decision_explanation(decision_id: uuid.UUID) -> Explanation | None:
+    """Why the decision came out as it did; None when the applicant was erased. Raises DecisionUnknown."""
+    decision = _one(decision_id)
+    content = _content(keyring(), decision)
+    return None if content is None else _explanation(decision, content)
+
+
+_HEAVY = ("sealed", "product__definition", "model_version__bundle", "model_version__metrics", "policy__definition")
+
+
+def _one(decision_id: uuid.UUID) -> Decision:
+    found = Decision.objects.select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY[1:])
+    decision = found.filter(id=decision_id).first()
+    if decision is None:
+        raise DecisionUnknown
+    return decision
+
+
+def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
+    wanted = Q()
+    if filters.product is not None:
+        wanted &= Q(product_id=product_id(filters.product))
+    if filters.model_version is not None:
+        wanted &= Q(model_version__version=filters.model_version)
+    if filters.reference is not None:
+        wanted &= Q(applicant_id=keyring().applicant_id(filters.reference))
+    if filters.applicant_id is not None:
+        wanted &= Q(applicant_id=filters.applicant_id)
+    if filters.since is not None:
+        wanted &= Q(created_at__gte=filters.since)
+    if filters.until is not None:
+        wanted &= Q(created_at__lt=filters.until)
+    for name in ("band", "outcome", "answered_by", "channel"):
+        value = getattr(filters, name)
+        if value is not None:
+            wanted &= Q((name, value))
+    return Decision.objects.filter(wanted)
+
+
+def _summary(ring: Keyring, decision: Decision) -> DecisionSummary:
+    details = details_of(ring, decision.applicant)
+    return DecisionSummary(
+        id=decision.id,
+        created_at=decision.created_at,
+        applicant_id=decision.applicant_id,
+        reference=None if details is None else details.reference,
+        product=decision.product.slug,
+        probability=decision.probability,
+        score=decision.score,
+        band=decision.band,
+        outcome=decision.outcome,
+        answered_by=decision.answered_by,
+        model_version=None if decision.model_version is None else decision.model_version.version,
+        policy_version=decision.policy.version,
+        channel=decision.channel,
+        request_id=decision.request_id,
+        processing_ms=decision.processing_microseconds / 1000,
+    )
+
+
+def _content(ring: Keyring, decision: Decision) -> DecisionContent | None:
+    key = key_of(ring, decision.applicant)
+    return None if key is None else open_content(ring, key, decision)
+
+
+def _explanation(decision: Decision, content: DecisionContent) -> Explanation:
+    ordered = sorted(content.contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
+    return Explanation(decision.id, content.base, content.margin, tuple(ordered), tuple(content.reasons))
+
+
+def _to_cursor(decision: Decision) -> str:
+    place = int(decision.created_at.timestamp()) * 1_000_000 + decision.created_at.microsecond
+    return base64.urlsafe_b64encode(place.to_bytes(8) + decision.id.bytes).decode()
+
+
+def _from_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
+    if len(cursor) != _CURSOR:
+        raise CursorRefused
+    try:
+        place = base64.b64decode(cursor, altchars=b"-_", validate=True)
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int.from_bytes(place[:8])), uuid.UUID(bytes=place[8:])
+    except (binascii.Error, ValueError, OverflowError) as error:
+        raise CursorRefused from error

@@ -1,0 +1,93 @@
+"""The last days in figures."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from django.db.models import Aggregate, Count, ExpressionWrapper, F, FloatField, IntegerField
+from django.db.models.functions import TruncDate
+
+from scoring.models import AnsweredBy, BandCode, Decision, OutcomeCode
+
+_LOWEST, _BIN, _BINS = 300, 50, 11
+
+
+class _Median(Aggregate):
+    """The middle value."""
+
+    function = "PERCENTILE_CONT"
+    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    output_field = FloatField()
+
+
+@dataclass(frozen=True, slots=True)
+class DayVolume:
+    """How many decisions one day had, by outcome."""
+
+    day: date
+    approve: int = 0
+    refer: int = 0
+    decline: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.approve + self.refer + self.decline
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBin:
+    """How many decisions have a score from `low` to below `high`; the last bin holds the highest score too."""
+
+    low: int
+    high: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The last days in figures. Shares are of `total`; the median is None without a decision."""
+
+    days: int
+    since: datetime
+    total: int
+    volume: tuple[DayVolume, ...]
+    histogram: tuple[ScoreBin, ...]
+    by_outcome: Mapping[str, int]
+    by_band: Mapping[str, int]
+    by_answer: Mapping[str, int]
+    by_product: Mapping[str, int]
+    waiting: int
+    median_processing_ms: float | None
+
+
+def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
+    """The last `days` calendar days of the zone, today included: one pass over their decisions."""
+    today = datetime.now(zone).date()
+    first = today - timedelta(days=days - 1)
+    since = datetime(first.year, first.month, first.day, tzinfo=zone)
+    recent = Decision.objects.filter(created_at__gte=since).order_by()
+    bin_number = ExpressionWrapper((F("score") - _LOWEST) / _BIN, output_field=IntegerField())
+    groups = recent.values_list(
+        TruncDate("created_at", tzinfo=zone), bin_number, "outcome", "band", "answered_by", "product__slug"
+    ).annotate(decisions=Count("id"))
+    volume: dict[date, Counter[str]] = {first + timedelta(days=day): Counter() for day in range(days)}
+    bins, outcomes, bands, answers, products = Counter[int](), Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    for day, at, outcome, band, answer, product, count in groups:
+        volume.setdefault(day, Counter())[outcome] += count  # midnight may have passed since `today`
+        for counter, value in ((bins, min(at, _BINS - 1)), (outcomes, outcome), (bands, band), (answers, answer), (products, product)):
+            counter[value] += count
+    median = recent.aggregate(median=_Median("processing_microseconds"))["median"]
+    return Overview(
+        days=days,
+        since=since,
+        total=outcomes.total(),
+        volume=tuple(DayVolume(day, *(counted[outcome] for outcome in OutcomeCode.values)) for day, counted in volume.items()),
+        histogram=tuple(ScoreBin(_LOWEST + at * _BIN, _LOWEST + (at + 1) * _BIN, bins[at]) for at in range(_BINS)),
+        by_outcome={outcome: outcomes[outcome] for outcome in OutcomeCode.values},
+        by_band={band: bands[band] for band in BandCode.values},
+        by_answer={answer: answers[answer] for answer in AnsweredBy.values},
+        by_product=dict(sorted(products.items())),
+        waiting=outcomes[OutcomeCode.REFER],
+        median_processing_ms=None if median is None else median / 1000,
+    )
