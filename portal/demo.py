@@ -61,7 +61,7 @@ def seed(report: Callable[[str], None]) -> dict[str, Any]:
     """Both partners are there, whole. Whatever is there already stays as it is."""
     access = _kept()
     for demo in PARTNERS:
-        _partner(demo, access.setdefault(demo.slug, {"passwords": {}, "api_key": "", "product": PRODUCT}), report)
+        _partner(demo, access.setdefault(demo.slug, {"passwords": {}, "api_key": ""}), report)
         _keep(access)
     return access
 

@@ -120,6 +120,16 @@ def add_product(house: House) -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_modify_db_settings: None, django_db_blocker: Any) -> Iterator[None]:
+    """The run's own database. pytest-django makes it only for tests with its mark; partners of a test's own need it too."""
+    with django_db_blocker.unblock():
+        made = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
+
+
+@pytest.fixture(scope="session")
 def houses(django_db_setup: None, django_db_blocker: Any) -> dict[str, House]:
     """north and south, each with its product and model."""
     with django_db_blocker.unblock():

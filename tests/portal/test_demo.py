@@ -1,0 +1,60 @@
+"""The demo: made once, whole, and found as it is afterwards."""
+
+import stat
+from typing import Any
+
+import pytest
+
+from audit.models import Event
+from partners.accounts.models import ApiKey, User
+from partners.models import Partner
+from partners.tenancy import tenant_context
+from portal import demo
+from scoring.models import Applicant, Decision, Product
+
+
+def counts() -> dict[str, tuple[int, ...]]:
+    """Rows of each demo partner."""
+    found = {}
+    for one in demo.PARTNERS:
+        with tenant_context(Partner.objects.get(slug=one.slug)):
+            found[one.slug] = tuple(model.objects.count() for model in (User, ApiKey, Product, Applicant, Decision, Event))
+    return found
+
+
+@pytest.mark.slow
+def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker: Any) -> None:
+    with django_db_blocker.unblock():
+        said: list[str] = []
+        first = demo.seed(report=lambda _line: None)
+        after_first = counts()
+        second = demo.seed(report=said.append)
+
+        assert counts() == after_first
+        with tenant_context(Partner.objects.get(slug="umoja")):
+            product = Product.objects.get()
+            champion = product.champion
+            assert champion is not None
+            outcomes = set(Decision.objects.values_list("outcome", "answered_by"))
+
+    assert second == first
+    assert said == []
+    assert all(numbers[:5] == (8, 1, 1, 300, 300) for numbers in after_first.values())
+    assert champion.version == 1
+    assert {answered_by for _, answered_by in outcomes} == {"model"}
+    assert {outcome for outcome, _ in outcomes} >= {"approve", "refer"}
+    assert stat.S_IMODE(demo.path().stat().st_mode) == 0o600
+
+
+def test_the_way_in_names_every_login_and_a_line_for_a_shell() -> None:
+    access = {
+        one.slug: {"passwords": {f"admin@{one.slug}.example": "pass-word"}, "api_key": f"vk_live_{one.slug}_x"} for one in demo.PARTNERS
+    }
+
+    text = "\n".join(demo.instructions(access, 8123))
+
+    assert "http://umoja.localhost:8123" in text
+    assert "http://soleil.localhost:8123" in text
+    assert text.count("pass-word") == 2
+    assert "curl -sS -X POST http://umoja.localhost:8123/api/v1/scores -H 'X-API-Key: vk_live_umoja_x'" in text
+    assert "-H 'Idempotency-Key: " in text
