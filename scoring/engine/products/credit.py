@@ -1,0 +1,115 @@
+"""Loans to market traders: a ready-made product, declared once, for partners who begin without a table of their own."""
+
+from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.features import Feature
+from scoring.engine.policy import Condition, KnockOut, Outcome, Policy
+from scoring.engine.product import Product, Rule, Rules
+from scoring.engine.synthetic import AREAS, STALLS
+
+BASE_RATE = 0.2
+
+INPUTS = (
+    Input(name="loan_amount", kind=InputKind.NUMBER, label="Amount asked for", minimum=500, maximum=5_000_000, unit="KES"),
+    Input(name="term_months", kind=InputKind.INTEGER, label="Months to repay", minimum=1, maximum=36, unit="months"),
+    Input(
+        name="monthly_revenue", kind=InputKind.NUMBER, label="Monthly sales", minimum=0, maximum=20_000_000, unit="KES",
+        help="What the stall takes in an ordinary month, before costs.",
+    ),
+    Input(name="months_trading", kind=InputKind.INTEGER, label="Months of trading", minimum=0, maximum=720, unit="months"),
+    Input(name="stall", kind=InputKind.CATEGORY, label="Kind of stall", categories=STALLS),
+    Input(name="area", kind=InputKind.CATEGORY, label="Area", categories=AREAS, accepts_other=True),
+    Input(
+        name="mobile_deposits_30d", kind=InputKind.INTEGER, label="Mobile money deposits in 30 days", minimum=0, maximum=1_000,
+        help="How many deposits arrived on the stall's number in the last 30 days.",
+    ),
+    Input(name="savings_balance", kind=InputKind.NUMBER, label="Savings", required=False, minimum=0, maximum=20_000_000, unit="KES"),
+    Input(name="previous_loans", kind=InputKind.INTEGER, label="Earlier loans", minimum=0, maximum=200),
+    Input(
+        name="longest_delay_days", kind=InputKind.NUMBER, label="Longest delay on an earlier loan", required=False, minimum=0,
+        maximum=3_650, unit="days", help="Leave empty if there was no earlier loan.",
+    ),
+    Input(name="savings_group_member", kind=InputKind.BOOLEAN, label="Member of a savings group"),
+    Input(name="age", kind=InputKind.INTEGER, label="Age", required=False, minimum=16, maximum=120, unit="years", is_protected=True),
+    Input(name="gender", kind=InputKind.CATEGORY, label="Gender", required=False, categories=("female", "male"), is_protected=True),
+)
+
+FEATURES = (
+    Feature(name="amount_to_sales", kind="ratio", inputs=("loan_amount", "monthly_revenue"), label="Loan in months of sales",
+            group="size", monotone=1),
+    Feature(name="loan_amount", group="size"),
+    Feature(name="term_months", group="size"),
+    Feature(name="log_sales", kind="log", inputs=("monthly_revenue",), label="Monthly sales (logarithm)", group="size"),
+    Feature(name="months_trading", monotone=-1),
+    Feature(name="stall"),
+    Feature(name="area"),
+    Feature(name="mobile_deposits_30d", monotone=-1),
+    Feature(name="savings_balance", group="savings", monotone=-1),
+    Feature(name="savings_to_loan", kind="ratio", inputs=("savings_balance", "loan_amount"), label="Savings to loan", group="savings",
+            monotone=-1),
+    Feature(name="previous_loans"),
+    Feature(name="longest_delay_days", monotone=1),
+    Feature(name="savings_group_member"),
+)  # fmt: skip
+
+TEXTS = {
+    "amount_to_sales.high": {
+        "en": "The loan is {value} months of your sales; applicants who repay usually ask for {usual} or less.",
+        "fr": "Le prêt représente {value} mois de vos ventes ; les clients qui remboursent demandent d'habitude {usual} ou moins.",
+    },
+    "months_trading.low": {
+        "en": "You have traded for {value}; applicants who repay usually have traded for {usual} or more.",
+        "fr": "Vous vendez depuis {value} ; les clients qui remboursent vendent d'habitude depuis {usual} ou plus.",
+    },
+    "mobile_deposits_30d.low": {
+        "en": "{value} mobile money deposits arrived in 30 days; applicants who repay usually receive {usual} or more.",
+        "fr": "{value} dépôts de mobile money en 30 jours ; les clients qui remboursent en reçoivent d'habitude {usual} ou plus.",
+    },
+    "savings_balance.low": {
+        "en": "Your savings are {value}; applicants who repay usually have {usual} or more.",
+        "fr": "Votre épargne est de {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
+    },
+    "longest_delay_days.high": {
+        "en": "An earlier loan was paid {value} late; applicants who repay were late by {usual} at most.",
+        "fr": "Un prêt passé a été payé avec {value} de retard ; les clients qui remboursent ont eu au plus {usual} de retard.",
+    },
+    "savings_group_member.value": {
+        "en": "You are in no savings group; members of a group repaid more often.",
+        "fr": "Vous n'êtes dans aucun groupe d'épargne ; les membres d'un groupe ont remboursé plus souvent.",
+    },
+}
+
+RULES = Rules(
+    base_probability=BASE_RATE,
+    rules=(
+        Rule("late_before", Condition("longest_delay_days", "gt", 30), 1.2, {
+            "en": "An earlier loan was paid more than 30 days late.", "fr": "Un prêt passé a été payé avec plus de 30 jours de retard.",
+        }),
+        Rule("new_trader", Condition("months_trading", "lt", 6), 0.7, {
+            "en": "You have traded for less than six months.", "fr": "Vous vendez depuis moins de six mois.",
+        }),
+        Rule("few_deposits", Condition("mobile_deposits_30d", "lt", 4), 0.4, {
+            "en": "Fewer than four mobile money deposits arrived in 30 days.", "fr": "Moins de quatre dépôts de mobile money en 30 jours.",
+        }),
+        Rule("in_a_group", Condition("savings_group_member", "eq", True), -0.5, {
+            "en": "You are a member of a savings group.", "fr": "Vous êtes membre d'un groupe d'épargne.",
+        }),
+    ),
+)  # fmt: skip
+
+MARKET_LOAN = Product(
+    slug="market-loan", title="Market trader loan", contract=Contract(INPUTS), features=FEATURES, id_column="loan_id", target="defaulted",
+    positive="1", rules=RULES, texts=TEXTS,
+)
+
+_FIRST = Policy.for_base_rate(BASE_RATE, MARKET_LOAN.scale)
+MARKET_LOAN_POLICY = Policy(
+    approve_from=_FIRST.approve_from, decline_below=_FIRST.decline_below, bands=_FIRST.bands,
+    knock_outs=(
+        KnockOut("late_over_90_days", Condition("longest_delay_days", "gt", 90), Outcome.DECLINE, {
+            "en": "An earlier loan was paid more than 90 days late.", "fr": "Un prêt passé a été payé avec plus de 90 jours de retard.",
+        }),
+        KnockOut("no_sales", Condition("monthly_revenue", "le", 0), Outcome.DECLINE, {
+            "en": "No monthly sales were given.", "fr": "Aucune vente mensuelle n'a été indiquée.",
+        }),
+    ),
+)  # fmt: skip
