@@ -1,11 +1,11 @@
 """The API: version 1 of every app's routes, its description, and an answer for what is not there."""
 
-from django.urls import include, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from portal.api.openapi import DescriptionView, DocumentationView
 from portal.api.views import NothingHereView, RootView
 
-_VERSION_1 = [
+_VERSION_1: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),

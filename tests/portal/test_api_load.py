@@ -79,7 +79,8 @@ def test_generated_requests_find_no_failure(site: Site, django_db_blocker: Any) 
         token = issue_tokens(site.house.users["admin"]).access
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", site.address + "/openapi.json", "--url", site.address,
-        "--header", f"Host: {site.house.host}", "--header", f"X-API-Key: {site.house.api_key}", "--header", f"Authorization: Bearer {token}",
+        "--header", f"Host: {site.house.host}", "--header", f"X-API-Key: {site.house.api_key}",
+        "--header", f"Authorization: Bearer {token}",
         "--checks", "not_a_server_error,content_type_conformance,response_schema_conformance",
         "--phases", "examples,fuzzing", "--max-examples", "8", "--seed", "7", "--workers", "1",
         "--exclude-path-regex", "/auth/", "--exclude-deprecated", "--generation-database", "none", "--suppress-health-check", "all",

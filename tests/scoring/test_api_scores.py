@@ -264,7 +264,7 @@ def test_an_unusual_but_right_body_is_scored(north: House) -> None:
 def test_a_body_without_length_is_refused(north: House) -> None:
     client = APIClient(HTTP_HOST=north.host, HTTP_X_API_KEY=north.api_key)
 
-    answer = client.generic("POST", SCORES, b"", HTTP_TRANSFER_ENCODING="chunked", CONTENT_TYPE="application/json", CONTENT_LENGTH="")
+    answer = client.generic("POST", SCORES, "", HTTP_TRANSFER_ENCODING="chunked", CONTENT_TYPE="application/json", CONTENT_LENGTH="")
 
     assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
 
