@@ -33,6 +33,11 @@ def run(name: str, *arguments: str, **options: Any) -> dict[str, Any]:
     return dict(json.loads(out.getvalue()))
 
 
+def cells_of(path: Path) -> list[dict[str, str]]:
+    with TableReader(path) as reader:
+        return [row.cells for row in reader if isinstance(row, Row)]
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("commands") / "loans.csv"
@@ -68,7 +73,7 @@ def test_a_product_lives_from_a_table_to_decisions_and_back(made: House, table: 
     scored = [tmp_path / name for name in ("a.csv", "b.csv.gz", "c.parquet", "d.csv")]
     for path in scored:
         assert run("score_file", made.slug, PRODUCT, "--in", str(table), "--out", str(path))["scored"] == 500
-    by_format = [[row.cells for row in TableReader(path) if isinstance(row, Row)] for path in scored]
+    by_format = [cells_of(path) for path in scored]
 
     assert scored[0].read_bytes() == scored[3].read_bytes() == gzip.decompress(scored[1].read_bytes())
     assert [cells["loan_id"] for cells in by_format[2]] == [cells["loan_id"] for cells in by_format[0]]
