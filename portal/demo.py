@@ -21,7 +21,7 @@ from partners.tenancy import public_context, tenant_context
 from portal.embedded import home
 from scoring import registry
 from scoring.engine.synthetic import market_loans, write_table
-from scoring.models import Applicant, Channel, Product
+from scoring.models import Applicant, Channel, ModelVersion, Product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 
 PRODUCT = "market-loan"
@@ -127,12 +127,14 @@ def _product(demo: DemoPartner) -> None:
     table = home() / "demo" / f"{demo.slug}-{PRODUCT}.csv"
     table.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_table(table, market_loans(TRAINING_ROWS, seed=demo.seed))
-    quiet = {"stdout": open(os.devnull, "w"), "stderr": open(os.devnull, "w")}  # noqa: SIM115
-    if not Product.objects.filter(slug=PRODUCT).exists():
-        call_command("create_product", demo.slug, PRODUCT, from_csv=str(table), target="defaulted", positive="1", id="loan_id",
-                     protected="gender", **quiet)  # fmt: skip
-    call_command("train_model", demo.slug, PRODUCT, csv=str(table), **quiet)
-    call_command("promote_model", demo.slug, PRODUCT, 1, **quiet)
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
+        quiet = {"stdout": nowhere, "stderr": nowhere}
+        if not Product.objects.filter(slug=PRODUCT).exists():
+            call_command("create_product", demo.slug, PRODUCT, from_csv=str(table), target="defaulted", positive="1", id="loan_id",
+                         protected="gender", **quiet)  # fmt: skip
+        call_command("train_model", demo.slug, PRODUCT, csv=str(table), **quiet)
+        newest = ModelVersion.objects.filter(product__slug=PRODUCT).latest("version").version
+        call_command("promote_model", demo.slug, PRODUCT, str(newest), **quiet)
 
 
 def _applicants(demo: DemoPartner, report: Callable[[str], None]) -> None:
