@@ -320,8 +320,8 @@ class Validator:
                 texts += 1
             values[name] = finish(value) if finish else value
         # The decoder keeps the last of two members of one name without a word. Every string brings two quotation marks, so more of them
-        # than what was read accounts for means that something was dropped; a backslash may hide one.
-        if raw.count(b'"') != 2 * (present + texts) or b"\\" in raw:
+        # than what was read accounts for mean that something was dropped, or that one stands escaped within a text.
+        if raw.count(b'"') != 2 * (present + texts):
             return self._check_tree(raw)
         return values
 
