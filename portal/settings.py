@@ -203,7 +203,7 @@ REDIS_URL = env.secret("REDIS_URL") or embedded.redis_url()
 REDIS_TIMEOUT_SECONDS = 0.25
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "partners.tenancy.cache_key"}}
 
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 20 * 60, "global_keyprefix": "vouch:"}  # longer than any task's time limit
 CELERY_TASK_TIME_LIMIT = 15 * 60

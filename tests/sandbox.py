@@ -19,6 +19,9 @@ def enter() -> None:
     os.environ.setdefault("NUMBA_CACHE_DIR", str(embedded.home() / "numba"))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     embedded.start()
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    if worker and "?" not in os.environ["REDIS_URL"] and os.environ["REDIS_URL"].startswith("unix://"):
+        os.environ["REDIS_URL"] += f"?db={int(worker.removeprefix('gw')) % 15 + 1}"  # each worker empties its own
 
 
 def _claim(base: Path) -> Path:
