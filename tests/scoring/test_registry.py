@@ -112,7 +112,7 @@ def test_an_edited_draft_does_not_change_the_contract_of_the_model_in_force(in_n
     )
 
     assert registry.check_inputs(SLUG, lambda validator: validator.check({"income": 900.0, "amount": 3000.0}))["months"] is None
-    assert not registry.current(SLUG).definition.contract["months"].required
+    assert not next(one for one in registry.current(SLUG).definition.contract.inputs if one.name == "months").required
 
 
 def break_bundle(house: House, version: ModelVersion) -> None:
