@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -193,6 +194,8 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
     """A real web server with a partner of its own, for browsers and for whole journeys."""
     with django_db_blocker.unblock():
         house = make_house(f"site{uuid7().hex[-8:]}")
+        with tenant_context(house.partner):
+            User.objects.update(password=make_password(PASSWORD, hasher="argon2"))  # the server knows no quick hasher
         add_product(house)
         connection.set_schema_to_public()  # type: ignore[attr-defined]
         name = connection.settings_dict["NAME"]

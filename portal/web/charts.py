@@ -8,6 +8,7 @@ from scoring.selectors import DayVolume, ScoreBin
 
 HEIGHT, TOP, FLOOR = 170, 10, 150
 LABELS = 5
+COLUMNS = 94    # per cent of the width; the rest is for the values of the grid lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class ScoreChart:
 def day_chart(volume: Sequence[DayVolume]) -> DayChart:
     """One column per day."""
     ceiling = nice_ceiling(max((day.total for day in volume), default=0))
-    step, pixels = 100 / max(1, len(volume)), (FLOOR - TOP) / ceiling
+    step, pixels = COLUMNS / max(1, len(volume)), (FLOOR - TOP) / ceiling
     every = max(1, round(len(volume) / LABELS))
     days = []
     for place, day in enumerate(volume):

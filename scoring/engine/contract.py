@@ -102,9 +102,6 @@ class Contract:
         if not names or len(set(names)) < len(names):
             raise DefinitionRefused("a contract needs inputs, each with a name of its own.")
 
-    def __getitem__(self, name: str) -> Input:
-        return next(one for one in self.inputs if one.name == name)
-
     def to_dict(self) -> dict[str, Any]:
         """As JSON that a person can read and edit: what is at its default is left out."""
         return {"inputs": [_without_defaults(one) for one in self.inputs]}

@@ -183,9 +183,14 @@ class ColumnProfile:
             return "it holds e-mail addresses"
         if self.distinct > 20 and self._share(_PHONE) > 0.8 and not self.is_date:
             return "it holds phone numbers"
-        if self.distinct > max(20, 0.02 * self.filled) and self.words & PERSONAL_WORDS:
+        if self.distinct > max(20, 0.02 * self.filled) and self.words & PERSONAL_WORDS and not self._is_too_small_to_name_anybody:
             return "its name says so"
         return ""
+
+    @cached_property
+    def _is_too_small_to_name_anybody(self) -> bool:
+        """Counts and shares: a number that says who somebody is has at least six digits."""
+        return self.is_numeric and self.span[1] < 100_000
 
     @cached_property
     def looks_protected(self) -> bool:

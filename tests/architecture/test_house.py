@@ -1,0 +1,68 @@
+"""The house keeps its rules: names, one-line purposes, one direction of imports, and a light web process."""
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("portal", "scoring", "partners", "audit")
+MODULES = sorted(path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts)
+DRAWERS = {"core", "common", "utils", "helpers", "lib", "misc", "extras"}
+TRAINING_LIBRARIES = {"lightgbm", "pandas", "sklearn", "shap", "pyarrow", "joblib"}
+UNSAFE_LOADERS = {"pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
+
+
+def imported_by(path: Path) -> set[str]:
+    """Top-level names of everything a module imports, wherever in the file."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+def test_no_module_is_a_drawer() -> None:
+    drawers = [str(path.relative_to(ROOT)) for path in MODULES if {path.stem, *path.relative_to(ROOT).parts} & DRAWERS]
+
+    assert drawers == []
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [str(path.relative_to(ROOT)) for path in MODULES if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))]
+
+    assert silent == []
+
+
+def test_nothing_loads_code_from_data() -> None:
+    unsafe = {str(path.relative_to(ROOT)): found for path in MODULES if (found := imported_by(path) & UNSAFE_LOADERS)}
+
+    assert unsafe == {}
+
+
+def test_training_libraries_stay_in_training() -> None:
+    outside = [path for path in MODULES if "training" not in path.parts]
+    found = {str(path.relative_to(ROOT)): names for path in outside if (names := imported_by(path) & (TRAINING_LIBRARIES - {"pyarrow"}))}
+
+    assert found == {}
+
+
+@pytest.mark.slow
+def test_web_process_imports_no_training_library() -> None:
+    program = (
+        "import json, sys, portal.wsgi, django.urls\n"
+        "django.urls.get_resolver().url_patterns\n"
+        "import scoring.services.score, scoring.registry\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+
+    assert TRAINING_LIBRARIES & set(json.loads(answer.stdout.splitlines()[-1])) == set()
