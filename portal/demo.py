@@ -20,8 +20,10 @@ from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
 from portal.embedded import home
 from scoring import registry
+from scoring.engine.products.credit import MARKET_LOAN_POLICY, market_loan
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.models import Applicant, Channel, ModelVersion, Product
+from scoring.services.products import create_product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 
 PRODUCT = "market-loan"
@@ -123,15 +125,14 @@ def _key(demo: DemoPartner, access: dict[str, Any]) -> None:
 
 
 def _product(demo: DemoPartner) -> None:
-    """By the same commands a partner's data scientist uses."""
+    """The ready-made product, trained and promoted by the same commands a partner's data scientist uses."""
     table = home() / "demo" / f"{demo.slug}-{PRODUCT}.csv"
     table.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_table(table, market_loans(TRAINING_ROWS, seed=demo.seed))
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         quiet = {"stdout": nowhere, "stderr": nowhere}
         if not Product.objects.filter(slug=PRODUCT).exists():
-            call_command("create_product", demo.slug, PRODUCT, from_csv=str(table), target="defaulted", positive="1", id="loan_id",
-                         protected="gender", **quiet)  # fmt: skip
+            create_product(definition=market_loan(demo.currency), policy=MARKET_LOAN_POLICY, actor=SYSTEM)
         call_command("train_model", demo.slug, PRODUCT, csv=str(table), **quiet)
         newest = ModelVersion.objects.filter(product__slug=PRODUCT).latest("version").version
         call_command("promote_model", demo.slug, PRODUCT, str(newest), **quiet)

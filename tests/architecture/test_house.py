@@ -35,7 +35,8 @@ def test_no_module_is_a_drawer() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    silent = [str(path.relative_to(ROOT)) for path in MODULES if path.read_text().strip() and not ast.get_docstring(ast.parse(path.read_text()))]
+    written = [path for path in MODULES if path.read_text().strip()]
+    silent = [str(path.relative_to(ROOT)) for path in written if not ast.get_docstring(ast.parse(path.read_text()))]
 
     assert silent == []
 

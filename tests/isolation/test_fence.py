@@ -19,8 +19,9 @@ STEPS = 250
 
 def who_am_i() -> tuple[str, str]:
     """The schema that an unqualified table is read from, and the role in force, as the server says."""
+    created = "SELECT object_id FROM audit_event WHERE action = 'partner.created' LIMIT 1"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schema(), current_user, (SELECT object_id FROM audit_event WHERE action = 'partner.created' LIMIT 1)")
+        cursor.execute(f"SELECT current_schema(), current_user, ({created})")
         schema, role, slug = cursor.fetchone()
     assert role == current_role_name(schema)
     return schema, slug
@@ -92,15 +93,18 @@ def _fail() -> None:
 
 def _roll_back() -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
-        who_am_i()
-        raise RuntimeError
+        _look_and_fail()
+
+
+def _look_and_fail() -> None:
+    who_am_i()
+    raise RuntimeError
 
 
 def _roll_back_to_savepoint() -> None:
     with transaction.atomic():
         with pytest.raises(RuntimeError), transaction.atomic():
-            who_am_i()
-            raise RuntimeError
+            _look_and_fail()
         who_am_i()
 
 
@@ -123,9 +127,13 @@ def _close() -> None:
 
 def _switch_inside_a_transaction_that_fails(other: Partner) -> None:
     with pytest.raises(RuntimeError), transaction.atomic():
-        with tenant_context(other):
-            assert who_am_i() == (other.schema_name, other.slug)
-        raise RuntimeError
+        _visit_and_fail(other)
+
+
+def _visit_and_fail(other: Partner) -> None:
+    with tenant_context(other):
+        assert who_am_i() == (other.schema_name, other.slug)
+    raise RuntimeError
 
 
 @pytest.fixture
@@ -136,7 +144,9 @@ def partners(new_partner: Callable[..., House]) -> Iterator[list[Partner]]:
 
 @pytest.mark.slow
 def test_whatever_happens_on_a_connection_the_next_statement_is_the_right_partners(partners: list[Partner]) -> None:
-    steps: list[Callable[..., None]] = [_succeed, _fail, _roll_back, _roll_back_to_savepoint, _go_on_after_an_error, _close, _lose_the_backend]
+    steps: list[Callable[[], None]] = [
+        _succeed, _fail, _roll_back, _roll_back_to_savepoint, _go_on_after_an_error, _close, _lose_the_backend,
+    ]    # fmt: skip
     wrong: list[Any] = []
     begun = {partner.schema_name: partner.slug for partner in partners}
 

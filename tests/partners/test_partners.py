@@ -48,7 +48,8 @@ def test_a_new_partner_has_keys_and_an_event_and_is_up_to_date(in_north: House) 
 
 def test_no_business_table_is_in_the_shared_and_in_a_partners_schema(in_north: House) -> None:
     with as_owner("public"), connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public' INTERSECT SELECT tablename FROM pg_tables WHERE schemaname = %s", [in_north.schema])
+        tables = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+        cursor.execute(f"{tables} INTERSECT {tables}", ["public", in_north.schema])
         both = {name for (name,) in cursor.fetchall()}
 
     assert {name for name in both if not name.startswith(("accounts_", "auth_", "django_"))} == set()

@@ -179,7 +179,12 @@ def test_many_threads_that_ask_at_once_load_once(new_partner: Callable[..., Hous
     house = new_partner()
     loads: list[str] = []
     read = registry._read
-    monkeypatch.setattr(registry, "_read", lambda slug, last: loads.append(slug) or read(slug, last))
+
+    def counted(slug: str, last: registry.Active | None) -> registry.Active:
+        loads.append(slug)
+        return read(slug, last)
+
+    monkeypatch.setattr(registry, "_read", counted)
     together = threading.Barrier(12)
     with tenant_context(house.partner):
         add_product()

@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 from collections.abc import Callable
 
 import msgspec
@@ -58,7 +59,7 @@ def replayed(sample: int | None = None) -> Replay:
     return list(replay_decisions(sample=sample))[-1]
 
 
-def by_force(house: House, table: str, statement: str, *values: object) -> None:
+def by_force(house: House, table: str, statement: str, *values: str | int | float | bytes | uuid.UUID) -> None:
     """What an administrator of the database could do: triggers off, then anything."""
     with as_owner(house.schema), connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

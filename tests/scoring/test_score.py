@@ -160,7 +160,12 @@ def test_a_known_applicant_is_stored_by_one_statement_once_remembered(shop: Hous
     decide(an_item("warm"))
     sent: list[str] = []
     run = Statement.run
-    monkeypatch.setattr(Statement, "run", lambda self, *given: sent.append("store") or run(self, *given))
+
+    def counted(self: Statement, *given: Any) -> Any:
+        sent.append("store")
+        return run(self, *given)
+
+    monkeypatch.setattr(Statement, "run", counted)
 
     for expected in (1, 1):
         decide(an_item("known"))

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -101,16 +102,22 @@ def test_each_filter_finds_exactly_its_decisions(decided: list[Decided]) -> None
     assert listed(reference="a-0") == []
     for name in ("band", "outcome"):
         value = getattr(first, name)
-        assert listed(**{name: value}) == those(lambda one, name=name, value=value: getattr(one, name) == value)
+        assert listed(**{name: value}) == those(partial(_has, name=name, value=value))
     middle = decided[3].created_at
     assert listed(since=middle) == those(lambda one: one.created_at >= middle)
     assert listed(until=middle) == those(lambda one: one.created_at < middle)
 
 
+def _has(one: Decided, *, name: str, value: object) -> bool:
+    return bool(getattr(one, name) == value)
+
+
 @pytest.mark.parametrize("name", ["band", "outcome", "answered_by", "channel"])
 def test_a_word_that_is_none_of_ours_is_refused(name: str) -> None:
+    wrong: dict[str, Any] = {name: "odd"}
+
     with pytest.raises(FilterRefused, match=name):
-        DecisionFilters(**{name: "odd"})
+        DecisionFilters(**wrong)
 
 
 def test_an_unknown_product_is_refused(in_north: House) -> None:

@@ -172,7 +172,7 @@ def test_users_operators_and_the_system_store(in_north: House) -> None:
 
 def test_an_unknown_credential_stores_nothing(in_north: House) -> None:
     for kind in ("user", "api_key"):
-        batch = a_batch(a_product(), actor=Actor(kind=kind, id=str(uuid7())))  # type: ignore[arg-type]
+        batch = a_batch(a_product(), actor=Actor(kind=kind, id=str(uuid7())))
         assert_refused(batch, Verdict(is_stored=False, is_credential_valid=False))
 
 
@@ -311,7 +311,7 @@ def test_storing_inside_a_transaction_is_refused(new_partner: Callable[..., Hous
 
 
 def test_the_database_refuses_what_no_decision_can_be(new_partner: Callable[..., House]) -> None:
-    impossible = {"probability": [float("nan"), -0.1, 1.5], "score": [299, 851], "band": ["ODD"], "outcome": ["odd"]}
+    impossible: dict[str, list[Any]] = {"probability": [float("nan"), -0.1, 1.5], "score": [299, 851], "band": ["ODD"], "outcome": ["odd"]}
     with tenant_context(new_partner().partner):
         batch = a_batch(a_product())
 
