@@ -44,7 +44,7 @@ PASSWORD = "correct horse battery staple"
 PRODUCT = "market-loan"
 INPUTS = {
     "loan_amount": 60_000.0, "term_months": 6, "monthly_revenue": 48_000.0, "months_trading": 30, "stall": "food", "area": "coast",
- "savings_balance": 9_000.0, "previous_loans": 2, "longest_delay_days": 3.0,
+    "mobile_deposits_30d": 12, "savings_balance": 9_000.0, "previous_loans": 2, "longest_delay_days": 3.0,
     "savings_group_member": True, "age": 34,
 }  # fmt: skip
 
@@ -100,7 +100,7 @@ def _person(slug: str, role: Role) -> User:
 
 def add_product(house: House) -> None:
     """The house has a product with a promoted model; committed. The run trains one model, and each house signs it."""
-    run = Path(os.environ["VOUCH_HOME"])
+    run = Path(os.environ["VOUCH_TEST_RUN"])
     table, trained = run / "loans.csv", run / "trained"
     with open(run / "training", "w") as lock, open(os.devnull, "w") as nowhere, tenant_context(house.partner):
         fcntl.flock(lock, fcntl.LOCK_EX)  # the other workers of this run wait for its model

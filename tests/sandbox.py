@@ -12,16 +12,26 @@ KEPT = {"postgres", "redis", "locks", "numba", "postgres.log", "redis.log", "cla
 
 
 def enter() -> None:
-    """VOUCH_HOME names a folder that no other run uses, and PostgreSQL and Redis answer. Workers of one run share it."""
-    if "VOUCH_TEST_HOME" not in os.environ:
-        os.environ["VOUCH_TEST_HOME"] = str(_claim(embedded.home() / "tests"))
-    os.environ["VOUCH_HOME"] = os.environ["VOUCH_TEST_HOME"]
+    """VOUCH_HOME names a folder that no other run uses, and PostgreSQL and Redis answer.
+
+    Each worker of a run has services of its own below the run's folder (VOUCH_TEST_RUN), because one server's transactions are seen by
+    all its databases: a test that leaves one open would hold back the sealer of another. Where DATABASE_URL or REDIS_URL were given, the
+    workers share those servers."""
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+    if os.environ.get("VOUCH_TEST_ENTERED") == worker:
+        return
+    if "VOUCH_TEST_RUN" not in os.environ:
+        os.environ["VOUCH_TEST_RUN"] = str(_claim(embedded.home() / "tests"))
+        os.environ["VOUCH_TEST_EMBEDDED"] = " ".join(name for name in ("DATABASE_URL", "REDIS_URL") if not os.environ.get(name))
+    run = Path(os.environ["VOUCH_TEST_RUN"])
+    os.environ["VOUCH_HOME"] = str(run if worker == "main" else run / worker)
+    for name in os.environ["VOUCH_TEST_EMBEDDED"].split():
+        os.environ.pop(name, None)
+    os.environ["VOUCH_TEST_ENTERED"] = worker
+    Path(os.environ["VOUCH_HOME"]).mkdir(exist_ok=True)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(embedded.home() / "numba"))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     embedded.start()
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    if worker and "?" not in os.environ["REDIS_URL"] and os.environ["REDIS_URL"].startswith("unix://"):
-        os.environ["REDIS_URL"] += f"?db={int(worker.removeprefix('gw')) % 15 + 1}"  # each worker empties its own
 
 
 def _claim(base: Path) -> Path:
@@ -35,8 +45,13 @@ def _claim(base: Path) -> Path:
         except BlockingIOError:
             os.close(claim)
             continue
-        for left in folder.iterdir():
-            if left.name not in KEPT:
-                shutil.rmtree(left) if left.is_dir() else left.unlink()
+        for home in (folder, *folder.glob("gw*")):
+            _empty(home)
         return folder
     raise AssertionError("count() ends never")
+
+
+def _empty(home: Path) -> None:
+    for left in home.iterdir():
+        if left.name not in KEPT and not left.name.startswith("gw"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()

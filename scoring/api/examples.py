@@ -5,7 +5,10 @@ from typing import Any
 from scoring.engine.contract import Contract, Input, InputKind
 
 _APPLICANT = {"reference": "loan-2026-000123", "name": "Amina Otieno", "phone": "+254 700 000 123"}
-_INPUTS = {"loan_amount": 60000, "term_months": 6, "monthly_revenue": 48000, "months_trading": 30, "age": 34}
+_INPUTS = {
+    "loan_amount": 60000, "term_months": 6, "monthly_revenue": 48000, "months_trading": 30, "stall": "food", "area": "coast",
+    "mobile_deposits_30d": 12, "savings_balance": 9000, "previous_loans": 2, "longest_delay_days": 3, "savings_group_member": True,
+}  # fmt: skip
 
 SCORE = {"product": "market-loan", "applicant": _APPLICANT, "inputs": _INPUTS}
 BATCH = {"product": "market-loan", "items": [{"applicant": {"reference": "loan-2026-000124"}, "inputs": _INPUTS}]}

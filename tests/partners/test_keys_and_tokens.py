@@ -21,7 +21,7 @@ from partners.accounts import services, tokens
 from partners.accounts.authentication import principal_of_key
 from partners.accounts.errors import CredentialRefused, LastAdministrator, LoginRefused, PasswordRefused, RefreshRefused
 from partners.accounts.keys import ALPHABET, make_key, parse_key
-from partners.accounts.models import RefreshToken
+from partners.accounts.models import RefreshToken, User
 from partners.accounts.roles import ROLE_PERMISSIONS, Permission, Role
 from partners.tenancy import tenant_context
 from tests.conftest import PASSWORD, House
@@ -162,7 +162,7 @@ def test_parallel_refreshes_of_one_token_give_one_pair(new_partner: Callable[...
 
 
 def test_changing_the_password_ends_every_token(in_north: House) -> None:
-    user = in_north.users[Role.OFFICER]
+    user = User.objects.get(id=in_north.users[Role.OFFICER].id)
     pair = tokens.issue_tokens(user)
 
     services.change_password(user=user, current=PASSWORD, new="an entirely different sentence", actor=SYSTEM)
@@ -180,7 +180,7 @@ def test_a_poor_password_is_refused(in_north: House, password: str) -> None:
 
 
 def test_a_long_password_of_small_letters_is_fine(in_north: House) -> None:
-    user = in_north.users[Role.OFFICER]
+    user = User.objects.get(id=in_north.users[Role.OFFICER].id)
 
     services.change_password(user=user, current=PASSWORD, new="many small letters and nothing else " * 3, actor=SYSTEM)
 
