@@ -31,7 +31,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = [f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, Python {platform.python_version()}", "",
              "| figure | ours | peer | unit | ratio | required | holds |", "|---|---|---|---|---|---|---|"]
     for row in rows:
-        cells = (row["name"], number(row["ours"]), number(row["peer"]), row["unit"], number(row["ratio"]), row["required"] or "", mark(row["holds"]))
+        figures = (number(row["ours"]), number(row["peer"]), row["unit"], number(row["ratio"]))
+        cells = (row["name"], *figures, row["required"] or "", mark(row["holds"]))
         lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
     return "\n".join(lines)
 

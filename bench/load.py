@@ -15,7 +15,9 @@ from pathlib import Path
 class Load:
     """`clients` keep-alive connections that send `total` POST requests between them, each body with a reference of its own."""
 
-    def __init__(self, *, port: int, path: str, headers: dict[str, str], body: dict[str, object], clients: int, total: int, rate: float | None) -> None:
+    def __init__(
+        self, *, port: int, path: str, headers: dict[str, str], body: dict[str, object], clients: int, total: int, rate: float | None
+    ) -> None:
         self.port, self.path, self.headers, self.body = port, path, headers, body
         self.clients, self.rate = clients, rate
         self.seconds: list[float] = []
@@ -79,7 +81,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="requests per second over all clients; default: as fast as they go")
     chosen = parser.parse_args()
     body = json.loads(chosen.body.read_text())
-    load = Load(port=chosen.port, path=chosen.path, headers=chosen.headers, body=body, clients=chosen.clients, total=chosen.total, rate=chosen.rate)
+    load = Load(
+        port=chosen.port, path=chosen.path, headers=chosen.headers, body=body, clients=chosen.clients, total=chosen.total, rate=chosen.rate
+    )
     sys.stdout.write(json.dumps(load.run()) + "\n")
 
 
