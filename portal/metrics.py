@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 from django.http import HttpRequest
@@ -12,8 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-if TYPE_CHECKING:
-    from scoring.services.score import Decided
+from scoring.observers import Told
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -39,7 +37,7 @@ def observe(request: HttpRequest, status: int, seconds: float) -> None:
         prediction_errors_total.inc()
 
 
-def count_decisions(decided: Sequence["Decided"]) -> None:
+def count_decisions(decided: Sequence[Told]) -> None:
     """Stored decisions are counted, whoever asked for them."""
     for one in decided:
         predictions_total.labels(one.outcome, one.answered_by).inc()

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from audit.services import Receipt as SignedReceipt
+from scoring.decided import Decided
 from scoring.engine.reasons import Reason as Given
 from scoring.models import OutcomeCode
 from scoring.sealed import SealedReason
 from scoring.selectors import DecisionDetail, DecisionSummary, ModelVersionSummary, ProductSummary
-from scoring.services.score import Decided
 
 
 class ApplicantNamed(msgspec.Struct, frozen=True):

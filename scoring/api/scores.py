@@ -22,9 +22,10 @@ from scoring.api.answers import Explanation, Score, ScoreBatch, ScorePage, batch
 from scoring.api.bodies import ScoreBatchRequest, ScoreRequest, read_batch, read_score
 from scoring.api.explanations import explanation_of
 from scoring.api.language import language_of
+from scoring.decided import Decided
 from scoring.errors import DecisionUnknown
 from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
-from scoring.services.score import Decided, score_applicants, score_once
+from scoring.services.score import score_applicants, score_once
 
 BATCH_LARGEST = 4 * LARGEST
 _ROUTE = "POST /api/v1/scores"

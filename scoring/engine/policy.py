@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from scoring.engine.contract import DefinitionRefused, Values
-from scoring.engine.reasons import check_texts
+from scoring.engine.texts import check_texts
 
 LOWEST_SCORE, HIGHEST_SCORE = 300, 850
 

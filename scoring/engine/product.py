@@ -7,7 +7,7 @@ from typing import Any
 from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
-from scoring.engine.reasons import check_template, check_texts
+from scoring.engine.texts import check_template, check_texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,38 +2,15 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from string import Formatter
-from typing import TYPE_CHECKING
 
-from scoring.engine.contract import DefinitionRefused, Input, InputKind, Value, Values
+from scoring.engine.contract import Input, InputKind, Value, Values
 from scoring.engine.features import Feature
-
-if TYPE_CHECKING:
-    from scoring.engine.product import Product
+from scoring.engine.product import Product
 
 MOST_REASONS = 4
 LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
-LANGUAGES = ("en", "fr")
-
-# Words that tell an applicant nothing (12 CFR 1002.9(b)(2): internal standards or a score too low are not reasons).
-_VAGUE = re.compile(
-    r"\b(scores?|scoring|internal (standards?|polic(y|ies))|insufficient|credit ?worthiness|features?|risk(y|s)?|model|algorithm|"
-    r"normes internes|insuffisante?s?|risques?|modèle)\b",
-    re.IGNORECASE,
-)
-
-
-_PLACES = frozenset({"label", "value", "usual"})
-
-
-class VagueReason(DefinitionRefused):
-    """The text of a reason tells the applicant nothing; name the fact that counted, with its value and what is usual."""
-
-    code = "vague_reason"
-
-
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why the score is not higher: a stable code, a sentence, how many points it cost, and the feature it speaks of."""
@@ -42,35 +19,6 @@ class Reason:
     text: str
     points: float
     feature: str
-
-
-def refuse_vague(text: str) -> str:
-    """The text, if it says something. Raises VagueReason."""
-    if found := _VAGUE.search(text):
-        raise VagueReason(f"{found.group(0)!r} tells the applicant nothing: name the fact that counted, with its value and what is usual.")
-    if len(text.split()) < 3:
-        raise VagueReason("A reason is a full sentence.")
-    return text
-
-
-def check_texts(texts: Mapping[str, str], check: Callable[[str], str] = refuse_vague) -> None:
-    """Every text is in a language that is spoken here and says something. Raises DefinitionRefused."""
-    for language, text in texts.items():
-        if language not in LANGUAGES:
-            raise DefinitionRefused(f"texts are in {' or '.join(LANGUAGES)}, not {language!r}.")
-        check(text)
-
-
-def check_template(text: str) -> str:
-    """The text, if it says something and {label}, {value} and {usual} are all it leaves open. Raises VagueReason and DefinitionRefused."""
-    try:
-        open_places = [place[1:] for place in Formatter().parse(text) if place[1] is not None]
-    except ValueError as error:
-        raise DefinitionRefused(f"the text {text!r} has a brace too many or too few: write {{label}}, {{value}} or {{usual}}.") from error
-    for name, form, conversion in open_places:
-        if name not in _PLACES or form or conversion:
-            raise DefinitionRefused(f"the text {text!r} leaves {{{name}}} open: write {{label}}, {{value}} or {{usual}}.")
-    return refuse_vague(text)
 
 
 # {label} the feature's name, {value} the applicant's, {usual} what applicants have who repay.
@@ -101,7 +49,7 @@ _SENTENCES: Mapping[str, Mapping[str, str]] = {
 class ReasonWriter:
     """Writes the reasons of one model. `usual` holds, per feature, the median of those who repaid, or their most frequent category."""
 
-    def __init__(self, product: "Product", usual: Mapping[str, float]) -> None:
+    def __init__(self, product: Product, usual: Mapping[str, float]) -> None:
         self._inputs = {one.name: one for one in product.contract.inputs}
         self._features = {feature.name: feature for feature in product.features}
         self._texts, self._usual, self._scale = product.texts, usual, product.scale

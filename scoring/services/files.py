@@ -7,11 +7,12 @@ from pathlib import Path
 
 from audit.context import Actor
 from scoring import registry
+from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
 from scoring.errors import ApplicantErased, TableRefused
 from scoring.models import Channel
-from scoring.services.score import ApplicantDetails, Decided, ScoreItem, score_applicants
+from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 
 ROWS_AT_A_TIME = 1_000
 REASONS = 4

@@ -2,28 +2,28 @@
 
 import hmac
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import IdempotencyMismatch
 from audit.ids import uuid7
-from audit.services import Attempt, NewEvent, Receipt, new_event, receipt
+from audit.services import Attempt, new_event
 from audit.vault import Keyring, keyring, refresh_keyring
 from scoring import registry
 from scoring.applicants import ApplicantDetails, open_applicants, open_known, remember, told_about
+from scoring.decided import Decided
 from scoring.engine.contract import Values
 from scoring.engine.pipeline import Result, score
-from scoring.engine.reasons import Reason
 from scoring.errors import ApplicantErased, CredentialRevoked, StoreContended
 from scoring.models import Channel
 from scoring.observers import tell
 from scoring.sealed import DecisionContent, SealedReason, decision_digest, seal_content
 from scoring.store import Batch, DecisionRow, EarlierAnswer, KnownApplicant, SealedAnswer, Verdict, store
 
-__all__ = ["Answer", "ApplicantDetails", "Decided", "ScoreItem", "score_applicants", "score_once"]
+__all__ = ["Answer", "ApplicantDetails", "ScoreItem", "score_applicants", "score_once"]
 
 _REPEATS = 3
 _REPEATS_OF_BATCH = 12  # each other batch about the same new applicants may come first twice
@@ -37,37 +37,6 @@ class ScoreItem:
 
     applicant: ApplicantDetails
     values: Values
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """One decision as it was stored."""
-
-    id: uuid.UUID
-    created_at: datetime
-    applicant_id: uuid.UUID
-    reference: str
-    product: str
-    probability: float
-    score: int
-    band: str
-    outcome: str
-    reasons: tuple[Reason, ...]
-    contributions: Mapping[str, float]
-    base: float
-    answered_by: str
-    model_version: int | None
-    policy_version: int
-    channel: str
-    request_id: str
-    processing_ms: float
-    event: NewEvent = field(repr=False)
-    ring: Keyring = field(repr=False)
-
-    @property
-    def receipt(self) -> Receipt:
-        """The partner's signed promise that this decision is in the record."""
-        return receipt(event_id=self.event.id, leaf=self.event.leaf_hash, recorded_at=self.event.recorded_at, ring=self.ring)
 
 
 @dataclass(frozen=True, slots=True)

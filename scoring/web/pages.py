@@ -14,7 +14,7 @@ from audit.services import Attempt
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
-from scoring.engine.reasons import LANGUAGES
+from scoring.engine.texts import LANGUAGES
 from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
 from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.score import score_once

@@ -21,7 +21,7 @@ from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.pipeline import ServingModel, score
 from scoring.engine.policy import Band, Condition, KnockOut, Outcome, Policy, ScoreScale
 from scoring.engine.product import Product, Rule, Rules
-from scoring.engine.reasons import VagueReason, check_template, refuse_vague
+from scoring.engine.texts import VagueReason, check_template, refuse_vague
 
 TODAY = date(2026, 3, 1)
 KEY, KEY_ID = Ed25519PrivateKey.from_private_bytes(bytes(32)), "test-key-0000001"

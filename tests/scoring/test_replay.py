@@ -16,11 +16,12 @@ from audit.models import Event
 from audit.vault import keyring
 from partners.tenancy import as_owner, tenant_context
 from scoring.applicants import key_of
+from scoring.decided import Decided
 from scoring.models import Applicant, Channel, Decision, ModelVersion
 from scoring.sealed import open_content, seal_content
 from scoring.services.products import change_product
 from scoring.services.replay import Replay, replay_decisions
-from scoring.services.score import Decided, score_applicants
+from scoring.services.score import score_applicants
 from tests.conftest import House
 from tests.scoring.factories import SLUG, a_definition, add_product, an_item, by_key, put_in_force
 

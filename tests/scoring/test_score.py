@@ -24,13 +24,14 @@ from partners.tenancy import tenant_context
 from scoring import applicants as applicants_module
 from scoring import registry
 from scoring.applicants import ApplicantDetails, details_of, key_of
+from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.errors import ApplicantErased, CredentialRevoked, ProductUnknown
 from scoring.models import Applicant, Channel, Decision
 from scoring.sealed import open_content, stored_digest
 from scoring.services.models import promote_model, rollback_model
 from scoring.services.products import change_product
-from scoring.services.score import Answer, Decided, ScoreItem, score_applicants, score_once
+from scoring.services.score import Answer, ScoreItem, score_applicants, score_once
 from scoring.wire import Statement
 from tests.conftest import House
 from tests.scoring.factories import INPUTS, PERSON, SLUG, a_definition, add_product, an_item, by_key, put_in_force

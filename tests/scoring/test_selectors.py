@@ -16,10 +16,11 @@ from audit.vault import keyring
 from partners.tenancy import tenant_context
 from scoring import selectors
 from scoring.applicants import ApplicantDetails
+from scoring.decided import Decided
 from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
 from scoring.models import Applicant, Channel
 from scoring.selectors import DecisionFilters
-from scoring.services.score import Decided, score_applicants
+from scoring.services.score import score_applicants
 from tests.conftest import House
 from tests.scoring.factories import INPUTS, PERSON, SLUG, add_product, an_item, by_key, put_in_force
 
