@@ -3,10 +3,19 @@
 
 import os
 import sys
+from pathlib import Path
 
-from django.core.management import execute_from_command_line
+OWN_PYTHON = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
 
-from portal import embedded
+if sys.prefix == sys.base_prefix and OWN_PYTHON.exists():  # the system's Python: go on with the packages that make has installed
+    os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])  # noqa: S606 - no shell is wanted
+
+try:
+    from django.core.management import execute_from_command_line
+except ModuleNotFoundError:
+    raise SystemExit("The packages are not installed yet: `make demo`, `make up` or `make test` does it.") from None
+
+from portal import embedded  # noqa: E402 - after the right Python was found
 
 WITHOUT_SERVICES = {"help", "check", "version", "makemessages", "compilemessages", "collectstatic", "diffsettings", "findstatic"}
 
