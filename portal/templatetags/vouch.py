@@ -62,7 +62,7 @@ def share(value: float, decimals: int = 1) -> str:
 def points(value: float) -> str:
     """Points of score with their sign."""
     whole = round(value)
-    return f"{_MINUS}{-whole}" if whole < 0 else f"+{whole}"
+    return "0" if whole == 0 else f"{_MINUS}{-whole}" if whole < 0 else f"+{whole}"
 
 
 @register.filter

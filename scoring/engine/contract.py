@@ -174,7 +174,7 @@ def _read(one: Input, value: Any) -> Value:
     """The value as the model takes it, None when it is not known. Raises _Refused. The definition; the fast path only agrees with it."""
     if value is None or _is_missing_code(one, value):
         if one.required:
-            raise _Refused("required", f"{one.title} is needed.")
+            raise _Refused("required", "This is needed; give a value.")
         return None
     match one.kind:
         case InputKind.NUMBER | InputKind.INTEGER:

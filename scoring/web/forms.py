@@ -39,6 +39,7 @@ class ScoreForm(forms.Form):
         self.asked = {f"input_{place}": one for place, one in enumerate(contract.inputs) if not one.is_protected}
         for name, one in self.asked.items():
             self.fields[name] = _field(one)
+            self.fields[name].widget.attrs["data-input"] = one.name
         for name, field in self.fields.items():
             field.widget.attrs["id"] = f"id_{name}"
 

@@ -1,0 +1,210 @@
+"""The pages in a real browser: a person's way through them, and what must hold on every one."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.conftest import PASSWORD, Site
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
+WIDTHS = (1280, 390)
+PICTURES = os.environ.get("VOUCH_PICTURES", "")
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+PAGES = {
+    "overview": "/", "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
+    "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
+    "model": "/models/market-loan/1", "account": "/account", "nothing": "/nothing-here",
+}  # fmt: skip
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A browser context that notes everything that should not happen."""
+
+    def __init__(self, browser: Browser, site: Site, **options: Any) -> None:
+        self.context: BrowserContext = browser.new_context(**options)
+        self.site = site
+        self.faults: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda message: self._note(message.type == "error", message.text))
+        self.page.on("request", lambda request: self._note(not request.url.startswith((site.url(""), "data:")), f"external: {request.url}"))
+        self.page.on("pageerror", lambda error: self._note(True, str(error)))
+
+    def _note(self, is_fault: bool, text: str) -> None:
+        if is_fault and "404 (Not Found)" not in text and "422" not in text and "403 (Forbidden)" not in text:
+            self.faults.append(text)
+
+    def sign_in(self, role: str) -> Page:
+        self.page.goto(self.site.url("/login"))
+        self.page.get_by_label("Email").fill(f"{role}@{self.site.house.slug}.example")
+        self.page.get_by_label("Password").fill(PASSWORD)
+        self.page.get_by_role("button", name="Continue").click()
+        expect(self.page).to_have_url(self.site.url("/"))
+        return self.page
+
+
+@pytest.fixture
+def officer(browser: Browser, site: Site) -> Iterator[Watched]:
+    watched = Watched(browser, site, viewport={"width": 1280, "height": 900})
+    yield watched
+    watched.context.close()
+    assert watched.faults == []
+
+
+def fill_form(page: Page, site: Site, reference: str) -> None:
+    page.get_by_label("Your reference").fill(reference)
+    page.get_by_label("Full name").fill("Amina Otieno")
+    for name, value in site.house.inputs.items():
+        control = page.locator(f"[data-input={name}]")
+        if isinstance(value, bool | str):
+            control.select_option(str(value).lower() if isinstance(value, bool) else value)
+        else:
+            control.fill(f"{value:g}")
+
+
+def score_one(watched: Watched, reference: str) -> str:
+    page = watched.page
+    page.goto(watched.site.url("/decisions/new"))
+    fill_form(page, watched.site, reference)
+    page.get_by_role("button", name="Score and decide").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Score")
+    return page.url
+
+
+def check(watched: Watched, name: str, *, picture: str = "") -> None:
+    page = watched.page
+    results = Axe().run(page, options=RULES)
+    assert results.violations_count == 0, f"{name}: {results.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the screen"
+    if PICTURES and picture:
+        page.screenshot(path=str(Path(PICTURES) / f"{picture}.png"), full_page=True)
+
+
+def test_an_officer_scores_an_applicant_and_reads_why(officer: Watched) -> None:
+    officer.sign_in("officer")
+
+    score_one(officer, "B-1")
+
+    page = officer.page
+    expect(page.locator(".v-reasons > li").first).to_be_visible()
+    assert 1 <= page.locator(".v-reasons > li").count() <= 4
+    expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
+    expect(page.get_by_text("Amina Otieno")).to_be_visible()
+
+
+def test_a_double_click_is_one_decision(officer: Watched) -> None:
+    officer.sign_in("officer")
+    page = officer.page
+    page.goto(officer.site.url("/decisions/new"))
+    fill_form(page, officer.site, "B-2")
+
+    page.get_by_role("button", name="Score and decide").dblclick()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("band")
+
+    page.goto(officer.site.url("/decisions?reference=B-2"))
+    expect(page.locator(".v-queue tbody > tr")).to_have_count(1)
+
+
+def test_wrong_answers_are_named_and_kept(officer: Watched) -> None:
+    officer.sign_in("officer")
+    page = officer.page
+    page.goto(officer.site.url("/decisions/new"))
+    page.locator("#id_reference").fill("B-3")
+    page.locator("#id_input_0").fill("sixty thousand")
+
+    page.get_by_role("button", name="Score and decide").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("need a correction")
+    expect(page.locator("#id_input_0")).to_have_value("sixty thousand")
+    page.get_by_role("alert").get_by_role("link").first.click()
+    check(officer, "form with errors", picture="form-errors")
+
+
+def test_the_list_is_worked_by_keyboard(officer: Watched) -> None:
+    officer.sign_in("officer")
+    score_one(officer, "B-4")
+    page = officer.page
+    page.goto(officer.site.url("/decisions"))
+
+    page.keyboard.press("/")
+    page.keyboard.type("B-4")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(officer.site.url("/decisions?reference=B-4&outcome=&band=&answered_by=&since=&until="))
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Score")
+    page.keyboard.press("?")
+    expect(page.get_by_role("heading", name="Keys")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, width: int, scheme: Any) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    suffix = f"-{width}{'-dark' if scheme == 'dark' else ''}"
+    watched.page.goto(site.url("/login"))
+    check(watched, "login", picture=f"login{suffix}" if scheme == "light" else "")
+    watched.sign_in("officer")
+    score_one(watched, f"B-{width}-{scheme}")
+    check(watched, "decision", picture=f"decision{suffix}" if scheme == "light" else "")
+    for name, path in PAGES.items():
+        watched.page.goto(site.url(path))
+        shown = name in {"overview", "list", "form", "model"} and scheme == "light"
+        check(watched, f"{name} at {width}", picture=f"{name}{suffix}" if shown else "")
+    watched.context.close()
+
+    assert watched.faults == []
+
+
+def test_everything_works_without_a_script(browser: Browser, site: Site) -> None:
+    watched = Watched(browser, site, java_script_enabled=False)
+    watched.sign_in("officer")
+
+    score_one(watched, "B-no-script")
+
+    watched.page.get_by_role("link", name="Decisions").first.click()
+    expect(watched.page.get_by_text("B-no-script")).to_be_visible()
+    watched.context.close()
+
+
+def test_a_viewer_sees_no_names_and_may_not_score(browser: Browser, site: Site) -> None:
+    officer = Watched(browser, site)
+    officer.sign_in("officer")
+    decision = score_one(officer, "B-secret")
+    officer.context.close()
+    viewer = Watched(browser, site)
+    viewer.sign_in("viewer")
+
+    viewer.page.goto(decision)
+    expect(viewer.page.get_by_role("heading", level=1)).to_contain_text("Score")
+    assert "Amina" not in viewer.page.content()
+    assert "B-secret" not in viewer.page.content()
+    response = viewer.page.goto(site.url("/decisions/new"))
+
+    assert response is not None
+    assert response.status == 403
+    expect(viewer.page.get_by_role("heading", level=1)).to_have_text("This is not yours to see")
+    viewer.context.close()
