@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus, Format
+from psycopg.pq import ExecStatus, Format, TransactionStatus
 
 _PREPARED_AT_MOST = 64  # per connection: each takes 110 to 230 KiB of the server's memory
 # A plan made when the tables were small may read them whole, and is kept until somebody analyses them.
@@ -96,9 +96,13 @@ class Statement:
         self._prepared: weakref.WeakKeyDictionary[psycopg.Connection[Any], OrderedDict[str, _Prepared]] = weakref.WeakKeyDictionary()
 
     def run(self, connection: psycopg.Connection[Any], schema: str, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The first row of the answer. The statement is prepared once per connection and schema. Raises the driver's errors."""
+        """The first row of the answer. The statement is prepared once per connection and schema. Raises the driver's errors.
+
+        Like any statement of the driver, it opens a transaction where the connection does not commit by itself."""
         parameters: list[Any] = [None if (value := values[name]) is None else encode(value) for name, (_, encode) in self.names.items()]
         pgconn = connection.pgconn
+        if not connection.autocommit and pgconn.transaction_status == TransactionStatus.IDLE:
+            _checked(pgconn.exec_(b"BEGIN"))
         result = pgconn.exec_prepared(self._name(connection, schema), parameters, self._formats, Format.BINARY)
         if result.status != ExecStatus.TUPLES_OK:
             raise error_from_result(result, encoding="utf-8")

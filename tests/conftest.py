@@ -33,10 +33,10 @@ from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
 from partners.models import Partner
 from partners.services import create_partner
-from partners.tenancy import tenant_context
+from partners.tenancy import schema_of, tenant_context
 from scoring.engine.bundle import read_bundle, sign_bundle, write_bundle
 from scoring.engine.synthetic import market_loans, write_table
-from scoring.models import ModelVersion
+from scoring.models import Decision, ModelVersion
 from scoring.services.models import promote_model, store_model_version
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -233,11 +233,20 @@ def _wait_for(address: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _no_partner_left() -> Iterator[None]:
-    """Each test begins and ends outside any partner."""
+def _nothing_left(request: pytest.FixtureRequest, django_db_blocker: Any) -> Iterator[None]:
+    """Each test begins and ends outside any partner, and leaves no decision with the partners that all tests share."""
     yield
     if connection.schema_name not in {None, "public"}:  # type: ignore[attr-defined]
         connection.set_schema_to_public()  # type: ignore[attr-defined]
+    if {"north", "south"} & set(request.fixturenames):
+        with django_db_blocker.unblock():
+            left = {slug: _decisions_of(slug) for slug in ("north", "south")}
+        assert not any(left.values()), f"this test left decisions: {left}"
+
+
+def _decisions_of(slug: str) -> int:
+    with tenant_context(schema_of(slug)):
+        return int(Decision.objects.count())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

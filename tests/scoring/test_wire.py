@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import connection
+from psycopg.pq import TransactionStatus
 
 from scoring import wire
 from scoring.wire import Statement
@@ -99,3 +100,13 @@ def prepared(pattern: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s ORDER BY 1", [pattern])
         return [statement for (statement,) in cursor.fetchall()]
+
+
+def test_a_statement_opens_the_transaction_that_the_driver_has_not_begun(in_north: House) -> None:
+    begun = Statement("SELECT pg_current_xact_id()::text = :own::text")
+    connection.connection.rollback()  # Django is in a transaction of which the server knows nothing yet
+    assert connection.connection.pgconn.transaction_status == TransactionStatus.IDLE
+
+    begun.run(connection.connection, "public", {"own": ""})
+
+    assert connection.connection.pgconn.transaction_status == TransactionStatus.INTRANS
