@@ -98,5 +98,5 @@ def _select(choices: Any = ()) -> forms.Select:
 def _help(one: Input) -> str:
     parts = [one.help] if one.help else []
     if one.minimum is not None and one.maximum is not None:
-        parts.append(_("%(low)s to %(high)s") % {"low": shown_number(one.minimum), "high": shown_number(one.maximum)})
+        parts.append(_("%(low)s to %(high)s") % {"low": shown_number(float(one.minimum)), "high": shown_number(float(one.maximum))})
     return ". ".join(parts)

@@ -1,6 +1,7 @@
 """Pages about decisions, products and models."""
 
 import uuid
+from collections.abc import Container, Mapping
 from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import urlencode
@@ -9,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from audit.services import Attempt
 from partners.accounts.roles import Permission
@@ -32,28 +34,40 @@ class DecisionListPage(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         """The decisions that the address asks for."""
         wanted = {name: value for name in _FILTERS if (value := request.GET.get(name, "").strip())}
+        products = selectors.products()
         context: dict[str, Any] = {
-            "wanted": wanted, "products": selectors.products(), "bands": BandCode.values, "outcomes": OutcomeCode.values,
-            "answers": AnsweredBy.values, "without_cursor": urlencode(wanted), "problem": "",
+            "wanted": wanted, "products": products, "bands": BandCode.values, "outcomes": OutcomeCode.values, "problem": "",
         }  # fmt: skip
+        if "reference" in wanted and not self.user.allows(Permission.APPLICANT_READ):
+            context["problem"] = _("Your role does not see who was scored, so it cannot search by reference.")
+            return render(request, "scoring/decision_list.html", context, status=403)
         status = 200
         try:
-            filters = selectors.DecisionFilters(
-                product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"),
-                answered_by=wanted.get("answered_by"), reference=wanted.get("reference"),
-                since=_day(wanted.get("since")), until=_day(wanted.get("until")),
-            )  # fmt: skip
-            page = selectors.decisions(filters, cursor=request.GET.get("cursor") or None)
+            page = selectors.decisions(_filters(wanted, {one.slug for one in products}), cursor=request.GET.get("cursor") or None)
             context |= {"page": page, "next": urlencode({**wanted, "cursor": page.next_cursor}) if page.next_cursor else ""}
-        except (FilterRefused, CursorRefused, ProductUnknown, ValueError) as refusal:
-            context["problem"] = getattr(refusal, "detail", "") or str(refusal)
+        except (FilterRefused, CursorRefused) as refusal:
+            context["problem"] = refusal.detail
             status = 422
         return render(request, "scoring/decision_list.html", context, status=status)
 
 
+def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.DecisionFilters:
+    """What the address asks for. Raises FilterRefused."""
+    product = wanted.get("product")
+    if product is not None and product not in slugs:
+        raise FilterRefused(_("There is no such product."))
+    return selectors.DecisionFilters(
+        product=product, outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
+        reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
+    )  # fmt: skip
+
+
 def _day(text: str | None) -> datetime | None:
-    """The beginning of a day in the person's time zone. Raises ValueError."""
-    return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None
+    """The beginning of a day in the person's time zone. Raises FilterRefused."""
+    try:
+        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None
+    except (ValueError, OverflowError) as error:
+        raise FilterRefused(_("A day is written like 2026-11-21.")) from error
 
 
 class DecisionDetailPage(Page):

@@ -1,0 +1,434 @@
+"""Pages through HTTP: who sees which, what the address means, what never leaves them, and what they carry."""
+
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from html import escape, unescape
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from audit.context import SYSTEM
+from audit.ids import uuid7
+from partners.accounts.roles import Role
+from partners.tenancy import tenant_context
+from portal import urls
+from scoring import registry
+from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.features import Feature
+from scoring.engine.policy import Condition
+from scoring.engine.product import Rule, Rules
+from scoring.models import Channel, Decision
+from scoring.services.products import create_product
+from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
+from tests.conftest import PASSWORD, PRODUCT, House
+from tests.isolation.routes import Route, routes
+
+EVERYBODY = frozenset(str(role) for role in Role)
+DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
+READERS = DECIDERS | {"compliance"}    # who may know who was scored
+STRANGER = "stranger"
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a page answers those who may see it, who they are, and what it answers a stranger."""
+
+    status: int
+    who: frozenset[str] = EVERYBODY
+    stranger: int = 302
+
+
+TABLE: Mapping[tuple[str, str], Access] = {
+    ("overview", "GET"): Access(200),
+    ("decision-list", "GET"): Access(200),
+    ("decision-detail", "GET"): Access(200),
+    ("decision-new", "GET"): Access(200, DECIDERS),
+    ("decision-new", "POST"): Access(422, DECIDERS),
+    ("product-list", "GET"): Access(200),
+    ("product-detail", "GET"): Access(200),
+    ("model-list", "GET"): Access(200),
+    ("model-detail", "GET"): Access(200),
+    ("account", "GET"): Access(200),
+    ("account", "POST"): Access(422),
+    ("login", "GET"): Access(302, stranger=200),
+    ("login", "POST"): Access(422, stranger=422),
+    ("logout", "POST"): Access(302),
+    ("docs", "GET"): Access(200, stranger=200),
+    ("openapi", "GET"): Access(200, stranger=200),
+}
+PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
+SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "model-list", "model-detail",
+           "account")  # fmt: skip
+
+
+def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
+    """Decisions about applicants with these references, all with the house's inputs."""
+    with tenant_context(house.partner):
+        values = registry.current(PRODUCT).validator.check(house.inputs)
+        items = [ScoreItem(ApplicantDetails(reference=reference, **details), values) for reference in references]
+        return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
+
+
+def path_of(name: str, decision: uuid.UUID | None = None) -> str:
+    """A page's address, filled in with what every house has."""
+    return PAGES[name].path({"decision_id": decision or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1})
+
+
+def text_of(answer: Any) -> str:
+    return answer.content.decode()  # type: ignore[no-any-return]
+
+
+def people_in(answer: Any) -> list[str]:
+    """What the list of decisions calls its rows, in their order."""
+    return [unescape(found.strip()) for found in re.findall(r'<a class="v-who"[^>]*>([^<]*)</a>', text_of(answer))]
+
+
+def client_of(house: House, role: str) -> Client:
+    return house.client(None if role == STRANGER else role)
+
+
+# who sees which
+
+
+def test_every_page_is_in_the_table() -> None:
+    assert {(route.name, method) for route in PAGES.values() for method in route.methods} == set(TABLE)
+
+
+@pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
+def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
+    decision = score(north, "T-1")[0]
+    found, expected = {}, {}
+
+    for (name, method), access in TABLE.items():
+        answer = client_of(north, role).generic(method, path_of(name, decision), f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        found[name, method] = answer.status_code
+        expected[name, method] = access.stranger if role == STRANGER else access.status if role in access.who else 403
+
+    assert found == expected
+
+
+def test_a_stranger_is_sent_to_sign_in_and_back(north: House) -> None:
+    answer = north.client().get("/decisions?band=LOW&outcome=approve")
+
+    address = urlsplit(answer["Location"])
+    assert (address.netloc, address.path) == ("", "/login")
+    assert parse_qs(address.query) == {"next": ["/decisions?band=LOW&outcome=approve"]}
+
+
+def test_no_page_answers_outside_a_partner(db: None) -> None:
+    for name in PAGES:
+        assert Client(HTTP_HOST="localhost").get(path_of(name)).status_code == 404, name
+
+
+# signing in
+
+ELSEWHERE = (
+    "//evil.example", "///evil.example", "////evil.example/x", "https://evil.example/decisions", "http://evil.example", "HTTPS://evil.example",
+    "https:evil.example", "https:/evil.example", "javascript:alert(1)", "JavaScript:alert(1)", " javascript:alert(1)", "data:text/html,x",
+    "\\\\evil.example", "/\\evil.example", "\\/evil.example", "/\\/evil.example", "https:\\\\evil.example", "\t//evil.example",
+    "/\t/evil.example", "\x08//evil.example", "http://south.localhost/decisions", "//south.localhost/", "http://localhost/",
+    "http://north.localhost@evil.example/", "http://north.localhost.evil.example/", "ftp://north.localhost/",
+)  # fmt: skip
+
+
+def where_after(house: House, wanted: str, *, by: str) -> str:
+    """Where signing in leads when the address or the form asks for `wanted`."""
+    data = {"email": f"officer@{house.slug}.example", "password": PASSWORD, **({"next": wanted} if by == "form" else {})}
+    address = f"/login?next={quote(wanted, safe='')}" if by == "address" else "/login"
+    answer = house.client().post(address, data)
+    assert answer.status_code == 302, text_of(answer)
+    return str(answer["Location"])
+
+
+@pytest.mark.parametrize("by", ["form", "address"])
+@pytest.mark.parametrize("wanted", ELSEWHERE)
+def test_signing_in_never_leads_to_another_host(north: House, wanted: str, by: str) -> None:
+    assert where_after(north, wanted, by=by) == "/"
+
+
+@pytest.mark.parametrize("wanted", ["/decisions?band=LOW", "/decisions/new", "http://north.localhost/models"])
+def test_signing_in_leads_to_the_page_that_was_wanted(north: House, wanted: str) -> None:
+    assert where_after(north, wanted, by="form") == wanted
+    assert where_after(north, wanted, by="address") == wanted
+
+
+@pytest.mark.parametrize("wanted", ELSEWHERE)
+def test_who_is_signed_in_already_is_not_led_elsewhere_either(north: House, wanted: str) -> None:
+    assert north.client("officer").get("/login", {"next": wanted})["Location"] == "/"
+
+
+def test_a_wrong_password_signs_nobody_in(north: House) -> None:
+    client = north.client()
+
+    answer = client.post("/login", {"email": "officer@north.example", "password": "not the password"})
+
+    assert answer.status_code == 422
+    assert "do not match" in text_of(answer)
+    assert "not the password" not in text_of(answer)
+    assert client.get("/").status_code == 302
+
+
+def test_the_password_of_one_partner_opens_no_other(north: House, south: House) -> None:
+    answer = south.client().post("/login", {"email": "officer@north.example", "password": PASSWORD})
+
+    assert answer.status_code == 422
+
+
+# the list of decisions
+
+
+@pytest.fixture
+def listed(north: House) -> House:
+    """North with 30 decisions: L-00 is the oldest, L-29 the newest."""
+    for number in range(30):
+        score(north, f"L-{number:02}")
+    with tenant_context(north.partner):
+        assert Decision.objects.count() == 30
+    return north
+
+
+def test_the_list_goes_on_where_it_ended(listed: House) -> None:
+    client = listed.client("officer")
+
+    first = client.get("/decisions")
+    older = re.search(r'<a href="(\?[^"]*)" rel="next">', text_of(first))
+    assert older
+    second = client.get(f"/decisions{unescape(older[1])}")
+
+    assert people_in(first) == [f"L-{number:02}" for number in range(29, 4, -1)]
+    assert people_in(second) == [f"L-{number:02}" for number in range(4, -1, -1)]
+    assert 'rel="next"' not in text_of(second)
+
+
+def test_the_next_page_keeps_the_filters(listed: House) -> None:
+    answer = listed.client("officer").get("/decisions?answered_by=model&product=market-loan")
+
+    older = re.search(r'<a href="\?([^"]*)" rel="next">', text_of(answer))
+    assert older
+    state = parse_qs(unescape(older[1]))
+    assert state.pop("cursor")
+    assert state == {"answered_by": ["model"], "product": [PRODUCT]}
+
+
+def test_search_finds_the_one_applicant(listed: House) -> None:
+    answer = listed.client("officer").get("/decisions?reference=L-07")
+
+    assert people_in(answer) == ["L-07"]
+    assert 'name="reference" value="L-07"' in text_of(answer)
+
+
+def test_search_without_a_match_says_so_and_leads_back(listed: House) -> None:
+    answer = listed.client("officer").get("/decisions?reference=L-99")
+
+    assert answer.status_code == 200
+    assert people_in(answer) == []
+    assert "Nobody with the reference “L-99” was scored" in text_of(answer)
+    assert '<a class="btn" href="/decisions">' in text_of(answer)
+
+
+def test_filters_choose_rows_and_stay_chosen(listed: House) -> None:
+    with tenant_context(listed.partner):
+        row = Decision.objects.order_by("-created_at").values("band", "outcome")[0]
+    other_band = next(band for band in ("VERY_LOW", "HIGH") if band != row["band"])
+    other_outcome = next(outcome for outcome in ("approve", "decline") if outcome != row["outcome"])
+    client = listed.client("officer")
+
+    for name, same, other in (
+        ("band", row["band"], other_band), ("outcome", row["outcome"], other_outcome), ("answered_by", "model", "rules"),
+        ("since", "2020-01-01", "2099-01-01"), ("until", "2099-01-01", "2020-01-01"),
+    ):  # fmt: skip
+        matching, empty = client.get("/decisions", {name: same}), client.get("/decisions", {name: other})
+        assert len(people_in(matching)) == 25, name
+        assert people_in(empty) == [], name
+        assert "No decision matches all of these filters." in text_of(empty), name
+        assert f'value="{same}" selected' in text_of(matching) or f'name="{name}" value="{same}"' in text_of(matching), name
+
+
+REFUSED = {
+    "band": "HUGE", "outcome": "maybe", "answered_by": "nobody", "product": "nothing", "since": "yesterday", "until": "2026-13-40",
+    "cursor": "x",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("value", ["", "\x00", "'; DROP TABLE scoring_decision; --", "ä" * 32, "A" * 32, "_" * 32, "🙂" * 8, "9" * 400])
+def test_what_cannot_be_looked_for_is_told_on_a_page(north: House, name: str, value: str) -> None:
+    answer = north.client("officer").get("/decisions", {name: value or REFUSED[name]})
+
+    is_sound_cursor = name == "cursor" and value == "A" * 32    # 24 zero bytes: a place before the first decision
+    assert answer.status_code == (200 if is_sound_cursor else 422)
+    assert ("That cannot be looked for." in text_of(answer)) != is_sound_cursor
+    assert '<a class="v-skip"' in text_of(answer)
+
+
+def test_a_wrong_day_is_told_with_how_to_write_it(north: House) -> None:
+    answer = north.client("officer").get("/decisions?since=yesterday")
+
+    assert "2026-11-21" in text_of(answer)
+    assert "isoformat" not in text_of(answer)
+
+
+# what never leaves a page
+
+
+def test_another_partners_decision_is_not_there(north: House, south: House) -> None:
+    theirs = score(south, "S-1")[0]
+    mine = score(north, "N-1")[0]
+    client = north.client("admin")
+
+    assert client.get(f"/decisions/{mine}").status_code == 200
+    refused = client.get(f"/decisions/{theirs}")
+    nowhere = client.get(f"/decisions/{uuid7()}")
+
+    assert refused.status_code == nowhere.status_code == 404
+    assert shape(refused) == shape(nowhere)
+    assert people_in(client.get("/decisions")) == ["N-1"]
+
+
+def shape(answer: Any) -> str:
+    """The page without what differs from request to request."""
+    return re.sub(r"<code>[^<]*</code>", "", text_of(answer))
+
+
+@pytest.mark.parametrize("role", sorted(EVERYBODY))
+def test_only_who_may_know_applicants_sees_one(north: House, role: str) -> None:
+    decision = score(north, "R-secret", name="Amina Otieno", phone="+254711223344", national_id="ID-998877")[0]
+    score(north, "R-secret")
+    client = north.client(role)
+
+    shown = "".join(text_of(client.get(path)) for path in ("/", "/decisions", f"/decisions/{decision}"))
+
+    assert ("R-secret" in shown) == (role in READERS)
+    assert ("Amina Otieno" in shown) == (role in READERS)
+    assert ("What was said" in shown) == (role in READERS)
+    assert f"/decisions/{decision}" in shown
+
+
+@pytest.mark.parametrize("role", sorted(EVERYBODY))
+def test_only_who_may_know_applicants_can_search_for_one(north: House, role: str) -> None:
+    decision = score(north, "R-secret")[0]
+
+    answer = north.client(role).get("/decisions?reference=R-secret")
+    plain = north.client(role).get("/decisions")
+
+    assert answer.status_code == (200 if role in READERS else 403)
+    assert (f"/decisions/{decision}" in text_of(answer)) == (role in READERS)
+    assert ('name="reference"' in text_of(plain)) == (role in READERS)
+
+
+CANARY = "\"'><script>canary()</script><img src=x onerror=canary()>"
+
+
+def assert_harmless(answer: Any) -> None:
+    """What was told is on the page, and only as text."""
+    text = text_of(answer)
+    assert "canary()" in text
+    assert "<script>canary" not in text
+    assert "<img src=x" not in text
+    assert "\"'><" not in text
+
+
+def test_what_applicants_are_called_is_only_text(north: House) -> None:
+    decision = score(north, f"R{CANARY}", name=f"N{CANARY}")[0]
+    client = north.client("officer")
+
+    for path in ("/decisions", f"/decisions/{decision}"):
+        assert_harmless(client.get(path))
+    for searched in (f"R{CANARY}", CANARY):
+        assert_harmless(client.get("/decisions", {"reference": searched}))
+    assert f"N{escape(CANARY)}" in text_of(client.get(f"/decisions/{decision}"))
+
+
+def test_what_is_typed_is_only_text(north: House) -> None:
+    client = north.client("officer")
+    wrong = {"product": PRODUCT, "token": uuid.uuid4(), "reference": CANARY, "name": CANARY, "input_0": CANARY, "input_4": CANARY}
+
+    assert_harmless(client.post("/decisions/new", wrong))
+    assert_harmless(client.get("/decisions", {"since": CANARY, "band": CANARY}))
+    assert_harmless(north.client().get(f"/login?next=/{quote(CANARY)}"))
+    assert_harmless(north.client().post("/login", {"email": CANARY, "next": f"/{CANARY}"}))
+
+
+def test_what_products_are_called_is_only_text(north: House) -> None:
+    with tenant_context(north.partner):
+        active = registry.current(PRODUCT)
+        contract = Contract(
+            (
+                Input(name="amount", kind=InputKind.NUMBER, label=f"Amount{CANARY}", minimum=0, maximum=10, unit=f"U{CANARY}", help=CANARY),
+                Input(name="trade", kind=InputKind.CATEGORY, label=f"Trade{CANARY}", categories=(CANARY, "food")),
+            )
+        )
+        rule = Rule("much", Condition("amount", "gt", 1), 0.7, {"en": f"The amount is more than usual {CANARY}."})
+        definition = replace(
+            active.definition, slug="canary", title=f"T{CANARY}", contract=contract,
+            features=(Feature(name="amount"), Feature(name="trade")), rules=Rules(rules=(rule,)), texts={},
+            id_column=None, time_column=None,
+        )  # fmt: skip
+        create_product(definition=definition, policy=active.policy, actor=SYSTEM)
+        values = registry.current("canary").validator.check({"amount": 5.0, "trade": CANARY})
+        item = ScoreItem(ApplicantDetails(reference="X-1"), values)
+        decision = score_applicants(product_slug="canary", items=[item], actor=SYSTEM, channel=Channel.API)[0].id
+    client = north.client("admin")
+
+    for path in ("", "products", "products/canary", "decisions", "decisions/new", "decisions/new?product=canary", f"decisions/{decision}"):
+        assert_harmless(client.get(f"/{path}"))
+
+
+# what every page carries
+
+
+def every_page(house: House) -> Iterator[tuple[str, Any]]:
+    """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
+    decision = score(house, "P-1", name="Amina Otieno")[0]
+    admin = house.client("admin")
+    yield from ((name, admin.get(path_of(name, decision))) for name in SHOWING)
+    yield "login", house.client().get("/login")
+    yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
+    yield "list with a problem", admin.get("/decisions?band=HUGE")
+    yield "not there", admin.get("/nothing-here")
+    yield "not for you", house.client("viewer").get("/decisions/new")
+    yield "sent to sign in", house.client().get("/decisions")
+
+
+def test_every_page_is_shown() -> None:
+    assert set(SHOWING) | {"login", "docs", "openapi"} == {name for name, method in TABLE if method == "GET"}
+
+
+def test_every_page_carries_the_security_headers(north: House) -> None:
+    for name, answer in every_page(north):
+        policy = {part.split()[0]: part.split()[1:] for part in answer["Content-Security-Policy"].split("; ")}
+        assert policy["default-src"] == policy["script-src"] == policy["style-src"] == policy["form-action"] == ["'self'"], name
+        assert policy["object-src"] == policy["base-uri"] == policy["frame-ancestors"] == ["'none'"], name
+        assert {source for sources in policy.values() for source in sources} == {"'self'", "'none'", "data:"}, name
+        assert answer["X-Content-Type-Options"] == "nosniff", name
+        assert answer["X-Frame-Options"] == "DENY", name
+        assert answer["Referrer-Policy"] == "same-origin", name
+        assert answer["X-Request-ID"], name
+
+
+def test_no_page_is_kept_by_a_browser_or_a_proxy(north: House) -> None:
+    for name, answer in every_page(north):
+        if name in {"not there", "not for you", "sent to sign in"}:
+            continue
+        assert "no-store" in answer.headers.get("Cache-Control", ""), name
+
+
+def test_no_page_needs_what_its_policy_forbids(north: House) -> None:
+    for name, answer in every_page(north):
+        text = text_of(answer)
+        assert re.findall(r"<style|\sstyle=|\son[a-z]+=|javascript:", text) == [], name
+        assert re.findall(r"<script(?![^>]*\ssrc=)", text) == [], name
+        assert [found for found in re.findall(r'(?:src|href|action)="([^"]*)"', text) if not found.startswith(("/", "?", "#"))] == [], name
+
+
+def test_a_post_without_its_token_does_nothing(north: House) -> None:
+    client = Client(HTTP_HOST=north.host, enforce_csrf_checks=True)
+    answer: HttpResponse = client.post("/login", {"email": "officer@north.example", "password": PASSWORD})  # type: ignore[assignment]
+
+    assert answer.status_code == 403
+    assert client.get("/").status_code == 302
