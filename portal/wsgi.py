@@ -1,5 +1,6 @@
 """What the web server calls."""
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
@@ -15,3 +16,5 @@ from portal.warm import warm  # noqa: E402
 
 refuse_unsafe_start()
 warm()
+gc.collect()
+gc.freeze()  # what is loaded by now stays: no collection has to look at it again, and no fork copies it

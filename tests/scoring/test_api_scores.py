@@ -2,20 +2,17 @@
 
 import json
 import math
-import re
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 from rest_framework.test import APIClient
 
 from audit.ids import uuid7
 from audit.models import Event, Outbox
+from bench.statements import statements
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import tenant_context
 from scoring.models import Applicant, Decision
@@ -362,19 +359,6 @@ def test_keys_belong_to_their_caller_and_route(north: House) -> None:
 
 
 # ---- cost
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """Every statement that goes to PostgreSQL meanwhile, as libpq's own trace tells it."""
-    sent: list[str] = []
-    with connection.cursor(), tempfile.TemporaryFile("w+") as trace:
-        driver = connection.connection.pgconn
-        driver.trace(trace.fileno())
-        yield sent
-        driver.untrace()
-        trace.seek(0)
-        sent += [line for line in trace if re.search(r"\tF\t\d+\t(Query|Execute)\b", line)]
 
 
 @pytest.mark.parametrize("with_key", [False, True])
