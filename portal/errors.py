@@ -1,7 +1,7 @@
 """ONE table: what went wrong -> status, code, title and what to do about it. The API and the pages both read it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, InterfaceError, OperationalError
@@ -20,20 +20,32 @@ from scoring.engine.contract import ContractViolation
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a refusal or failure is told. `retry_after` is in seconds."""
+    """How a refusal or failure is told. `advice` is for programs, and for people where `at_page` is empty; `retry_after` is in seconds."""
 
     status: int
     code: str
     title: str
     advice: str
     retry_after: int | None = None
+    at_page: str = ""
 
 
-def _row(status: int, title: str, advice: str, *, code: str = "", retry_after: int | None = None) -> Outcome:
-    return Outcome(status, code, title, advice, retry_after)
+class FormOutdated(DomainError):
+    """The form was made for another session than the one that sent it; nothing was stored."""
+
+    code = "form_outdated"
+
+
+def _row(status: int, title: str, advice: str, *, code: str = "", retry_after: int | None = None, at_page: str = "") -> Outcome:
+    return Outcome(status, code, title, advice, retry_after, at_page)
 
 
 _OURS = "Send us the request id if it happens again."
+_NOT_THERE = "The address may be mistyped, or what it led to is not there for you."
+_NOT_YOURS = "Your role does not open this page. Ask your administrator if you need it."
+_UNREADABLE = "What your browser sent was not as we expect it; nothing was stored. Go back and send it again."
+_AWAY = "We are not there for a moment, and nothing of yours was stored. Try it again in a few seconds."
+_FAULT = f"Something broke on our side; nothing was decided twice or half. Try it again. {_OURS}"
 
 TABLE: Mapping[type[BaseException], Outcome] = {
     # the request
@@ -48,24 +60,38 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     requests.MediaTypeUnsupported: _row(415, "The body must be JSON", "Send Content-Type: application/json."),
     requests.RequestRefused: _row(422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored."),
     ContractViolation: _row(
-        422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored.", code="invalid_request"
+        422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored.", code="invalid_request",
+        at_page="What is asked for has changed since you opened the form, and nothing was stored. Go back and load the page again.",
+    ),  # fmt: skip
+    record.IdempotencyMismatch: _row(
+        422, "The Idempotency-Key belongs to another body", "Use a new key for a new request.",
+        at_page="This form was sent before with other answers, and that decision stands. Go back and load the page again.",
+    ),  # fmt: skip
+    requests.LimitReached: _row(
+        429, "Too many requests", "Wait as Retry-After says, or ask for a larger plan.", at_page="Wait a moment, then go on."
     ),
-    record.IdempotencyMismatch: _row(422, "The Idempotency-Key belongs to another body", "Use a new key for a new request."),
-    requests.LimitReached: _row(429, "Too many requests", "Wait as Retry-After says, or ask for a larger plan."),
     # who asks
     accounts.CredentialRefused: _row(401, "The credential is not valid here", "Send a key or token of this partner."),
     accounts.LoginRefused: _row(401, "Signing in failed", "Check address and password; after many failures wait 15 minutes."),
     accounts.RefreshRefused: _row(401, "The refresh token is not valid", "Sign in again."),
-    scoring.CredentialRevoked: _row(401, "The credential was revoked", "Use another key or sign in again; nothing was stored."),
+    scoring.CredentialRevoked: _row(
+        401, "The credential was revoked", "Use another key or sign in again; nothing was stored.",
+        at_page="Your access was changed meanwhile, and nothing was stored. Sign in again, or ask your administrator.",
+    ),  # fmt: skip
+    FormOutdated: _row(
+        403, "Your session has changed", "Load the form again and send it with its own token.",
+        at_page="You signed in or out since this page was opened, so it could not be used, and nothing was stored. "
+        "Go back, load the page again, and send it once more.",
+    ),  # fmt: skip
     requests.PermissionMissing: _row(403, "That is not allowed", "Ask an administrator of your organisation for the permission."),
     # what is asked for
-    scoring.ProductUnknown: _row(404, "There is no such product", "GET /api/v1/products lists them."),
-    scoring.ModelVersionUnknown: _row(404, "There is no such model version", "GET /api/v1/models lists them."),
-    scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them."),
-    accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them."),
-    accounts.ApiKeyUnknown: _row(404, "There is no such API key", "GET /api/v1/api-keys lists them."),
+    scoring.ProductUnknown: _row(404, "There is no such product", "GET /api/v1/products lists them.", at_page=_NOT_THERE),
+    scoring.ModelVersionUnknown: _row(404, "There is no such model version", "GET /api/v1/models lists them.", at_page=_NOT_THERE),
+    scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them.", at_page=_NOT_THERE),
+    accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them.", at_page=_NOT_THERE),
+    accounts.ApiKeyUnknown: _row(404, "There is no such API key", "GET /api/v1/api-keys lists them.", at_page=_NOT_THERE),
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
-    scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it."),
+    scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it.", at_page=_UNREADABLE),
     scoring.FilterRefused: _row(400, "The filter cannot be used", "Correct the filter."),
     # what stands against it
     scoring.ApplicantErased: _row(409, "The applicant was erased", "An erased applicant cannot be scored under the same reference."),
@@ -84,7 +110,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
     # what is wrong with us
-    scoring.StoreContended: _row(503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1),
+    scoring.StoreContended: _row(
+        503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1,
+        at_page="Too much changed at the same time, and nothing was stored. Go back and send it again.",
+    ),  # fmt: skip
     partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
     record.RootKeyMissing: _row(500, "The service is not set up", _OURS),
     record.RootKeyWrong: _row(500, "The service is not set up", _OURS),
@@ -93,26 +122,37 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     record.ReceiptRefused: _row(422, "The receipt is not genuine", "Check that it is complete and this partner's."),
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
     DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
-    InterfaceError: _row(503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1),
-    OperationalError: _row(503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1),
+    InterfaceError: _row(
+        503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1, at_page=_AWAY
+    ),
+    OperationalError: _row(
+        503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1, at_page=_AWAY
+    ),
     # what the frameworks raise
-    Http404: _row(404, "There is nothing here", "Check the address; /docs lists every route.", code="not_found"),
+    Http404: _row(
+        404, "There is nothing here", "Check the address; /docs lists every route.", code="not_found", at_page=_NOT_THERE
+    ),
     rest.NotFound: _row(404, "There is nothing here", "Check the address; /docs lists every route.", code="not_found"),
     rest.MethodNotAllowed: _row(
-        405, "The method is not allowed here", "Allow lists the methods of this address.", code="method_not_allowed"
-    ),
+        405, "The method is not allowed here", "Allow lists the methods of this address.", code="method_not_allowed",
+        at_page="This address is only for what a button on one of our pages sends. Go back and press it there.",
+    ),  # fmt: skip
     rest.NotAuthenticated: _row(401, "A credential is needed", "Send X-API-Key or Authorization: Bearer.", code="credential_missing"),
     rest.AuthenticationFailed: _row(
         401, "The credential is not valid here", "Send a key or token of this partner.", code="credential_refused"
     ),
     rest.PermissionDenied: _row(403, "That is not allowed", "Ask an administrator of your organisation.", code="permission_missing"),
-    PermissionDenied: _row(403, "That is not allowed", "Ask an administrator of your organisation.", code="permission_missing"),
+    PermissionDenied: _row(
+        403, "That is not allowed", "Ask an administrator of your organisation.", code="permission_missing", at_page=_NOT_YOURS
+    ),
     RequestDataTooBig: _row(413, "The body is too large", "Send less at once.", code="body_too_large"),
     TooManyFieldsSent: _row(400, "The form has too many fields", "Send fewer fields.", code="too_many_fields"),
-    SuspiciousOperation: _row(400, "The request cannot be used", "Check the request.", code="bad_request"),
-    BadRequest: _row(400, "The request cannot be used", "Check the request.", code="bad_request"),
+    SuspiciousOperation: _row(400, "The request cannot be used", "Check the request.", code="bad_request", at_page=_UNREADABLE),
+    BadRequest: _row(400, "The request cannot be used", "Check the request.", code="bad_request", at_page=_UNREADABLE),
 }
-UNEXPECTED = _row(500, "Something went wrong on our side", f"Nothing was decided twice or half. {_OURS}", code="internal_error")
+UNEXPECTED = _row(
+    500, "Something went wrong on our side", f"Nothing was decided twice or half. {_OURS}", code="internal_error", at_page=_FAULT
+)
 
 
 def outcome_of(error: BaseException) -> Outcome:
@@ -121,7 +161,7 @@ def outcome_of(error: BaseException) -> Outcome:
         row = TABLE.get(kind)
         if row is not None:
             code = error.code if isinstance(error, DomainError) else row.code
-            return row if code == row.code else Outcome(row.status, code, row.title, row.advice, row.retry_after)
+            return row if code == row.code else replace(row, code=code)
     return UNEXPECTED
 
 

@@ -1,31 +1,115 @@
-"""What Django answers when no view could: a problem under /api/, a page elsewhere."""
+"""What is answered when a view refuses or fails: a problem under /api/, a page in our look elsewhere; both by the one table."""
 
 import sys
+from collections.abc import Callable
 
-from django.http import HttpRequest
+import structlog
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import SuspiciousOperation
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
-from django.views import defaults
+from django.middleware.csrf import get_token
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import MethodNotAllowed
 
+from audit.errors import DomainError
 from portal.api.problems import problem
+from portal.errors import FormOutdated, is_ours, outcome_of
 from portal.middleware import is_api
+from scoring.engine.contract import ContractViolation
+
+logger = structlog.get_logger(__name__)
+_CSRF_FIELD = "csrfmiddlewaretoken"
+
+
+def page(request: HttpRequest, error: BaseException, **more: object) -> HttpResponse:
+    """The error as a page. It asks nothing of the database and of nobody's session, so that it can always be shown."""
+    outcome = outcome_of(error)
+    context = {
+        "title": _(outcome.title),
+        "advice": _(outcome.at_page) if outcome.at_page else " ".join((*_said(error, outcome.status), _(outcome.advice))),
+        "status": outcome.status,
+        "request_id": getattr(request, "request_id", ""),
+        "partner": getattr(request, "partner", None),
+        **more,
+    }
+    response = HttpResponse(render_to_string("error.html", context), status=outcome.status)
+    response.headers["Cache-Control"] = "no-store"
+    if outcome.retry_after is not None:
+        response.headers["Retry-After"] = str(outcome.retry_after)
+    return response
+
+
+def _said(error: BaseException, status: int) -> tuple[str, ...]:
+    """What the refusal itself says, where it is about what was asked and not about us."""
+    return (error.detail,) if isinstance(error, DomainError) and status < 500 and status != 404 else ()
+
+
+class PageErrorMiddleware:
+    """A refusal in the view of a page becomes a page. What nobody foresaw goes on to handler500."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.status_code == 405 and not is_api(request):
+            told = page(request, MethodNotAllowed(request.method or ""))
+            told.headers["Allow"] = response.headers.get("Allow", "")
+            return told
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """The page of the refusal; our own faults are logged with their trace."""
+        if is_api(request) or not isinstance(error, DomainError | ContractViolation):
+            return None
+        if is_ours(outcome_of(error)):
+            logger.error("request_failed", code=outcome_of(error).code, path=request.path_info, exc_info=error)
+        return page(request, error)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """400."""
-    return problem(request, exception) if is_api(request) else defaults.bad_request(request, exception)
+    return problem(request, exception) if is_api(request) else page(request, exception)
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """403."""
-    return problem(request, exception) if is_api(request) else defaults.permission_denied(request, exception)
+    return problem(request, exception) if is_api(request) else page(request, exception)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """404."""
-    return problem(request, exception) if is_api(request) else defaults.page_not_found(request, exception)
+    return problem(request, exception) if is_api(request) else page(request, exception)
 
 
 def failed(request: HttpRequest) -> HttpResponseBase:
     """500, or 503 when the database is away."""
     error = sys.exc_info()[1] or RuntimeError()
-    return problem(request, error) if is_api(request) else defaults.server_error(request)
+    return problem(request, error) if is_api(request) else page(request, error)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """403 for a form whose token is not the session's. What was typed can be sent again where that is safe."""
+    again = _typed(request)
+    return page(request, FormOutdated(), typed=again, token=get_token(request) if again else "", path=request.get_full_path())
+
+
+def _typed(request: HttpRequest) -> list[tuple[str, str]]:
+    """What the form held, if it surely came from a page of this host by who is signed in, and holds no password.
+
+    A browser sends a true Origin, and a form of another site comes without our cookie: nobody else can put words into it."""
+    origin = f"{request.scheme}://{request.get_host()}"
+    match = request.resolver_match
+    if (
+        request.META.get("HTTP_ORIGIN") != origin
+        or not getattr(request, "user", AnonymousUser()).is_authenticated
+        or match is None
+        or "accounts" in match.namespaces
+    ):
+        return []
+    try:
+        return [(name, value) for name, values in request.POST.lists() if name != _CSRF_FIELD for value in values]
+    except (SuspiciousOperation, UnreadablePostError):
+        return []

@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "portal.middleware.PageAuthenticationMiddleware",
     "portal.middleware.PageMessageMiddleware",
     "portal.middleware.PageHtmxMiddleware",
+    "portal.handlers.PageErrorMiddleware",
 ]
 ROOT_URLCONF = "portal.urls"
 PUBLIC_SCHEMA_URLCONF = "portal.urls_public"
@@ -110,7 +111,7 @@ CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrf"
 CSRF_COOKIE_SECURE = TLS
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SAMESITE = "Lax"
-CSRF_FAILURE_VIEW = "django.views.csrf.csrf_failure"
+CSRF_FAILURE_VIEW = "portal.handlers.csrf_failure"
 LANGUAGE_COOKIE_NAME = "language"
 LANGUAGE_COOKIE_SECURE = TLS
 LANGUAGE_COOKIE_HTTPONLY = True

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -63,6 +64,11 @@ class ScoreForm(forms.Form):
                 self.add_error(places.get(problem.pointer), problem.detail)
             is_valid = False
         return ScoreItem(self._details(), values) if is_valid else None
+
+    def ask_again(self, why: str) -> None:
+        """The form says why it is shown again, keeps what was typed and has a token of its own."""
+        self.data = {**self.data.dict(), "token": str(uuid.uuid4())} if isinstance(self.data, QueryDict) else self.data
+        self.add_error(None, why)
 
     def _details(self) -> ApplicantDetails:
         said = {name: self.cleaned_data[name] or None for name in ("name", "phone", "national_id")}

@@ -12,12 +12,13 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
+from audit.errors import IdempotencyMismatch
 from audit.services import Attempt
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
 from scoring.engine.texts import LANGUAGES
-from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
+from scoring.errors import ApplicantErased, CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
 from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.score import score_once
 from scoring.web.forms import ScoreForm
@@ -128,20 +129,27 @@ class DecisionNewPage(Page):
         item = form.read(active.validator)
         if item is None:
             return self._form(request, slug, form)
-        answer = score_once(
-            attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=_said(form)),
-            render=lambda decided: str(decided[0].id).encode(),
-            product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL, language=_language(),
-        )  # fmt: skip
+        try:
+            answer = score_once(
+                attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=_said(form)),
+                render=lambda decided: str(decided[0].id).encode(),
+                product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL, language=_language(),
+            )  # fmt: skip
+        except IdempotencyMismatch:
+            form.ask_again(_("This form was sent before with other answers, and that decision stands. Send it again to decide anew."))
+            return self._form(request, slug, form)
+        except ApplicantErased as refusal:
+            form.add_error("reference", refusal.detail)
+            return self._form(request, slug, form, status=409)
         return HttpResponseRedirect(reverse("scoring:decision-detail", args=[answer.body.decode()]))
 
-    def _form(self, request: HttpRequest, slug: str, form: ScoreForm | None) -> HttpResponse:
+    def _form(self, request: HttpRequest, slug: str, form: ScoreForm | None, *, status: int = 422) -> HttpResponse:
         try:
             definition = registry.current(slug).definition
         except ProductUnknown as error:
             raise Http404 from error
         context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
-        return render(request, "scoring/decision_new.html", context, status=422 if form else 200)
+        return render(request, "scoring/decision_new.html", context, status=status if form else 200)
 
 
 def _said(form: ScoreForm) -> bytes:

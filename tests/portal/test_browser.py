@@ -206,5 +206,5 @@ def test_a_viewer_sees_no_names_and_may_not_score(browser: Browser, site: Site) 
 
     assert response is not None
     assert response.status == 403
-    expect(viewer.page.get_by_role("heading", level=1)).to_have_text("This is not yours to see")
+    expect(viewer.page.get_by_role("heading", level=1)).to_have_text("That is not allowed")
     viewer.context.close()

@@ -9,19 +9,26 @@ from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from django.http import HttpResponse
-from django.test import Client
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
+from django.http import Http404
+from django.test import Client, RequestFactory
 
 from audit.context import SYSTEM
+from audit.errors import DomainError
 from audit.ids import uuid7
 from partners.accounts.roles import Role
 from partners.tenancy import tenant_context
 from portal import urls
-from scoring import registry
-from scoring.engine.contract import Contract, Input, InputKind
+from portal.errors import TABLE as TABLE_OF_ERRORS
+from portal.errors import outcome_of
+from portal.handlers import page
+from scoring import registry, selectors
+from scoring.engine.contract import Contract, ContractViolation, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Condition
 from scoring.engine.product import Rule, Rules
+from scoring.errors import ApplicantErased
 from scoring.models import Channel, Decision
 from scoring.services.products import create_product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
@@ -392,7 +399,8 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
     yield "list with a problem", admin.get("/decisions?band=HUGE")
     yield "not there", admin.get("/nothing-here")
     yield "not for you", house.client("viewer").get("/decisions/new")
-    yield "sent to sign in", house.client().get("/decisions")
+    yield "not with this method", admin.get("/logout")
+    yield "not with this token", Client(HTTP_HOST=house.host, enforce_csrf_checks=True).post("/login")
 
 
 def test_every_page_is_shown() -> None:
@@ -413,8 +421,6 @@ def test_every_page_carries_the_security_headers(north: House) -> None:
 
 def test_no_page_is_kept_by_a_browser_or_a_proxy(north: House) -> None:
     for name, answer in every_page(north):
-        if name in {"not there", "not for you", "sent to sign in"}:
-            continue
         assert "no-store" in answer.headers.get("Cache-Control", ""), name
 
 
@@ -426,9 +432,200 @@ def test_no_page_needs_what_its_policy_forbids(north: House) -> None:
         assert [found for found in re.findall(r'(?:src|href|action)="([^"]*)"', text) if not found.startswith(("/", "?", "#"))] == [], name
 
 
-def test_a_post_without_its_token_does_nothing(north: House) -> None:
-    client = Client(HTTP_HOST=north.host, enforce_csrf_checks=True)
-    answer: HttpResponse = client.post("/login", {"email": "officer@north.example", "password": PASSWORD})  # type: ignore[assignment]
+# what is refused or fails
 
-    assert answer.status_code == 403
-    assert client.get("/").status_code == 302
+
+def heading(answer: Any) -> str:
+    """The one heading of a page in our look."""
+    (found,) = re.findall(r"<h1>(.*?)</h1>", text_of(answer), re.DOTALL)
+    assert "vouch.css" in text_of(answer)
+    return unescape(found)
+
+
+REFUSALS = sorted((kind for kind in TABLE_OF_ERRORS if issubclass(kind, DomainError)), key=lambda kind: kind.__name__)
+
+
+@pytest.mark.parametrize("kind", REFUSALS)
+def test_a_refusal_is_a_page_by_the_table(north: House, monkeypatch: pytest.MonkeyPatch, kind: type[DomainError]) -> None:
+    refusal = kind.__new__(kind)
+    DomainError.__init__(refusal, "secret detail")
+    raising(monkeypatch, refusal)
+
+    answer = north.client("admin").get("/")
+
+    row = outcome_of(refusal)
+    assert (answer.status_code, heading(answer)) == (row.status, row.title)
+    assert (row.at_page or row.advice) in unescape(text_of(answer))
+    assert "/api/" not in text_of(answer)
+    assert answer["X-Request-ID"] in text_of(answer)
+    assert ("secret detail" in text_of(answer)) == (row.status not in {404, 500, 503} and not row.at_page)
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """From now on the overview meets this error."""
+
+    def overview(*_: Any, **__: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(selectors, "overview", overview)
+
+
+def test_inputs_that_the_contract_refuses_meanwhile_are_told(north: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, ContractViolation([]))
+
+    answer = north.client("officer").get("/")
+
+    assert answer.status_code == 422
+    assert "has changed since you opened the form" in text_of(answer)
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "title"),
+    [
+        (OperationalError("host=secret"), 503, "The database is away"),
+        (InterfaceError("host=secret"), 503, "The database is away"),
+        (ZeroDivisionError("secret"), 500, "Something went wrong on our side"),
+        (SuspiciousOperation("secret"), 400, "The request cannot be used"),
+        (PermissionDenied("secret"), 403, "That is not allowed"),
+        (Http404("secret"), 404, "There is nothing here"),
+    ],
+)
+def test_a_failure_is_a_page_without_its_detail(
+    north: House, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, title: str
+) -> None:
+    raising(monkeypatch, error)
+    client = north.client("officer")
+    client.raise_request_exception = False
+
+    answer = client.get("/")
+
+    assert (answer.status_code, heading(answer)) == (status, title)
+    assert "secret" not in text_of(answer)
+    assert answer["X-Request-ID"] in text_of(answer)
+    assert answer.headers.get("Retry-After") == ("1" if status == 503 else None)
+
+
+def test_a_failure_is_told_without_asking_the_database(north: House, django_assert_num_queries: Any) -> None:
+    request = RequestFactory(HTTP_HOST=north.host).get("/")
+    request.partner, request.session = north.partner, north.client("officer").session  # type: ignore[attr-defined]
+
+    with django_assert_num_queries(0):
+        answer = page(request, OperationalError())
+
+    assert "North" in answer.content.decode()
+
+
+def test_the_wrong_method_is_told(north: House) -> None:
+    answer = north.client("officer").get("/logout")
+
+    assert (answer.status_code, answer["Allow"]) == (405, "POST, OPTIONS")
+    assert "press it there" in text_of(answer)
+
+
+def answers(house: House, **changed: str) -> dict[str, str]:
+    """The form of one applicant, filled in."""
+    contract = definition_of(house).contract
+    said = {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in house.inputs.items()}
+    places = {f"input_{place}": said[one.name] for place, one in enumerate(contract.inputs) if not one.is_protected}
+    return {"product": PRODUCT, "token": str(uuid.uuid4()), "reference": "F-1", **places, **changed}
+
+
+def definition_of(house: House) -> Any:
+    with tenant_context(house.partner):
+        return registry.current(PRODUCT).definition
+
+
+def decisions_of(house: House) -> int:
+    with tenant_context(house.partner):
+        return Decision.objects.count()
+
+
+def test_a_form_sent_twice_is_one_decision(north: House) -> None:
+    client, typed = north.client("officer"), answers(north)
+
+    first, second = client.post("/decisions/new", typed), client.post("/decisions/new", typed)
+
+    assert first.status_code == second.status_code == 302
+    assert first["Location"] == second["Location"]
+    assert decisions_of(north) == 1
+
+
+def test_a_form_changed_after_it_was_sent_asks_before_it_decides_anew(north: House) -> None:
+    client, typed = north.client("officer"), answers(north)
+    client.post("/decisions/new", typed)
+
+    changed = {**typed, "name": "Amina Otieno"}
+    asked = client.post("/decisions/new", changed)
+    offered = re.search(r'name="token" value="([^"]*)"', text_of(asked))
+
+    assert asked.status_code == 422
+    assert "that decision stands" in text_of(asked)
+    assert 'value="Amina Otieno"' in text_of(asked)
+    assert offered
+    assert offered[1] != typed["token"]
+    assert decisions_of(north) == 1
+    assert client.post("/decisions/new", {**changed, "token": offered[1]}).status_code == 302
+    assert decisions_of(north) == 2
+
+
+def test_an_erased_applicant_is_told_at_the_reference(north: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(**_: Any) -> None:
+        raise ApplicantErased
+
+    monkeypatch.setattr("scoring.web.pages.score_once", refuse)
+
+    answer = north.client("officer").post("/decisions/new", answers(north))
+
+    assert answer.status_code == 409
+    assert 'href="#id_reference"' in text_of(answer)
+    assert 'name="reference" value="F-1"' in text_of(answer)
+
+
+def outdated(house: House, role: str | None, path: str, typed: Mapping[str, str], **headers: str) -> Any:
+    """The answer to a form whose token is of an earlier session."""
+    client = Client(HTTP_HOST=house.host, enforce_csrf_checks=True)
+    client.cookies = house.client(role).cookies
+    client.get("/login")
+    return client.post(path, {**typed, "csrfmiddlewaretoken": "x" * 64}, **headers)  # type: ignore[arg-type]
+
+
+def test_a_form_of_an_earlier_session_can_be_sent_again(north: House) -> None:
+    typed = answers(north, name=CANARY)
+
+    answer = outdated(north, "officer", "/decisions/new", typed, HTTP_ORIGIN="http://north.localhost")
+
+    assert (answer.status_code, heading(answer)) == (403, "Your session has changed")
+    assert "Go back, load the page again" in text_of(answer)
+    assert_harmless(answer)
+    assert decisions_of(north) == 0
+    again = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', text_of(answer)))
+    client = answer.client
+    token = again.pop("csrfmiddlewaretoken")
+    assert {name: unescape(value) for name, value in again.items()} == typed
+    sent = client.post("/decisions/new", {**typed, "csrfmiddlewaretoken": token}, HTTP_ORIGIN="http://north.localhost")
+    assert sent.status_code == 302
+    assert decisions_of(north) == 1
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "origin"),
+    [
+        ("officer", "/decisions/new", "http://south.localhost"),
+        ("officer", "/decisions/new", "https://north.localhost"),
+        ("officer", "/decisions/new", "null"),
+        ("officer", "/decisions/new", ""),
+        (None, "/decisions/new", "http://north.localhost"),
+        ("officer", "/account", "http://north.localhost"),
+        ("officer", "/login", "http://north.localhost"),
+        (None, "/login", "http://north.localhost"),
+    ],
+)
+def test_nothing_typed_comes_back_where_it_might_be_anothers_or_a_password(north: House, role: str | None, path: str, origin: str) -> None:
+    typed = {**answers(north), "name": "typed-name", "password": "typed-password", "current": "typed-password"}
+
+    answer = outdated(north, role, path, typed, **({"HTTP_ORIGIN": origin} if origin else {}))
+
+    assert (answer.status_code, heading(answer)) == (403, "Your session has changed")
+    assert "typed-" not in text_of(answer)
+    assert f'href="{path}"' in text_of(answer)
+    assert decisions_of(north) == 0
