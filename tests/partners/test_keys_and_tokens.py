@@ -21,7 +21,7 @@ from partners.accounts import services, tokens
 from partners.accounts.authentication import principal_of_key
 from partners.accounts.errors import CredentialRefused, LastAdministrator, LoginRefused, PasswordRefused, RefreshRefused
 from partners.accounts.keys import ALPHABET, make_key, parse_key
-from partners.accounts.models import RefreshToken, User
+from partners.accounts.models import ApiKey, RefreshToken, User
 from partners.accounts.roles import ROLE_PERMISSIONS, Permission, Role
 from partners.tenancy import tenant_context
 from tests.conftest import PASSWORD, House
@@ -59,6 +59,24 @@ def test_a_revoked_key_opens_nothing(in_north: House) -> None:
 
     with pytest.raises(CredentialRefused):
         principal_of_key(made.secret)
+
+
+def test_a_key_tells_to_the_minute_when_it_was_last_used(in_north: House) -> None:
+    made = services.create_api_key(name="used", actor=SYSTEM)
+    noted = ApiKey.objects.filter(id=made.key.id).values_list("last_used_at", flat=True)
+    assert noted.get() is None
+
+    principal_of_key(made.secret)
+    first = noted.get()
+    principal_of_key(made.secret)
+    assert first is not None
+    assert noted.get() == first
+
+    ApiKey.objects.filter(id=made.key.id).update(last_used_at=first - timedelta(minutes=2))
+    principal_of_key(made.secret)
+    again = noted.get()
+    assert again is not None
+    assert again > first
 
 
 def test_rotation_keeps_the_old_key_until_the_overlap_ends(in_north: House) -> None:
