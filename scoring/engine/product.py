@@ -7,7 +7,7 @@ from typing import Any
 from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
-from scoring.engine.texts import check_template, check_texts
+from scoring.engine.texts import SENTENCES, Sentences, check_sentences, check_template, check_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A product's definition. `texts` are reason texts by code and language, in place of the ones that are written by themselves."""
+    """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`."""
 
     slug: str
     title: str
@@ -50,6 +50,7 @@ class Product:
     scale: ScoreScale = field(default_factory=ScoreScale)
     rules: Rules = field(default_factory=Rules)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    sentences: Sentences = field(default_factory=lambda: SENTENCES)
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.features]
@@ -63,6 +64,7 @@ class Product:
             check_texts(rule.texts)
         for texts in self.texts.values():
             check_texts(texts, check_template)
+        check_sentences(self.sentences)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON that a person can read and edit."""
@@ -80,6 +82,7 @@ class Product:
                 ],
             },
             "texts": {code: dict(texts) for code, texts in self.texts.items()},
+            "sentences": {language: dict(sentences) for language, sentences in self.sentences.items()},
         }    # fmt: skip
 
     @classmethod
@@ -93,6 +96,7 @@ class Product:
                 scale=ScoreScale(**data.get("scale", {})),
                 rules=_rules_from(data.get("rules", {})),
                 texts={str(code): dict(texts) for code, texts in data.get("texts", {}).items()},
+                sentences={str(language): dict(one) for language, one in data.get("sentences", SENTENCES).items()},
                 **plain,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -11,6 +11,8 @@ from scoring.engine.product import Product
 
 MOST_REASONS = 4
 LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why the score is not higher: a stable code, a sentence, how many points it cost, and the feature it speaks of."""
@@ -21,38 +23,13 @@ class Reason:
     feature: str
 
 
-# {label} the feature's name, {value} the applicant's, {usual} what applicants have who repay.
-_SENTENCES: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "high": "{label} is {value}; applicants who repay usually have {usual} or less.",
-        "low": "{label} is {value}; applicants who repay usually have {usual} or more.",
-        "level": "{label} is {value}; other values were repaid more often.",
-        "value": "{label} is {value}; loans with {usual} were repaid more often.",
-        "missing": "{label} is not known; giving it may change the answer.",
-        "yes": "Yes",
-        "no": "No",
-        "other": "another answer",
-    },
-    "fr": {
-        "high": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou moins.",
-        "low": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
-        "level": "{label} : {value} ; d'autres valeurs ont été remboursées plus souvent.",
-        "value": "{label} : {value} ; les prêts avec {usual} ont été remboursés plus souvent.",
-        "missing": "{label} n'est pas connu ; l'indiquer peut changer la réponse.",
-        "yes": "Oui",
-        "no": "Non",
-        "other": "une autre réponse",
-    },
-}
-
-
 class ReasonWriter:
-    """Writes the reasons of one model. `usual` holds, per feature, the median of those who repaid, or their most frequent category."""
+    """Writes the reasons of one model. `usual` holds, per feature, the median of the good outcomes, or their most frequent category."""
 
     def __init__(self, product: Product, usual: Mapping[str, float]) -> None:
         self._inputs = {one.name: one for one in product.contract.inputs}
         self._features = {feature.name: feature for feature in product.features}
-        self._texts, self._usual, self._scale = product.texts, usual, product.scale
+        self._texts, self._sentences, self._usual, self._scale = product.texts, product.sentences, usual, product.scale
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
@@ -70,7 +47,7 @@ class ReasonWriter:
         return found
 
     def _sentence(self, feature: Feature, values: Values, read: float, language: str) -> tuple[str, str]:
-        words = _SENTENCES[language]
+        words = self._sentences[language]
         label = feature.label or self._inputs[feature.sources[0]].title
         source = self._inputs[feature.sources[0]]
         usual = self._usual.get(feature.name)

@@ -16,6 +16,34 @@ _VAGUE = re.compile(
 )
 _PLACES = frozenset({"label", "value", "usual"})
 
+Sentences = Mapping[str, Mapping[str, str]]
+
+# What a reason says that has no text of its own: {label} the feature's name, {value} the applicant's, {usual} what those with a good
+# outcome have. A product keeps its own copy, so that an old decision says the same when these have changed.
+SENTENCES: Sentences = {
+    "en": {
+        "high": "{label} is {value}; applicants with a good outcome usually have {usual} or less.",
+        "low": "{label} is {value}; applicants with a good outcome usually have {usual} or more.",
+        "level": "{label} is {value}; other answers led to a good outcome more often.",
+        "value": "{label} is {value}; {usual} led to a good outcome more often.",
+        "missing": "{label} is not known; giving it may change the answer.",
+        "yes": "Yes",
+        "no": "No",
+        "other": "another answer",
+    },
+    "fr": {
+        "high": "{label} : {value} ; les dossiers à l'issue favorable ont d'habitude {usual} ou moins.",
+        "low": "{label} : {value} ; les dossiers à l'issue favorable ont d'habitude {usual} ou plus.",
+        "level": "{label} : {value} ; d'autres réponses ont mené plus souvent à une issue favorable.",
+        "value": "{label} : {value} ; {usual} a mené plus souvent à une issue favorable.",
+        "missing": "{label} n'est pas connu ; l'indiquer peut changer la réponse.",
+        "yes": "Oui",
+        "no": "Non",
+        "other": "une autre réponse",
+    },
+}
+_WORDS = frozenset({"yes", "no", "other"})
+
 
 class VagueReason(DefinitionRefused):
     """The text of a reason tells the applicant nothing; name the fact that counted, with its value and what is usual."""
@@ -38,6 +66,16 @@ def check_texts(texts: Mapping[str, str], check: Callable[[str], str] = refuse_v
         if language not in LANGUAGES:
             raise DefinitionRefused(f"texts are in {' or '.join(LANGUAGES)}, not {language!r}.")
         check(text)
+
+
+def check_sentences(sentences: Sentences) -> None:
+    """There is every sentence in every language, and each says something. Raises DefinitionRefused."""
+    for language, wanted in SENTENCES.items():
+        given = sentences.get(language, {})
+        if set(given) != set(wanted):
+            raise DefinitionRefused(f"sentences in {language!r} are {', '.join(wanted)}: no more and no less.")
+        for name in wanted.keys() - _WORDS:
+            check_template(given[name])
 
 
 def check_template(text: str) -> str:

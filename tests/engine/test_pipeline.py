@@ -21,7 +21,7 @@ from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.pipeline import ServingModel, score
 from scoring.engine.policy import Band, Condition, KnockOut, Outcome, Policy, ScoreScale
 from scoring.engine.product import Product, Rule, Rules
-from scoring.engine.texts import VagueReason, check_template, refuse_vague
+from scoring.engine.texts import SENTENCES, VagueReason, check_template, refuse_vague
 
 TODAY = date(2026, 3, 1)
 KEY, KEY_ID = Ed25519PrivateKey.from_private_bytes(bytes(32)), "test-key-0000001"
@@ -265,7 +265,7 @@ def test_a_reason_names_the_applicants_value_and_what_is_usual(model: ServingMod
     texts = {reason.feature: reason.text for reason in score(model, POLICY, [worst], decided_on=TODAY)[0].reasons}
     french = {reason.feature: reason.text for reason in score(model, POLICY, [worst], decided_on=TODAY, language="fr")[0].reasons}
 
-    assert texts["burden"].startswith("Amount for each unit of income is 90; applicants who repay usually have ")
+    assert texts["burden"].startswith("Amount for each unit of income is 90; applicants with a good outcome usually have ")
     assert french["burden"].startswith("Amount for each unit of income : 90 ; ")
 
 
@@ -291,8 +291,35 @@ def test_texts_leave_nothing_else_open(text: str) -> None:
         replace(PRODUCT, texts={"income.low": {"en": text}})
 
 
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        {},
+        {"en": SENTENCES["en"]},
+        {**SENTENCES, "en": {**SENTENCES["en"], "high": "Too high."}},
+        {**SENTENCES, "en": {**SENTENCES["en"], "high": "{label} is {odd} for now."}},
+        {**SENTENCES, "fr": {**SENTENCES["fr"], "more": "{label} is {value} for now."}},
+    ],
+)
+def test_sentences_are_whole_and_say_something(sentences: dict[str, dict[str, str]]) -> None:
+    with pytest.raises(DefinitionRefused):
+        replace(PRODUCT, sentences=sentences)
+
+
+def test_a_product_says_what_it_was_made_to_say(content: BundleContent) -> None:
+    high = "{label} was {value} where {usual} is common."
+    product = replace(PRODUCT, sentences={**SENTENCES, "en": {**SENTENCES["en"], "high": high}})
+    bundle = read_bundle(sign_bundle(write_bundle(replace(content, product=product)), sign=KEY.sign, key_id=KEY_ID), KEYS)
+    worst = {**applicants(1)[0], "Amount asked": 9000.0, "income": 100.0}
+
+    said = {reason.feature: reason.text for reason in score(ServingModel.of_bundle(bundle), POLICY, [worst], decided_on=TODAY)[0].reasons}
+
+    assert said["burden"].startswith("Amount for each unit of income was 90 where ")
+
+
 def test_a_product_survives_json() -> None:
-    product = replace(PRODUCT, texts={"income.low": {"en": "The income is {value} and usually {usual}."}})
+    own = {**SENTENCES, "en": {**SENTENCES["en"], "level": "{label} was {value} this time."}}
+    product = replace(PRODUCT, texts={"income.low": {"en": "The income is {value} and usually {usual}."}}, sentences=own)
 
     assert Product.from_dict(json.loads(json.dumps(product.to_dict()))) == product
 

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+from scoring.engine import texts
 from scoring.engine.contract import Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Condition, KnockOut, Outcome, Policy
 from scoring.engine.product import Product, Rule, Rules
 from scoring.engine.synthetic import AREAS, STALLS
+from scoring.engine.texts import Sentences
 
 BASE_RATE = 0.2
 
@@ -52,6 +54,23 @@ FEATURES = (
     Feature(name="longest_delay_days", monotone=1),
     Feature(name="savings_group_member"),
 )  # fmt: skip
+
+SENTENCES: Sentences = {
+    "en": {
+        **texts.SENTENCES["en"],
+        "high": "{label} is {value}; applicants who repay usually have {usual} or less.",
+        "low": "{label} is {value}; applicants who repay usually have {usual} or more.",
+        "level": "{label} is {value}; other answers were repaid more often.",
+        "value": "{label} is {value}; loans with {usual} were repaid more often.",
+    },
+    "fr": {
+        **texts.SENTENCES["fr"],
+        "high": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou moins.",
+        "low": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
+        "level": "{label} : {value} ; d'autres réponses ont été remboursées plus souvent.",
+        "value": "{label} : {value} ; les prêts avec {usual} ont été remboursés plus souvent.",
+    },
+}
 
 TEXTS = {
     "amount_to_sales.high": {
@@ -100,7 +119,7 @@ RULES = Rules(
 
 MARKET_LOAN = Product(
     slug="market-loan", title="Market trader loan", contract=Contract(INPUTS), features=FEATURES, id_column="loan_id", target="defaulted",
-    positive="1", rules=RULES, texts=TEXTS,
+    positive="1", rules=RULES, texts=TEXTS, sentences=SENTENCES,
 )
 
 
