@@ -87,6 +87,15 @@ def moment(value: datetime) -> str:
     return f"{date_format(here, 'j M Y')}, {time}"
 
 
+@register.filter(expects_localtime=True)
+def moment_inside(value: datetime) -> str:
+    """The same inside a sentence: today, 09:52."""
+    here = timezone.localtime(value)
+    if here.date() == timezone.localdate():
+        return pgettext("moment", "today, %(time)s") % {"time": date_format(here, "H:i")}
+    return moment(value)
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """The address of an icon in the sheet."""

@@ -7,6 +7,7 @@ from django.utils import timezone
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from portal.web.charts import day_chart, score_chart
+from portal.web.first_steps import first_steps
 from scoring import registry, selectors
 
 DAYS = 14
@@ -33,5 +34,6 @@ class OverviewPage(Page):
             "products": products,
             "without_model": [product for product in products if product.champion_version is None],
             "by_rules": figures.by_answer["rules"],
+            "steps": [] if figures.total else first_steps(request.partner, products, f"{request.scheme}://{request.get_host()}"),  # type: ignore[attr-defined]
         }
         return render(request, "portal/overview.html", context)

@@ -14,6 +14,7 @@ from scoring.engine.contract import Contract, ContractViolation, Input, InputKin
 from scoring.engine.reasons import shown_number
 from scoring.services.score import ApplicantDetails, ScoreItem
 
+EXAMPLES = 5
 _TEXT = {"class": "form-control w-m", "autocomplete": "off"}
 
 
@@ -29,7 +30,7 @@ class ScoreForm(forms.Form):
     phone = forms.CharField(
         label=gettext_lazy("Phone"), max_length=40, required=False, widget=forms.TextInput(attrs={**_TEXT, "inputmode": "tel"})
     )
-    national_id = forms.CharField(label=gettext_lazy("National id"), max_length=60, required=False, widget=forms.TextInput(attrs=_TEXT))
+    national_id = forms.CharField(label=gettext_lazy("National ID"), max_length=60, required=False, widget=forms.TextInput(attrs=_TEXT))
     birth_date = forms.DateField(
         label=gettext_lazy("Date of birth"), required=False,
         widget=forms.DateInput(attrs={"class": "form-control w-s", "type": "date"}, format="%Y-%m-%d"),
@@ -93,7 +94,8 @@ def _field(one: Input) -> forms.Field:
 
 
 def _label(one: Input) -> str:
-    title = f"{one.title}, {one.unit}" if one.unit else one.title
+    is_said = not one.unit or one.unit.lower() in one.title.lower()
+    title = one.title if is_said else f"{one.title}, {one.unit}"
     return title if one.required else _("%(title)s (optional)") % {"title": title}
 
 
@@ -102,7 +104,9 @@ def _select(choices: Any = ()) -> forms.Select:
 
 
 def _help(one: Input) -> str:
-    parts = [one.help] if one.help else []
+    parts = [one.help.rstrip(".")] if one.help else []
+    if one.accepts_other and one.categories:
+        parts.append(_("For example %(examples)s") % {"examples": ", ".join(one.categories[:EXAMPLES])})
     if one.minimum is not None and one.maximum is not None:
         parts.append(_("%(low)s to %(high)s") % {"low": shown_number(float(one.minimum)), "high": shown_number(float(one.maximum))})
     return ". ".join(parts)

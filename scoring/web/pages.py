@@ -17,12 +17,14 @@ from audit.services import Attempt
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
+from scoring.engine.product import Product
 from scoring.engine.texts import LANGUAGES
 from scoring.errors import ApplicantErased, CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
 from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.score import score_once
+from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
-from scoring.web.shown import contributions, importances, named_inputs, speaking_for, weighed_reasons
+from scoring.web.shown import GoodPoint, contributions, importances, named_inputs, speaking_for, weighed_reasons
 
 _FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until")
 
@@ -91,13 +93,19 @@ class DecisionDetailPage(Page):
             "applicant": detail.applicant if may_read else None,
             "title": product.title,
             "reasons": weighed_reasons(explanation) if explanation else [],
-            "speaks_for": speaking_for(explanation, product) if explanation else [],
+            "speaks_for": self._speaks_for(detail, product, may_read=may_read),
             "contributions": contributions(explanation, product) if explanation else None,
             "inputs": named_inputs(detail, product) if may_read else [],
             "earlier": self._earlier(detail) if may_read else [],
             "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
         }
         return render(request, "scoring/decision_detail.html", context)
+
+    @staticmethod
+    def _speaks_for(detail: selectors.DecisionDetail, product: Product, *, may_read: bool) -> list[GoodPoint]:
+        if detail.explanation is None:
+            return []
+        return speaking_for(detail.explanation, product, detail.inputs if may_read else None, detail.summary.created_at.date())
 
     @staticmethod
     def _earlier(detail: selectors.DecisionDetail) -> list[selectors.DecisionSummary]:
@@ -211,7 +219,8 @@ class ModelDetailPage(Page):
             raise Http404 from error
         definition = registry.current(product).definition
         context = {
-            "version": found, "cv": found.metrics.get("cv", {}), "metrics": found.metrics,
+            "version": found, "title": definition.title, "cv": found.metrics.get("cv", {}), "metrics": found.metrics,
+            "ranking": ranking(found.metrics.get("roc", ())), "reliability": reliability(found.metrics.get("calibration", ())),
             "importance": importances(found.metrics.get("importance", {}), definition),
         }  # fmt: skip
         return render(request, "scoring/model_detail.html", context)

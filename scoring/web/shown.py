@@ -1,13 +1,18 @@
 """A decision as its page shows it: weights of reasons, bars of contributions, inputs with their names."""
 
+import math
+from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from scoring.engine.contract import Input
+from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.product import Product
+from scoring.engine.reasons import shown_number, shown_value
 from scoring.selectors import DecisionDetail, Explanation
 
 SHOWN_BARS = 10
@@ -103,11 +108,54 @@ def importances(importance: Mapping[str, float], product: Product, *, most: int 
     return [Importance(labels.get(name, name), abs(product.scale.points(value)), f"{value / widest * 96:.1f}%") for name, value in heaviest]
 
 
-def speaking_for(explanation: Explanation, product: Product, *, most: int = 3) -> list[str]:
-    """What raised the score, by name, the largest first."""
-    labels = _labels(product)
-    raising = [feature for feature, value in explanation.contributions if product.scale.points(value) >= 1]
-    return [labels.get(feature, feature) for feature in raising[:most]]
+@dataclass(frozen=True, slots=True)
+class GoodPoint:
+    """What raised the score: a sentence with the applicant's value, and by how many points."""
+
+    text: str
+    points: float
+
+
+def speaking_for(
+    explanation: Explanation, product: Product, inputs: Mapping[str, Any] | None, decided_on: date, *, most: int = 3
+) -> list[GoodPoint]:
+    """What raised the score, one of each group of features, the largest first; only by name for who may not see `inputs`."""
+    features = {feature.name: feature for feature in product.features}
+    groups: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+    for name, value in explanation.contributions:
+        group = features[name].group if name in features else ""
+        groups[group or name].append((product.scale.points(value), name))
+    raising = sorted(((sum(points for points, _ in parts), max(parts)[1]) for parts in groups.values()), key=lambda one: (-one[0], one[1]))
+    shown = [(points, name) for points, name in raising[:most] if points >= 1]
+    return [GoodPoint(_told(features.get(name), name, product, inputs, decided_on), points) for points, name in shown]
+
+
+def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[str, Any] | None, decided_on: date) -> str:
+    """The feature with what the applicant has, as a sentence."""
+    if feature is None:
+        return name
+    source = next(one for one in product.contract.inputs if one.name == feature.sources[0])
+    is_answer = feature.kind in {"input", "log", "bucket", "missing"}    # told by what was answered; the others by what was computed
+    label = (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
+    if inputs is None or not inputs.keys() >= set(feature.sources):
+        return label
+    given = inputs[source.name]
+    if isinstance(given, bool) and is_answer:
+        return f"{label}: {_('yes') if given else _('no')}."
+    value = _answer(given, source) if is_answer else _computed(feature, product, inputs, decided_on)
+    return _("%(label)s is %(value)s.") % {"label": label, "value": value} if value else _("%(label)s is not known.") % {"label": label}
+
+
+def _answer(given: Any, source: Input) -> str:
+    """What was answered; empty when that is not known. The unit only where the title does not say it."""
+    unit = None if source.unit and source.unit.lower() in source.title.lower() else source.unit
+    return shown_value(given, replace(source, unit=unit), {"other": _("another answer")})
+
+
+def _computed(feature: Feature, product: Product, inputs: Mapping[str, Any], decided_on: date) -> str:
+    """What the model read; empty when that is not known."""
+    read = float(FeaturePlan(product.contract, (feature,)).matrix([inputs], decided_on)[0, 0])
+    return "" if math.isnan(read) else shown_number(read)
 
 
 def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, Any]]:

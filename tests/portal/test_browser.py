@@ -112,6 +112,20 @@ def test_an_officer_scores_an_applicant_and_reads_why(officer: Watched) -> None:
     expect(page.get_by_text("Amina Otieno")).to_be_visible()
 
 
+def test_on_a_phone_the_receipt_comes_after_the_chart(browser: Browser, site: Site) -> None:
+    watched = Watched(browser, site, viewport={"width": 390, "height": 900})
+    watched.sign_in("officer")
+    score_one(watched, "B-phone")
+    names = ("Why the score is not higher", "How the score came about", "Receipt", "What happened")
+
+    boxes = [watched.page.get_by_role("heading", name=name).bounding_box() for name in names]
+    watched.context.close()
+
+    heights = [box["y"] for box in boxes if box]
+    assert len(heights) == len(names)
+    assert heights == sorted(heights)
+
+
 def test_a_double_click_is_one_decision(officer: Watched) -> None:
     officer.sign_in("officer")
     page = officer.page

@@ -1,15 +1,18 @@
 """Pages through HTTP: who sees which, what the address means, what never leaves them, and what they carry."""
 
 import re
+import shlex
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from html import escape, unescape
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
@@ -18,6 +21,8 @@ from audit.context import SYSTEM
 from audit.errors import DomainError
 from audit.ids import uuid7
 from partners.accounts.roles import Role
+from partners.accounts.services import create_user
+from partners.services import create_partner
 from partners.tenancy import tenant_context
 from portal import urls
 from portal.errors import TABLE as TABLE_OF_ERRORS
@@ -29,11 +34,14 @@ from scoring.engine.features import Feature
 from scoring.engine.policy import Condition
 from scoring.engine.product import Rule, Rules
 from scoring.errors import ApplicantErased
-from scoring.models import Channel, Decision
+from scoring.models import Channel, Decision, ModelVersion
+from scoring.selectors import Explanation
 from scoring.services.products import create_product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
+from scoring.web.shown import speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
+from tests.scoring.factories import a_definition
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
@@ -629,3 +637,113 @@ def test_nothing_typed_comes_back_where_it_might_be_anothers_or_a_password(north
     assert "typed-" not in text_of(answer)
     assert f'href="{path}"' in text_of(answer)
     assert decisions_of(north) == 0
+
+
+# what a decision and a model say
+
+
+def told(contributions: Mapping[str, float], *, inputs: Mapping[str, Any] | None = None, **features: Any) -> list[tuple[str, int]]:
+    """What speaks for an applicant: sentences and points, for contributions in points."""
+    product = a_definition()
+    product = replace(product, features=tuple(replace(one, **features.get(one.name, {})) for one in product.features))
+    per_point = 1 / product.scale.points(1.0)
+    in_log_odds = tuple((name, points * per_point) for name, points in contributions.items())
+    found = speaking_for(Explanation(uuid7(), 0.0, 0.0, in_log_odds, ()), product, inputs, date(2026, 2, 28))
+    return [(one.text, round(one.points)) for one in found]
+
+
+ANSWERS = {"income": 900.0, "amount": 3000.0, "months": 14, "trade": "food", "born": "1990-02-28", "member": True}
+
+
+def test_what_speaks_for_an_applicant_is_told_with_its_value() -> None:
+    assert told({"income": 9, "loan_to_income": 8, "member": 7}, inputs=ANSWERS) == [
+        ("income is 900.", 9),
+        ("loan_to_income is 3.33.", 8),
+        ("member: yes.", 7),
+    ]
+    assert told({"age": 5, "months": 4}, inputs={**ANSWERS, "months": None}) == [("age is 36.", 5), ("months is not known.", 4)]
+
+
+def test_what_speaks_for_an_applicant_is_only_named_to_who_may_not_know_them() -> None:
+    assert told({"income": 9, "loan_to_income": 8, "member": 7}) == [("income", 9), ("loan_to_income", 8), ("member", 7)]
+
+
+def test_a_group_that_lowers_the_score_does_not_speak_for_the_applicant() -> None:
+    contributions = {"income": 9, "months": -12, "member": 3, "age": 0.4}
+
+    assert told(contributions, inputs=ANSWERS, income={"group": "means"}, months={"group": "means"}) == [("member: yes.", 3)]
+    assert [text for text, _ in told(contributions, inputs=ANSWERS)] == ["income is 900.", "member: yes."]
+
+
+def model_page(house: House, metrics: Mapping[str, Any]) -> str:
+    """The page of the house's model with these figures."""
+    with tenant_context(house.partner):
+        ModelVersion.objects.update(metrics=metrics)
+    return " ".join(text_of(house.client("viewer").get("/models/market-loan/1")).split())
+
+
+CV = {"auc": 0.7341, "ks": 0.38, "brier": 0.12, "folds": [{}, {}]}
+
+
+def test_a_model_is_called_by_its_product_and_number(north: House) -> None:
+    title = definition_of(north).title
+
+    assert f"<title>{title}, model 1 · Vouch</title>" in model_page(north, {})
+    assert f"<h1>{title}, model 1</h1>" in model_page(north, {})
+    assert f"<h1>{title}, model 1 ranks 73.4% of pairs right</h1>" in model_page(north, {"cv": CV})
+    assert re.search(r"Trained by [^<]+, (today, |\d)", model_page(north, {}))
+
+
+def test_a_models_curves_are_drawn_with_their_tables(north: House) -> None:
+    table = [{"rows": 300, "predicted": 0.04, "observed": 0.03}, {"rows": 301, "predicted": 0.4, "observed": 0.45}]
+    page_of_model = model_page(north, {"cv": CV, "roc": [[0.0, 0.0], [0.2, 0.6], [1.0, 1.0]], "calibration": table})
+
+    assert 'd="M0.00 100.00 L20.00 40.00 L100.00 0.00"' in page_of_model
+    assert "Refusing 20% of those with a good outcome (across) finds 60%" in page_of_model
+    assert 'd="M8.00 94.00 L80.00 10.00"' in page_of_model
+    assert "Furthest apart: 40.0% predicted, 45.0% happened" in page_of_model
+    for row in ("20.0%</td><td class=\"v-num\">60.0%", "301</td><td class=\"v-num\">40.0%</td><td class=\"v-num\">45.0%"):
+        assert row in page_of_model
+    assert page_of_model.count("<figure") == 2
+    assert "<figure" not in model_page(north, {"cv": CV})
+
+
+# the first steps
+
+
+@pytest.fixture
+def fresh(houses: Mapping[str, House], db: None) -> House:
+    """A partner with an administrator and nothing else."""
+    partner = create_partner(slug="fresh", name="Fresh", country="KE", currency="KES", actor=SYSTEM)
+    with tenant_context(partner):
+        admin = create_user(email="admin@fresh.example", role=Role.ADMIN, password=PASSWORD, actor=SYSTEM)
+    return House(partner, {"admin": admin}, api_key="")
+
+
+def commands_on(answer: Any) -> list[list[str]]:
+    """The commands of the first steps, as a shell splits them."""
+    return [shlex.split(unescape(found)) for found in re.findall(r'<pre class="v-code">([^<]*)</pre>', text_of(answer))]
+
+
+def test_a_new_partner_is_shown_the_way_to_the_first_decision(fresh: House) -> None:
+    commands = commands_on(fresh.client("admin").get("/"))
+
+    assert [words[:3] for words in commands[:4]] == [
+        ["python", "manage.py", name] for name in ("create_product", "train_model", "promote_model", "create_api_key")
+    ]
+    for words in commands[:4]:
+        name = words[2]
+        command = load_command_class(get_commands()[name], name)
+        assert command.create_parser("manage.py", name).parse_args(words[3:]).slug == "fresh"
+    assert commands[4][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
+
+
+def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
+    before = north.client("admin").get("/")
+    score(north, "W-1")
+    after = north.client("admin").get("/")
+
+    assert text_of(before).count('<li class="is-done">') == 4
+    assert [words[:2] for words in commands_on(before)] == [["curl", "-sS"]]
+    assert f"/api/v1/products/{PRODUCT}" in text_of(before)
+    assert commands_on(after) == []
