@@ -105,7 +105,7 @@ class Statement:
             _checked(pgconn.exec_(b"BEGIN"))
         result = pgconn.exec_prepared(self._name(connection, schema), parameters, self._formats, Format.BINARY)
         if result.status != ExecStatus.TUPLES_OK:
-            raise error_from_result(result, encoding="utf-8")
+            raise _failure(result)
         return tuple(_decoded(result.get_value(0, column), result.ftype(column)) for column in range(result.nfields))
 
     def _name(self, connection: psycopg.Connection[Any], schema: str) -> bytes:
@@ -131,7 +131,13 @@ class Statement:
 
 def _checked(result: Any) -> None:
     if result.status != ExecStatus.COMMAND_OK:
-        raise error_from_result(result, encoding="utf-8")
+        raise _failure(result)
+
+
+def _failure(result: Any) -> psycopg.Error:
+    """What the server said. What has no code was not said by it: the connection broke, which the driver's cursors call operational."""
+    error = error_from_result(result, encoding="utf-8")
+    return error if error.sqlstate else psycopg.OperationalError(str(error))
 
 
 def _decoded(raw: bytes | None, oid: int) -> Any:
