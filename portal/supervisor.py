@@ -93,6 +93,8 @@ class Supervisor:
         code = program.process.poll()
         if code is None:
             return
+        with contextlib.suppress(ProcessLookupError):  # its orphans would keep its port and never be stopped
+            os.killpg(program.process.pid, signal.SIGKILL)
         if now - program.started_at > STEADY_SECONDS:
             program.pause = SHORTEST_PAUSE
         self.say("up", f"{program.name} ended with code {code}; it starts again in {program.pause:g} s.")
