@@ -1,6 +1,7 @@
 """The probes: alive, ready, healthy, in detail, and metrics. They answer on every host, without a partner."""
 
 import hmac
+import ipaddress
 import time
 from collections.abc import Callable
 
@@ -65,9 +66,21 @@ PROBES: dict[str, Probe] = {"/live": live, "/health": health, "/ready": ready, "
 
 
 def _may_look(request: HttpRequest) -> bool:
+    """Whoever brings the token; without one set, this machine itself, and nobody in production: figures are those of all partners."""
     expected = settings.METRICS_TOKEN
+    if not expected:
+        return not settings.PRODUCTION and _is_from_here(request)
     offered = request.META.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ")
-    return not expected or hmac.compare_digest(offered.encode(), expected.encode())
+    return hmac.compare_digest(offered.encode(), expected.encode())
+
+
+def _is_from_here(request: HttpRequest) -> bool:
+    """Whether the caller is on this machine and no proxy came between."""
+    try:
+        is_local = ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+    return is_local and not any(name in request.META for name in ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED", "HTTP_X_REAL_IP"))
 
 
 def _refusal() -> HttpResponse:

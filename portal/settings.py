@@ -261,4 +261,4 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 
 LOGGING_CONFIG = "logging.config.dictConfig"
 LOGGING = logging_config(level=env.text("VOUCH_LOG_LEVEL", "INFO").upper())
-METRICS_TOKEN = env.secret("VOUCH_METRICS_TOKEN")  # when set, /metrics and /health/detailed ask for it as a bearer token
+METRICS_TOKEN = env.secret("VOUCH_METRICS_TOKEN")  # asked for by /metrics and /health/detailed, which tell of all partners

@@ -30,8 +30,10 @@ def attempt_of(request: Request, *, route: str, actor: Actor, body: bytes) -> At
     return Attempt.of(route=route, key=key, actor=actor, body=hmac.digest(keyring().index_key, b"idempotency\0" + body, "sha256"))
 
 
-def answer_once(attempt: Attempt | None, *, status: int, perform: Callable[[], bytes]) -> HttpResponse:
-    """What `perform` answers, or what it answered to this attempt before. Its refusals are raised and not kept."""
+def answer_once(
+    attempt: Attempt | None, *, status: int, perform: Callable[[], bytes], kept: Callable[[bytes], bytes] = bytes
+) -> HttpResponse:
+    """What `perform` answers, or what was `kept` of its answer to this attempt before. Its refusals are raised and not kept."""
     if attempt is None:
         return answer_bytes(perform(), status=status)
     refusal: DomainError | None = None
@@ -45,7 +47,7 @@ def answer_once(attempt: Attempt | None, *, status: int, perform: Callable[[], b
             # What the service wrote about its own refusal (a failed login, a stolen token) stays written.
             refusal = error
         else:
-            keep_answer(attempt, status=status, body=body)
+            keep_answer(attempt, status=status, body=kept(body))
     if refusal is not None:
         raise refusal
     return answer_bytes(body, status=status)

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from rest_framework.request import Request
@@ -55,12 +55,12 @@ def moment(value: str) -> datetime:
     """A moment with its offset, as RFC 3339 writes it."""
     try:
         read = datetime.fromisoformat(value)
-        read.astimezone(None if read.tzinfo is None else read.tzinfo)
+        in_utc = read.astimezone(UTC)
     except (ValueError, OverflowError) as error:
         raise ValueError("Give a time such as 2026-11-21T08:30:00Z.") from error
     if read.tzinfo is None or not 1900 <= read.year <= 9000:
         raise ValueError("Give a time with its offset, such as 2026-11-21T08:30:00Z.")
-    return read
+    return in_utc
 
 
 def whole_number(lowest: int, highest: int) -> Reader:

@@ -62,6 +62,25 @@ def test_a_failed_login_counts_even_with_an_idempotency_key(north: House) -> Non
         assert not Idempotency.objects.filter(route="POST /api/v1/auth/token").exists()
 
 
+def test_a_known_idempotency_key_neither_lets_in_nor_spares_a_guess(north: House) -> None:
+    assert log_in(north, HTTP_IDEMPOTENCY_KEY="nightly").status_code == 200
+
+    for _ in range(10):
+        assert log_in(north, password="wrong", HTTP_IDEMPOTENCY_KEY="nightly").status_code == 401
+
+    assert log_in(north, HTTP_IDEMPOTENCY_KEY="nightly").status_code == 401  # locked, whatever was answered before
+
+
+def test_a_refresh_with_the_key_of_another_is_ones_own(north: House) -> None:
+    client = Client(HTTP_HOST=north.host)
+    theirs = send(client, "POST", "/auth/refresh", {"refresh": log_in(north).json()["refresh"]}, HTTP_IDEMPOTENCY_KEY="daily")
+
+    mine = send(client, "POST", "/auth/refresh", {"refresh": log_in(north, "admin").json()["refresh"]}, HTTP_IDEMPOTENCY_KEY="daily")
+
+    assert (theirs.status_code, mine.status_code) == (200, 200)
+    assert mine.content != theirs.content
+
+
 def test_a_refresh_token_works_once_and_its_retry_with_a_key_gets_the_same_answer(north: House) -> None:
     refresh = {"refresh": log_in(north).json()["refresh"]}
     client = Client(HTTP_HOST=north.host)
@@ -192,6 +211,22 @@ def test_a_key_is_shown_once_rotated_and_revoked(north: House) -> None:
     assert send(developer, "DELETE", f"/api-keys/{made['key']['id']}").status_code == 204
     assert north.api(made["secret"]).get(f"{API}/products").status_code == 401
     assert send(developer, "DELETE", f"/api-keys/{made['key']['id']}").status_code == 404
+
+
+@pytest.mark.parametrize("rotating", [False, True])
+def test_a_repeated_request_is_not_told_the_secret_again(north: House, rotating: bool) -> None:
+    developer = as_role(north, "developer")
+    body: dict[str, Any] = {"name": "till", "scopes": ["product.read"]}
+    path = "/api-keys"
+    if rotating:
+        path, body = f"/api-keys/{send(developer, 'POST', path, body).json()['key']['id']}/rotate", {"overlap_seconds": 60}
+
+    first = send(developer, "POST", path, body, HTTP_IDEMPOTENCY_KEY="till-7")
+    again = send(developer, "POST", path, body, HTTP_IDEMPOTENCY_KEY="till-7")
+
+    assert (again.status_code, again["Idempotency-Replayed"]) == (201, "true")
+    assert again.json() == {"key": first.json()["key"], "secret": None}
+    assert north.api(first.json()["secret"]).get(f"{API}/products").status_code == 200
 
 
 @pytest.mark.parametrize(

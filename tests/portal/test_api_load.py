@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from typing import Any
@@ -61,10 +62,19 @@ def test_a_chunked_or_endless_body_does_not_hold_a_worker(site: Site) -> None:
     assert status in {400, 411, 422}
 
 
-def test_five_megabytes_are_refused_before_they_are_read(site: Site) -> None:
+def test_five_megabytes_are_refused_and_the_caller_hears_it(site: Site) -> None:
+    body = json.dumps({"product": "x" * 5_000_000}).encode()
+    began = time.monotonic()
+    status, _, content = post(site, "/api/v1/scores", body)
+
+    assert (status, json.loads(content)["code"]) == (413, "body_too_large")
+    assert time.monotonic() - began < 1
+
+
+def test_what_is_far_too_large_is_refused_before_it_is_read(site: Site) -> None:
     connection = HTTPConnection("127.0.0.1", site.port, timeout=10)
     connection.putrequest("POST", "/api/v1/scores", skip_host=True)
-    sent = {"Host": site.house.host, "X-API-Key": site.house.api_key, "Content-Type": "application/json", "Content-Length": "5000000"}
+    sent = {"Host": site.house.host, "X-API-Key": site.house.api_key, "Content-Type": "application/json", "Content-Length": "50000000"}
     for name, value in sent.items():
         connection.putheader(name, value)
     connection.endheaders()

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -54,6 +55,17 @@ def test_a_token_closes_details_and_metrics_when_one_is_set(db: None) -> None:
             assert Client(HTTP_AUTHORIZATION="Bearer wrong").get(path).status_code == 401
             assert Client(HTTP_AUTHORIZATION="Bearer t0ken").get(path).status_code == 200
         assert Client().get("/ready").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/detailed"])
+@pytest.mark.parametrize(
+    "meta", [{"REMOTE_ADDR": "203.0.113.7"}, {"HTTP_X_FORWARDED_FOR": "127.0.0.1"}, {"HTTP_FORWARDED": "for=127.0.0.1"}]
+)
+def test_without_a_token_figures_are_for_this_machine_only(db: None, path: str, meta: dict[str, Any]) -> None:
+    assert Client().get(path).status_code == 200
+    assert Client(**meta).get(path).status_code == 401
+    with override_settings(PRODUCTION=True):
+        assert Client().get(path).status_code == 401
 
 
 def test_requests_are_counted_by_route_and_never_by_id(north: House) -> None:

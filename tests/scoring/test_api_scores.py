@@ -152,6 +152,7 @@ def test_filters_choose_scores(north: House) -> None:
     assert not found("answered_by=rules")
     assert not found("channel=file")
     assert found(f"created_at[gte]={moment}")
+    assert found("created_at[gte]=2020-01-01T00:00:00%2B23:59:59.999999")
     assert not found(f"created_at[lt]={moment}")
 
 

@@ -125,10 +125,10 @@ class ApiKeyList(msgspec.Struct, frozen=True):
 
 
 class ApiKeyMade(msgspec.Struct, frozen=True):
-    """A key just made. `secret` is shown now and never again."""
+    """A key just made. `secret` is shown now and never again: a repeated request is told null."""
 
     key: ApiKey
-    secret: str
+    secret: str | None
 
 
 def tokens_of(pair: TokenPair) -> Tokens:

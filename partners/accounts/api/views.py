@@ -1,6 +1,7 @@
 """Signing in, people and keys over HTTP."""
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import msgspec
@@ -29,6 +30,7 @@ from partners.accounts.api.answers import (
 )
 from partners.accounts.authentication import client_address
 from partners.accounts.errors import ApiKeyUnknown, UserUnknown
+from partners.accounts.keys import digest_of
 from partners.accounts.models import User as Person
 from partners.accounts.roles import Permission
 from partners.api.bodies import decode, read_body
@@ -47,16 +49,11 @@ class TokenView(OpenView):
 
     @described("Sign in", operation="token_create", takes=TokenRequest, gives=Tokens, refuses=(401,), is_open=True)
     def post(self, request: Request) -> HttpResponse:
-        """A pair of tokens for the person's address and password."""
-        raw = read_body(request)
-        asked = decode(raw, TokenRequest)
-        actor = _stranger(request)
-
-        def perform() -> bytes:
-            person = services.check_login(email=asked.email, password=asked.password, actor=actor)
-            return msgspec.json.encode(tokens_of(tokens.issue_tokens(person)))
-
-        return answer_once(attempt_of(request, route="POST /api/v1/auth/token", actor=actor, body=raw), status=200, perform=perform)
+        """A pair of tokens for the person's address and password. Each login is one of its own, also under an Idempotency-Key: an answer
+        kept for one would open the door to whoever knows the key, past the password and the lockout."""
+        asked = decode(read_body(request), TokenRequest)
+        person = services.check_login(email=asked.email, password=asked.password, actor=_stranger(request))
+        return answer(tokens_of(tokens.issue_tokens(person)))
 
 
 class RefreshView(OpenView):
@@ -71,7 +68,8 @@ class RefreshView(OpenView):
         def perform() -> bytes:
             return msgspec.json.encode(tokens_of(tokens.refresh_tokens(asked.refresh)))
 
-        attempt = attempt_of(request, route="POST /api/v1/auth/refresh", actor=_stranger(request), body=raw)
+        holder = replace(_stranger(request), id=digest_of(asked.refresh).hex())  # one holder's key is nothing to another
+        attempt = attempt_of(request, route="POST /api/v1/auth/refresh", actor=holder, body=raw)
         return answer_once(attempt, status=200, perform=perform)
 
 
@@ -173,7 +171,7 @@ class ApiKeysView(ApiView):
 
     @described("Make a key", operation="api_key_create", takes=ApiKeyRequest, gives=ApiKeyMade, status=201)
     def post(self, request: Request) -> HttpResponse:
-        """A key, with its secret for the only time."""
+        """A key, with its secret for the only time: the same call again, with the same Idempotency-Key, tells which key it was."""
         raw = read_body(request)
         asked, actor = decode(raw, ApiKeyRequest), principal_of(request).actor
 
@@ -181,7 +179,8 @@ class ApiKeysView(ApiView):
             made = services.create_api_key(name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at, actor=actor)
             return msgspec.json.encode(api_key_made(made))
 
-        return answer_once(attempt_of(request, route="POST /api/v1/api-keys", actor=actor, body=raw), status=201, perform=perform)
+        attempt = attempt_of(request, route="POST /api/v1/api-keys", actor=actor, body=raw)
+        return answer_once(attempt, status=201, perform=perform, kept=_without_secret)
 
 
 class ApiKeyView(ApiView):
@@ -214,7 +213,12 @@ class ApiKeyRotationView(ApiView):
             return msgspec.json.encode(api_key_made(services.rotate_api_key(key_id=old, overlap=overlap, actor=actor)))
 
         route = f"POST /api/v1/api-keys/{old}/rotate"
-        return answer_once(attempt_of(request, route=route, actor=actor, body=raw), status=201, perform=perform)
+        return answer_once(attempt_of(request, route=route, actor=actor, body=raw), status=201, perform=perform, kept=_without_secret)
+
+
+def _without_secret(body: bytes) -> bytes:
+    """What is kept of an answer that shows a key: a secret is stored nowhere."""
+    return msgspec.json.encode(msgspec.structs.replace(msgspec.json.decode(body, type=ApiKeyMade), secret=None))
 
 
 def _stranger(request: Request) -> Actor:
