@@ -53,6 +53,13 @@ def channel_words(channel: str) -> str:
 
 
 @register.filter
+def kind_words(kind: str) -> str:
+    """What an input is."""
+    names = {"number": _("number"), "integer": _("whole number"), "category": _("one of a list"), "boolean": _("yes or no")}
+    return names.get(kind) or _("date")
+
+
+@register.filter
 def share(value: float, decimals: int = 1) -> str:
     """0.118 as 11.8%."""
     return f"{number_format(value * 100, decimals)}%"

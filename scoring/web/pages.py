@@ -56,11 +56,17 @@ class DecisionListPage(Page):
 
 def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.DecisionFilters:
     """What the address asks for. Raises FilterRefused."""
-    product = wanted.get("product")
-    if product is not None and product not in slugs:
-        raise FilterRefused(_("There is no such product."))
+    known: tuple[tuple[str, Container[str], str], ...] = (
+        ("product", slugs, _("There is no such product.")),
+        ("band", BandCode.values, _("There is no such band; they are A to E.")),
+        ("outcome", OutcomeCode.values, _("There is no such outcome.")),
+        ("answered_by", AnsweredBy.values, _("Either a model answered or the rules.")),
+    )
+    for name, choices, refusal in known:
+        if name in wanted and wanted[name] not in choices:
+            raise FilterRefused(refusal)
     return selectors.DecisionFilters(
-        product=product, outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
+        product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
         reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
     )  # fmt: skip
 

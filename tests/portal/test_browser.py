@@ -154,6 +154,22 @@ def test_wrong_answers_are_named_and_kept(officer: Watched) -> None:
     check(officer, "form with errors", picture="form-errors")
 
 
+def test_a_form_of_an_earlier_session_is_not_lost(officer: Watched) -> None:
+    officer.sign_in("officer")
+    page = officer.page
+    page.goto(officer.site.url("/decisions/new"))
+    fill_form(page, officer.site, "B-5")
+    officer.context.clear_cookies(name="csrf")
+
+    page.get_by_role("button", name="Score and decide").click()
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your session has changed")
+    check(officer, "form of an earlier session", picture="outdated")
+    page.get_by_role("button", name="Send it again as it was").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Score")
+    expect(page.get_by_text("B-5")).to_be_visible()
+
+
 def test_the_list_is_worked_by_keyboard(officer: Watched) -> None:
     officer.sign_in("officer")
     score_one(officer, "B-4")

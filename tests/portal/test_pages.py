@@ -281,6 +281,13 @@ def test_what_cannot_be_looked_for_is_told_on_a_page(north: House, name: str, va
     assert '<a class="v-skip"' in text_of(answer)
 
 
+def test_a_wrong_filter_is_told_in_the_words_of_the_page(north: House) -> None:
+    answer = north.client("officer").get("/decisions?band=HUGE")
+
+    assert "There is no such band; they are A to E." in text_of(answer)
+    assert "VERY_HIGH," not in text_of(answer)
+
+
 def test_a_wrong_day_is_told_with_how_to_write_it(north: House) -> None:
     answer = north.client("officer").get("/decisions?since=yesterday")
 
@@ -322,6 +329,8 @@ def test_only_who_may_know_applicants_sees_one(north: House, role: str) -> None:
     assert ("Amina Otieno" in shown) == (role in READERS)
     assert ("What was said" in shown) == (role in READERS)
     assert f"/decisions/{decision}" in shown
+    if role not in READERS:
+        assert all(re.fullmatch(r"Applicant [0-9a-f]{8}", name) for name in people_in(client.get("/decisions")))
 
 
 @pytest.mark.parametrize("role", sorted(EVERYBODY))
@@ -747,3 +756,13 @@ def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
     assert [words[:2] for words in commands_on(before)] == [["curl", "-sS"]]
     assert f"/api/v1/products/{PRODUCT}" in text_of(before)
     assert commands_on(after) == []
+
+
+def test_a_new_partners_empty_pages_lead_to_the_first_steps(fresh: House) -> None:
+    client = fresh.client("admin")
+
+    for path in ("/products", "/decisions/new"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert '<a class="btn btn-primary" href="/">Show the first steps</a>' in text_of(answer), path
+    assert "train_model fresh PRODUCT" in text_of(client.get("/models"))
