@@ -82,7 +82,8 @@ def _field(one: Input) -> forms.Field:
     about: dict[str, Any] = {"label": _label(one), "required": False, "help_text": _help(one)}
     field: forms.Field
     if one.kind is InputKind.BOOLEAN:
-        field = forms.ChoiceField(choices=[("", _("Not known")), ("true", _("Yes")), ("false", _("No"))], widget=_select(), **about)
+        nothing = _("Choose") if one.required else _("Not known")
+        field = forms.ChoiceField(choices=[("", nothing), ("true", _("Yes")), ("false", _("No"))], widget=_select(), **about)
     elif one.kind is InputKind.CATEGORY and not one.accepts_other:
         field = forms.CharField(widget=_select(choices=[("", _("Choose")), *((text, text) for text in one.categories)]), **about)
     else:
