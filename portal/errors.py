@@ -44,7 +44,7 @@ _OURS = "Send us the request id if it happens again."
 _NOT_THERE = "The address may be mistyped, or what it led to is not there for you."
 _NOT_YOURS = "Your role does not open this page. Ask your administrator if you need it."
 _UNREADABLE = "What your browser sent was not as we expect it; nothing was stored. Go back and send it again."
-_AWAY = "We are not there for a moment, and nothing of yours was stored. Try it again in a few seconds."
+_AWAY = "We are not there for a moment. Go back in a few seconds and send it again: what was stored already is not stored twice."
 _FAULT = f"Something broke on our side; nothing was decided twice or half. Try it again. {_OURS}"
 
 TABLE: Mapping[type[BaseException], Outcome] = {
