@@ -31,6 +31,7 @@ def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     os.environ.setdefault("NUMBA_CACHE_DIR", str(embedded.home() / "numba"))  # before anything imports numba
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.umask(0o077)  # definitions, tables, results and logs are for whoever runs this, and for nobody else on the machine
     try:
         if needs_services(sys.argv[1:]):
             embedded.start()

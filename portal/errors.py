@@ -44,6 +44,7 @@ _OURS = "Send us the request id if it happens again."
 _NOT_THERE = "The address may be mistyped, or what it led to is not there for you."
 _NOT_YOURS = "Your role does not open this page. Ask your administrator if you need it."
 _UNREADABLE = "What your browser sent was not as we expect it; nothing was stored. Go back and send it again."
+_MAYBE_STORED = "Try again with the same Idempotency-Key: what was stored already is answered again, and nothing is stored twice."
 _AWAY = "We are not there for a moment. Go back in a few seconds and send it again: what was stored already is not stored twice."
 _FAULT = f"Something broke on our side; nothing was decided twice or half. Try it again. {_OURS}"
 
@@ -123,10 +124,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
     DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
     InterfaceError: _row(
-        503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1, at_page=_AWAY
+        503, "The database is away", _MAYBE_STORED, code="database_unavailable", retry_after=1, at_page=_AWAY
     ),
     OperationalError: _row(
-        503, "The database is away", "Try again; nothing was stored.", code="database_unavailable", retry_after=1, at_page=_AWAY
+        503, "The database is away", _MAYBE_STORED, code="database_unavailable", retry_after=1, at_page=_AWAY
     ),
     # what the frameworks raise
     Http404: _row(

@@ -65,8 +65,9 @@ class KeyAuthentication(BaseAuthentication):
         if text is None:
             return None
         view = (request.parser_context or {}).get("view")
+        is_guarded = request.method == "POST" and getattr(view, "credential_is_guarded", False)
         try:
-            principal = principal_of_key(text, may_be_cached=getattr(view, "credential_is_guarded", False))
+            principal = principal_of_key(text, may_be_cached=is_guarded)
         except CredentialRefused as refusal:
             raise AuthenticationFailed(refusal.detail, code=refusal.code) from refusal
         return replace(principal, actor=_at(principal.actor, request), plan=_plan(request)), "api_key"

@@ -12,6 +12,7 @@ from partners.accounts.errors import PasswordRefused
 from partners.accounts.models import LoginAttempt, User
 
 LONGEST = 1_000    # characters; more would only make the hash expensive
+FEWEST_DIFFERENT = 5
 WINDOW = timedelta(minutes=15)
 FAILURES_PER_EMAIL = 10
 FAILURES_PER_ADDRESS = 100
@@ -21,6 +22,8 @@ def check_password_choice(password: str, user: User) -> None:
     """Raises PasswordRefused with every reason at once."""
     if len(password) > LONGEST:
         raise PasswordRefused(f"A password has at most {LONGEST} characters.")
+    if len(set(password)) < FEWEST_DIFFERENT:
+        raise PasswordRefused(f"A password needs at least {FEWEST_DIFFERENT} different characters.")
     try:
         validate_password(password, user)
     except ValidationError as error:

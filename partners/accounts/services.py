@@ -4,11 +4,13 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from audit.actions import Action
@@ -51,20 +53,36 @@ def create_user(
     """The person can sign in on the partner's host. Raises UserExists, UserRefused or PasswordRefused."""
     current_schema()
     email = email.strip().lower()
-    try:
-        validate_email(email)
-    except ValidationError as error:
-        raise UserRefused(f"{email!r} is not an e-mail address.") from error
-    if role not in Role.values:
-        raise UserRefused(f"{role!r} is not a role: {', '.join(Role.values)}.")
+    _check_person(email=email, role=role, name=name, language=language, time_zone=time_zone)
     if User.objects.filter(email=email).exists():
         raise UserExists(f"There is already a user {email}.")
     user = User(email=email, name=name.strip() or email.partition("@")[0], role=role, language=language, time_zone=time_zone)
     passwords.check_password_choice(password, user)
     user.set_password(password)
-    user.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            user.save(force_insert=True)
+    except IntegrityError as error:  # somebody made the same person at the same moment
+        raise UserExists(f"There is already a user {email}.") from error
     record(action=Action.USER_CREATED, actor=actor, object_kind="user", object_id=user.id, detail={"role": role})
     return user
+
+
+def _check_person(*, email: str, role: str, name: str, language: str, time_zone: str) -> None:
+    try:
+        validate_email(email)
+    except ValidationError as error:
+        raise UserRefused(f"{email!r} is not an e-mail address.") from error
+    if not email.isascii():
+        raise UserRefused("The e-mail address has a letter that only looks like another: write it with plain letters.")
+    if role not in Role.values:
+        raise UserRefused(f"{role!r} is not a role: {', '.join(Role.values)}.")
+    if not name.isprintable():
+        raise UserRefused("The name has a character that cannot be shown.")
+    if language not in dict(settings.LANGUAGES):
+        raise UserRefused(f"{language!r} is not a language of ours: {', '.join(dict(settings.LANGUAGES))}.")
+    if time_zone not in available_timezones():
+        raise UserRefused(f"{time_zone!r} is not a time zone; one is Africa/Nairobi.")
 
 
 @transaction.atomic
@@ -94,17 +112,28 @@ def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is
     return user
 
 
-@transaction.atomic
 def change_password(*, user: User, current: str, new: str, actor: Actor) -> None:
-    """The password is the new one and every token and session of before has ended. Raises PasswordRefused."""
-    user = User.objects.select_for_update().get(id=user.id)
-    if len(current) > passwords.LONGEST or not user.check_password(current):
-        raise PasswordRefused("The current password is not right.", is_about_current=True)
-    passwords.check_password_choice(new, user)
-    user.set_password(new)
-    user.save(update_fields=["password"])
-    tokens.end_all(user)
-    record(action=Action.PASSWORD_CHANGED, actor=actor, object_kind="user", object_id=user.id)
+    """The password is the new one and every token and session of before has ended. A wrong guess of the current one counts like a failed
+    login. Raises PasswordRefused."""
+    is_locked = passwords.is_locked(user.email, actor.address)
+    if len(current) > passwords.LONGEST or not user.check_password(current) or is_locked:
+        _note_failed_guess(user, actor, is_locked=is_locked)
+        message = "The current password is not right, or there were too many attempts; then wait 15 minutes."
+        raise PasswordRefused(message, is_about_current=True)
+    with transaction.atomic():
+        user = User.objects.select_for_update().get(id=user.id)
+        passwords.check_password_choice(new, user)
+        user.set_password(new)
+        user.save(update_fields=["password"])
+        tokens.end_all(user)
+        record(action=Action.PASSWORD_CHANGED, actor=actor, object_kind="user", object_id=user.id)
+
+
+@transaction.atomic
+def _note_failed_guess(user: User, actor: Actor, *, is_locked: bool) -> None:
+    passwords.note_failure(user.email, actor.address)
+    detail = {"locked": is_locked, "at": "password_change"}
+    record(action=Action.USER_LOGIN_FAILED, actor=actor, object_kind="user", object_id=user.id, detail=detail)
 
 
 def check_login(*, email: str, password: str, actor: Actor) -> User:

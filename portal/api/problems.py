@@ -1,5 +1,6 @@
 """Refusals and failures as application/problem+json (RFC 9457): the same form from every route, never a trace or a value."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from partners.api.errors import Fault, LimitReached, RequestRefused
 from portal.errors import Outcome, is_ours, outcome_of
 from scoring.engine.contract import ContractViolation
 
+MOST_ERRORS = 1_000  # what somebody can still read; a body of nothing but faults would be answered tenfold
 logger = structlog.get_logger(__name__)
 
 
@@ -48,16 +50,17 @@ def problem(request: HttpRequest, error: BaseException, *, challenge: str | None
     outcome = outcome_of(error)
     if is_ours(outcome):
         logger.error("request_failed", code=outcome.code, path=request.path_info, exc_info=error)
+    errors = _field_errors(error)
     body = msgspec.json.encode(
         Problem(
             type=f"/docs#{outcome.code}",
             title=outcome.title,
             status=outcome.status,
-            detail=_detail(outcome, error),
+            detail=_detail(outcome, error) + _omitted(errors),
             code=outcome.code,
             request_id=getattr(request, "request_id", ""),
             instance=_printable(request.path_info),
-            errors=_field_errors(error),
+            errors=errors[:MOST_ERRORS],
         )
     )
     response = HttpResponse(body, status=outcome.status, content_type="application/problem+json")
@@ -74,6 +77,10 @@ def _detail(outcome: Outcome, error: BaseException) -> str:
     if is_ours(outcome) or outcome.status == 404 or not isinstance(error, DomainError):
         return outcome.advice
     return f"{error.detail} {outcome.advice}"
+
+
+def _omitted(errors: Sequence[FieldError]) -> str:
+    return f" The first {MOST_ERRORS:,} of {len(errors):,} faults are listed." if len(errors) > MOST_ERRORS else ""
 
 
 def _field_errors(error: BaseException) -> list[FieldError]:

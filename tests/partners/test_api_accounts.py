@@ -192,6 +192,36 @@ def test_the_last_administrator_stays(north: House) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "last_administrator")
 
 
+def test_guesses_of_the_current_password_are_counted_and_recorded(north: House) -> None:
+    client = bearer(north, log_in(north).json()["access"])
+
+    for _ in range(10):
+        assert send(client, "POST", "/auth/change-password", {"current": "wrong", "new": "an entirely different phrase"}).status_code == 422
+
+    right = send(client, "POST", "/auth/change-password", {"current": PASSWORD, "new": "an entirely different phrase"})
+    assert (right.status_code, right.json()["code"]) == (422, "password_refused")
+    assert log_in(north).status_code == 401
+    with tenant_context(north.partner):
+        assert Event.objects.filter(action=Action.USER_LOGIN_FAILED, detail__at="password_change").count() == 11
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"time_zone": "../../../etc/passwd"},
+        {"language": "xx-yy"},
+        {"name": "Ada\u202eadA"},
+        {"email": "off\u0131cer@north.example"},
+        {"password": " " * 12},
+        {"password": "abababababab"},
+    ],
+)
+def test_a_person_who_makes_no_sense_is_not_made(north: House, changed: dict[str, str]) -> None:
+    wanted = {"email": "new@north.example", "role": "officer", "password": PASSWORD, "name": "New", **changed}
+
+    assert send(as_role(north, "admin"), "POST", "/users", wanted).status_code == 422
+
+
 # ---- keys
 
 
@@ -211,6 +241,16 @@ def test_a_key_is_shown_once_rotated_and_revoked(north: House) -> None:
     assert send(developer, "DELETE", f"/api-keys/{made['key']['id']}").status_code == 204
     assert north.api(made["secret"]).get(f"{API}/products").status_code == 401
     assert send(developer, "DELETE", f"/api-keys/{made['key']['id']}").status_code == 404
+
+
+def test_a_revoked_key_reads_nothing_more_at_once(north: House) -> None:
+    developer = as_role(north, "developer")
+    made = send(developer, "POST", "/api-keys", {"name": "till"}).json()
+    assert north.api(made["secret"]).get(f"{API}/scores").status_code == 200
+
+    send(developer, "DELETE", f"/api-keys/{made['key']['id']}")
+
+    assert north.api(made["secret"]).get(f"{API}/scores").status_code == 401
 
 
 @pytest.mark.parametrize("rotating", [False, True])

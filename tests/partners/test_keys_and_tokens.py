@@ -19,7 +19,7 @@ from audit.models import Event
 from audit.vault import keyring
 from partners.accounts import services, tokens
 from partners.accounts.authentication import principal_of_key
-from partners.accounts.errors import CredentialRefused, LastAdministrator, LoginRefused, PasswordRefused, RefreshRefused
+from partners.accounts.errors import CredentialRefused, LastAdministrator, LoginRefused, PasswordRefused, RefreshRefused, UserExists
 from partners.accounts.keys import ALPHABET, make_key, parse_key
 from partners.accounts.models import ApiKey, RefreshToken, User
 from partners.accounts.roles import ROLE_PERMISSIONS, Permission, Role
@@ -155,6 +155,24 @@ def test_a_refresh_token_works_once_and_its_late_reuse_ends_the_family(in_north:
 
     with pytest.raises(RefreshRefused):
         tokens.refresh_tokens(second.refresh)
+
+
+def test_one_person_made_twice_at_once_is_one_person(new_partner: Callable[..., House]) -> None:
+    house = new_partner()
+
+    def make(_: int) -> str:
+        try:
+            with tenant_context(house.partner):
+                return services.create_user(email="twin@p.example", role=Role.OFFICER, password=PASSWORD, actor=SYSTEM).email
+        except UserExists:
+            return ""
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        made = [email for email in pool.map(make, range(8)) if email]
+
+    assert made == ["twin@p.example"]
 
 
 def test_parallel_refreshes_of_one_token_give_one_pair(new_partner: Callable[..., House]) -> None:

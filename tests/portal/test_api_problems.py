@@ -34,6 +34,17 @@ def test_every_refusal_of_the_house_has_a_row_of_its_own() -> None:
     assert {kind.__name__ for kind in ours - set(TABLE)} == set()
 
 
+def test_of_very_many_faults_the_first_are_listed(north: House) -> None:
+    item = {"applicant": {"reference": "A"}, "inputs": {}, "one": 1, "two": 2, "three": 3}
+    body = json.dumps({"product": north.product, "items": [item] * 1000})
+
+    answer = north.api().post("/api/v1/score-batches", body, content_type="application/json")
+
+    assert answer.status_code == 422
+    assert len(answer.json()["errors"]) == 1000
+    assert "The first 1,000 of" in answer.json()["detail"]
+
+
 def test_what_nobody_foresaw_is_told_without_detail() -> None:
     outcome = outcome_of(ZeroDivisionError("secret"))
 
