@@ -29,8 +29,8 @@ def events(filters: EventFilters, *, before: uuid.UUID | None = None, limit: int
 
 
 def timeline(object_kind: str, object_id: object) -> list[Event]:
-    """Everything recorded about one thing, oldest first."""
-    return list(Event.objects.filter(object_kind=object_kind, object_id=str(object_id)).order_by("id"))
+    """Everything recorded about one thing, oldest first, each with its place in the tree."""
+    return list(Event.objects.select_related("leaf").filter(object_kind=object_kind, object_id=str(object_id)).order_by("id"))
 
 
 def _filtered(filters: EventFilters) -> QuerySet[Event]:

@@ -90,6 +90,14 @@ def event_leaf_hash(event: Event) -> bytes:
     return leaf_hash(_attested(event.id, event.action, attested, event.detail, event.recorded_at))
 
 
+def is_untouched(event: Event) -> bool:
+    """Whether the event's columns still give its leaf hash, and the tree, once it holds the event, holds that hash.
+
+    Finds a change by whoever has not changed all three; against that stand the checkpoints, which are published elsewhere."""
+    in_tree = getattr(event, "leaf", None)
+    return event_leaf_hash(event) == bytes(event.leaf_hash) and (in_tree is None or bytes(in_tree.leaf_hash) == bytes(event.leaf_hash))
+
+
 def _attested(event_id: uuid.UUID, action: str, attested: tuple[str, ...], detail: Mapping[str, Any], moment: datetime) -> bytes:
     return _encode(["vouch event v1", str(event_id), action, *attested, detail, timestamp(moment)]).encode()
 
@@ -171,7 +179,12 @@ class Attempt:
 
     @property
     def owner(self) -> str:
+        """Whose attempt this is."""
         return f"{self.route}|{self.key}|{self.actor_id}"
+
+    def sealed_with(self, status: int) -> str:
+        """What the answer is sealed for: it cannot be given for another body, nor with another status."""
+        return f"{self.owner}|{self.body_digest.hex()}|{status}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +217,15 @@ def stored_answer(attempt: Attempt) -> StoredAnswer | None:
     if bytes(row.body_digest) != attempt.body_digest:
         raise IdempotencyMismatch
     ring = keyring()
-    return StoredAnswer(
-        row.status,
-        ring.unseal(ring.partner_key, row.sealed_response, table="audit_idempotency", column="sealed_response", owner=attempt.owner),
-    )
+    owner = attempt.sealed_with(row.status)
+    body = ring.unseal(ring.partner_key, row.sealed_response, table="audit_idempotency", column="sealed_response", owner=owner)
+    return StoredAnswer(row.status, body)
 
 
 def keep_answer(attempt: Attempt, *, status: int, body: bytes) -> None:
     """The answer is kept, sealed under the partner's key, in the caller's transaction."""
-    ring = keyring()
+    ring, owner = keyring(), attempt.sealed_with(status)
+    sealed = ring.seal(ring.partner_key, body, table="audit_idempotency", column="sealed_response", owner=owner)
     Idempotency.objects.update_or_create(
         route=attempt.route,
         key=attempt.key,
@@ -220,7 +233,7 @@ def keep_answer(attempt: Attempt, *, status: int, body: bytes) -> None:
         defaults={
             "body_digest": attempt.body_digest,
             "status": status,
-            "sealed_response": ring.seal(ring.partner_key, body, table="audit_idempotency", column="sealed_response", owner=attempt.owner),
+            "sealed_response": sealed,
             "applicant_id": None,
             "created_at": datetime.now(UTC),
         },

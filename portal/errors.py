@@ -111,6 +111,9 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
     # what is wrong with us
+    scoring.DecisionAltered: _row(
+        500, "The decision is not as it was recorded", "Do not rely on it; tell whoever runs Vouch: its row was changed after it was made.",
+    ),
     scoring.StoreContended: _row(
         503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1,
         at_page="Too much changed at the same time, and nothing was stored. Go back and send it again.",

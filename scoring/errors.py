@@ -65,6 +65,12 @@ class DecisionUnknown(DomainError):
     code = "decision_unknown"
 
 
+class DecisionAltered(DomainError):
+    """The decision, its event or its applicant is not as it was recorded."""
+
+    code = "decision_altered"
+
+
 class CursorRefused(DomainError):
     """The cursor is not one that this list gave."""
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from audit.services import canonical, timestamp
+from audit.models import Event
+from audit.services import canonical, is_untouched, timestamp
 from audit.vault import DataKey, Keyring
 from scoring.models import Decision
 
@@ -54,6 +55,11 @@ def decision_digest(columns: Mapping[str, Any], sealed: bytes) -> str:
 def stored_digest(decision: Decision) -> str:
     """The digest over a decision as the table has it now."""
     return decision_digest({name: getattr(decision, name) for name in _ATTESTED}, bytes(decision.sealed))
+
+
+def is_as_recorded(decision: Decision, made: Event | None) -> bool:
+    """Whether the row is the one its event tells of, and that event is untouched."""
+    return made is not None and made.detail.get("digest") == stored_digest(decision) and is_untouched(made)
 
 
 _ATTESTED = (

@@ -10,6 +10,7 @@ import msgspec
 from audit.services import Receipt as SignedReceipt
 from scoring.decided import Decided
 from scoring.engine.reasons import Reason as Given
+from scoring.errors import DecisionAltered
 from scoring.models import OutcomeCode
 from scoring.sealed import SealedReason
 from scoring.selectors import DecisionDetail, DecisionSummary, ModelVersionSummary, ProductSummary
@@ -22,10 +23,11 @@ class ApplicantNamed(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why, as a stable code and a sentence in the language the decision was asked for in."""
+    """Why, as a stable code and a sentence in the language the decision was asked for in. The sentence names what the applicant told, so it
+    is null for a caller who may not see that."""
 
     code: str
-    text: str
+    text: str | None
 
 
 class ModelNamed(msgspec.Struct, frozen=True):
@@ -212,8 +214,10 @@ def score_of(decided: Decided) -> Score:
 
 
 def score_detail(detail: DecisionDetail, *, shows_applicant: bool) -> Score:
-    """A stored decision."""
+    """A stored decision. Raises DecisionAltered when it is not as it was recorded."""
     summary, explanation = detail.summary, detail.explanation
+    if detail.receipt is None:
+        raise DecisionAltered
     return Score(
         id=str(summary.id),
         product=summary.product,
@@ -222,7 +226,7 @@ def score_detail(detail: DecisionDetail, *, shows_applicant: bool) -> Score:
         score=summary.score,
         band=summary.band,
         outcome=summary.outcome,
-        reasons=[] if explanation is None else reasons_of(explanation.reasons),
+        reasons=[] if explanation is None else reasons_of(explanation.reasons, shows_text=shows_applicant),
         answered_by=summary.answered_by,
         model=_model(summary.model_version),
         policy=PolicyNamed(summary.policy_version),
@@ -297,9 +301,9 @@ def model_listed(summary: ModelVersionSummary) -> ModelListed:
     )
 
 
-def reasons_of(given: Sequence[Given | SealedReason]) -> list[Reason]:
+def reasons_of(given: Sequence[Given | SealedReason], *, shows_text: bool = True) -> list[Reason]:
     """Reasons as they were given, in the language they were given in."""
-    return [Reason(one.code, one.text) for one in given]
+    return [Reason(one.code, one.text if shows_text else None) for one in given]
 
 
 def _model(version: int | None) -> ModelNamed | None:

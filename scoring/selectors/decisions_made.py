@@ -8,20 +8,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
 from django.db.models import Q, QuerySet
 
 from audit.actions import Action
+from audit.errors import SealBroken
 from audit.models import Event
 from audit.selectors import timeline
-from audit.services import Receipt, event_leaf_hash, receipt_of
+from audit.services import Receipt, receipt_of
 from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused
 from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
-from scoring.sealed import DecisionContent, SealedReason, open_content, stored_digest
+from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
 
 PAGE = 25
+logger = structlog.get_logger(__name__)
 _CURSOR = 32
 
 
@@ -50,7 +53,7 @@ class DecisionFilters:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSummary:
-    """One decision as a list shows it. `reference` is None when the applicant was erased."""
+    """One decision as a list shows it. `reference` is None when the applicant was erased, or the row of the applicant is damaged."""
 
     id: uuid.UUID
     created_at: datetime
@@ -94,7 +97,9 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class DecisionDetail:
-    """One decision with all that is known of it. Applicant, inputs and explanation are None when the applicant was erased."""
+    """One decision with all that is known of it. Applicant, inputs and explanation are None when the applicant was erased.
+
+    Unless it `is_as_recorded` there is no receipt, and what cannot be opened is None too."""
 
     summary: DecisionSummary
     applicant: ApplicantDetails | None
@@ -104,7 +109,7 @@ class DecisionDetail:
     actor_label: str
     revision: int
     timeline: tuple[Event, ...]
-    receipt: Receipt
+    receipt: Receipt | None
     is_as_recorded: bool
 
 
@@ -129,20 +134,25 @@ def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
     """The decision with applicant, inputs, explanation, timeline and receipt, opened. Raises DecisionUnknown."""
     decision = _one(decision_id)
     ring = keyring()
-    content = _content(ring, decision)
     events = timeline("decision", decision.id)
-    made = next(event for event in events if event.action == Action.DECISION_MADE)
+    made = next((event for event in events if event.action == Action.DECISION_MADE), None)
+    intact = is_as_recorded(decision, made)
+    applicant = content = None
+    try:
+        applicant, content = details_of(ring, decision.applicant), _content(ring, decision)
+    except SealBroken:
+        intact = False
     return DecisionDetail(
         summary=_summary(ring, decision),
-        applicant=details_of(ring, decision.applicant),
+        applicant=applicant,
         inputs=None if content is None else content.inputs,
         explanation=None if content is None else _explanation(decision, content),
         actor_kind=decision.actor_kind,
-        actor_label=made.actor_label,
+        actor_label="" if made is None else made.actor_label,
         revision=decision.revision,
         timeline=tuple(events),
-        receipt=receipt_of(made),
-        is_as_recorded=made.detail.get("digest") == stored_digest(decision) and event_leaf_hash(made) == bytes(made.leaf_hash),
+        receipt=receipt_of(made) if made is not None and intact else None,
+        is_as_recorded=intact,
     )
 
 
@@ -186,7 +196,11 @@ def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
 
 
 def _summary(ring: Keyring, decision: Decision) -> DecisionSummary:
-    details = details_of(ring, decision.applicant)
+    try:
+        details = details_of(ring, decision.applicant)
+    except SealBroken:  # one damaged row hides no other
+        logger.exception("applicant_damaged", applicant_id=str(decision.applicant_id))
+        details = None
     return DecisionSummary(
         id=decision.id,
         created_at=decision.created_at,

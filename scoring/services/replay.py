@@ -9,8 +9,9 @@ from typing import Any
 from audit.actions import Action
 from audit.errors import SealBroken
 from audit.models import Event
+from audit.services import event_leaf_hash, is_untouched
 from audit.vault import Keyring, keyring
-from scoring.applicants import key_of
+from scoring.applicants import details_of, key_of
 from scoring.engine.bundle import BundleRefused, read_bundle
 from scoring.engine.pipeline import ServingModel, score
 from scoring.engine.policy import Policy
@@ -62,9 +63,9 @@ def replay_decisions(*, sample: int | None = None) -> Iterator[Replay]:
     Yields the same growing Replay after each part, for whoever shows progress. Writes nothing."""
     found, makers = Replay(), _Makers(keyring())
     for decisions in _parts(sample):
-        digests = _recorded_digests(decisions)
+        events = _events(decisions)
         for decision in decisions:
-            _replay(decision, digests.get(str(decision.id)), makers, found)
+            _replay(decision, events.get(str(decision.id)), makers, found)
         yield found
     if not found.checked:
         yield found
@@ -83,25 +84,28 @@ def _parts(sample: int | None) -> Iterator[list[Decision]]:
         part = list(everything.filter(id__gt=part[-1].id)[:_AT_ONCE])
 
 
-def _recorded_digests(decisions: Sequence[Decision]) -> dict[str, str]:
+def _events(decisions: Sequence[Decision]) -> dict[str, Event]:
     made = Event.objects.filter(action=Action.DECISION_MADE, object_kind="decision", object_id__in=[str(row.id) for row in decisions])
-    return {object_id: detail.get("digest", "") for object_id, detail in made.values_list("object_id", "detail")}
+    return {event.object_id: event for event in made.select_related("leaf")}
 
 
-def _replay(decision: Decision, digest: str | None, makers: "_Makers", found: Replay) -> None:
+def _replay(decision: Decision, made: Event | None, makers: "_Makers", found: Replay) -> None:
     found.checked += 1
     before = len(found.differences)
 
     def differs(what: str, stored: object, recomputed: object) -> None:
         found.differences.append(Difference(decision.id, what, _bits(stored), _bits(recomputed)))
 
-    if digest != stored_digest(decision):
-        differs("record", digest, stored_digest(decision))
-    key = key_of(makers.ring, decision.applicant)
-    if key is None:
-        found.erased.append(decision.id)
-        return
+    if made is None or made.detail.get("digest") != stored_digest(decision):
+        differs("record", made and made.detail.get("digest"), stored_digest(decision))
+    if made is not None and not is_untouched(made):
+        differs("event", bytes(made.leaf_hash).hex(), event_leaf_hash(made).hex())
     try:
+        key = key_of(makers.ring, decision.applicant)
+        if key is None:
+            found.erased.append(decision.id)
+            return
+        details_of(makers.ring, decision.applicant)
         stored = open_content(makers.ring, key, decision)
         model, policy = makers.model(decision), makers.policy(decision.policy_id)
     except (SealBroken, BundleRefused) as refusal:

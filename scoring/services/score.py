@@ -236,7 +236,8 @@ class _Scoring:
         # An answer about one applicant is sealed under that applicant's key, so that erasing them ends its replay too.
         only = self.ids[0] if len(self.told) == 1 else None
         key = self.ring.partner_key if only is None else self.applicants[only].key
-        sealed = self.ring.seal(key, body, table="audit_idempotency", column="sealed_response", owner=self.once.attempt.owner)
+        owner = self.once.attempt.sealed_with(self.once.status)
+        sealed = self.ring.seal(key, body, table="audit_idempotency", column="sealed_response", owner=owner)
         return SealedAnswer(uuid7(), self.once.attempt, self.once.status, sealed, only), Answer(self.once.status, body, is_replayed=False)
 
     def _replayed(self, earlier: EarlierAnswer) -> Answer:
@@ -249,7 +250,8 @@ class _Scoring:
             if earlier.wrapped_key is None or earlier.data_key_id is None:
                 raise ApplicantErased(range(len(self.items)))
             key = self.ring.unwrap(earlier.wrapped_key, key_id=earlier.data_key_id, owner=earlier.applicant_id)
-        body = self.ring.unseal(key, earlier.sealed, table="audit_idempotency", column="sealed_response", owner=attempt.owner)
+        owner = attempt.sealed_with(earlier.status)
+        body = self.ring.unseal(key, earlier.sealed, table="audit_idempotency", column="sealed_response", owner=owner)
         return Answer(earlier.status, body, is_replayed=True)
 
     def _batch(self, rows: Sequence[DecisionRow], kept: SealedAnswer | None, elapsed: int) -> Batch:

@@ -98,7 +98,7 @@ class DecisionDetailPage(Page):
             "decision": detail.summary,
             "applicant": detail.applicant if may_read else None,
             "title": product.title,
-            "reasons": weighed_reasons(explanation) if explanation else [],
+            "reasons": weighed_reasons(explanation, product, shows_values=may_read) if explanation else [],
             "speaks_for": self._speaks_for(detail, product, may_read=may_read),
             "contributions": contributions(explanation, product) if explanation else None,
             "inputs": named_inputs(detail, product) if may_read else [],

@@ -52,13 +52,15 @@ class Contributions:
     table: tuple[ContributionBar, ...]
 
 
-def weighed_reasons(explanation: Explanation) -> list[WeighedReason]:
-    """The reasons with their weights in words."""
+def weighed_reasons(explanation: Explanation, product: Product, *, shows_values: bool) -> list[WeighedReason]:
+    """The reasons with their weights in words; only by name for who may not see what the applicant told."""
+    labels = _labels(product)
     heaviest = max((abs(reason.points) for reason in explanation.reasons), default=0.0) or 1.0
     parts = [abs(reason.points) / heaviest for reason in explanation.reasons]
+    texts = [reason.text if shows_values else labels.get(reason.feature, reason.code) for reason in explanation.reasons]
     return [
-        WeighedReason(reason.text, reason.code, f"{max(4.0, part * 92):.0f}%", _weight(place, part))
-        for place, (reason, part) in enumerate(zip(explanation.reasons, parts, strict=True))
+        WeighedReason(text, reason.code, f"{max(4.0, part * 92):.0f}%", _weight(place, part))
+        for place, (reason, text, part) in enumerate(zip(explanation.reasons, texts, parts, strict=True))
     ]
 
 

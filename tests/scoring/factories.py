@@ -1,13 +1,16 @@
 """Products, model versions and applicants for tests: small, quick and without training."""
 
+import uuid
 from datetime import date
 from typing import Any
 
 import numpy as np
+from django.db import connection
 
 from audit.context import SYSTEM, Actor
 from audit.vault import keyring
 from partners.accounts.models import ApiKey
+from partners.tenancy import as_owner
 from scoring.applicants import ApplicantDetails
 from scoring.engine.bundle import BundleContent, sign_bundle, write_bundle
 from scoring.engine.contract import Contract, Input, InputKind
@@ -20,6 +23,7 @@ from scoring.models import Product as ProductRow
 from scoring.services.models import promote_model, store_model_version
 from scoring.services.products import create_product
 from scoring.services.score import ScoreItem
+from tests.conftest import House
 
 SLUG = "stall-loan"
 INPUTS: dict[str, Any] = {"income": 900.0, "amount": 3000.0, "months": 14, "trade": "food", "born": "1990-02-28", "member": True}
@@ -119,3 +123,14 @@ def by_key(request_id: str = "req-1") -> Actor:
 def an_item(reference: str = "A-1", *, applicant: ApplicantDetails | None = None, **changed: Any) -> ScoreItem:
     """One applicant with checked inputs."""
     return ScoreItem(applicant or ApplicantDetails(reference=reference), {**INPUTS, **changed})
+
+
+def by_force(house: House, table: str, statement: str, *values: str | int | float | bytes | uuid.UUID) -> int:
+    """What an administrator of the database could do: triggers off, then anything. Returns how many rows were changed."""
+    with as_owner(house.schema), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        cursor.execute(statement, values)
+        changed = int(cursor.rowcount)
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    return changed

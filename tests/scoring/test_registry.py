@@ -12,7 +12,7 @@ from django.db import connection
 from audit.actions import Action
 from audit.context import SYSTEM
 from audit.models import Event
-from partners.tenancy import as_owner, tenant_context
+from partners.tenancy import tenant_context
 from scoring import registry
 from scoring.engine.contract import ContractViolation
 from scoring.errors import ProductUnknown
@@ -21,7 +21,7 @@ from scoring.services.models import promote_model
 from scoring.services.products import change_product
 from scoring.services.score import score_applicants
 from tests.conftest import House
-from tests.scoring.factories import INPUTS, SLUG, a_definition, add_product, add_version, an_item, by_key, put_in_force
+from tests.scoring.factories import INPUTS, SLUG, a_definition, add_product, add_version, an_item, by_force, by_key, put_in_force
 
 RAW = b'{"income":900,"amount":3000,"months":14,"trade":"food","born":"1990-02-28","member":true}'
 
@@ -117,12 +117,8 @@ def test_an_edited_draft_does_not_change_the_contract_of_the_model_in_force(in_n
 
 def break_bundle(house: House, version: ModelVersion) -> None:
     """One bit of the stored bundle is another, as a failing disk or an administrator leaves it."""
-    with as_owner(house.schema), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE scoring_modelversion DISABLE TRIGGER USER")
-        cursor.execute(
-            "UPDATE scoring_modelversion SET bundle = set_byte(bundle, 500, get_byte(bundle, 500) # 1) WHERE id = %s", [version.id]
-        )
-        cursor.execute("ALTER TABLE scoring_modelversion ENABLE TRIGGER USER")
+    statement = "UPDATE scoring_modelversion SET bundle = set_byte(bundle, 500, get_byte(bundle, 500) # 1) WHERE id = %s"
+    assert by_force(house, "scoring_modelversion", statement, version.id) == 1
 
 
 def refusals(version: ModelVersion) -> int:

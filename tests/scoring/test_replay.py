@@ -2,19 +2,17 @@
 
 import io
 import json
-import uuid
 from collections.abc import Callable
 
 import msgspec
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from audit.actions import Action
 from audit.context import SYSTEM
 from audit.models import Event
 from audit.vault import keyring
-from partners.tenancy import as_owner, tenant_context
+from partners.tenancy import tenant_context
 from scoring.applicants import key_of
 from scoring.decided import Decided
 from scoring.models import Applicant, Channel, Decision, ModelVersion
@@ -23,7 +21,7 @@ from scoring.services.products import change_product
 from scoring.services.replay import Replay, replay_decisions
 from scoring.services.score import score_applicants
 from tests.conftest import House
-from tests.scoring.factories import SLUG, a_definition, add_product, an_item, by_key, put_in_force
+from tests.scoring.factories import SLUG, a_definition, add_product, an_item, by_force, by_key, put_in_force
 
 Partners = Callable[..., House]
 
@@ -58,14 +56,6 @@ def decide(count: int, language: str = "en") -> list[Decided]:
 
 def replayed(sample: int | None = None) -> Replay:
     return list(replay_decisions(sample=sample))[-1]
-
-
-def by_force(house: House, table: str, statement: str, *values: str | int | float | bytes | uuid.UUID) -> None:
-    """What an administrator of the database could do: triggers off, then anything."""
-    with as_owner(house.schema), connection.cursor() as cursor:
-        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        cursor.execute(statement, values)
-        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def test_decisions_of_rules_and_of_every_version_come_out_again(house: House) -> None:
