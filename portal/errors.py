@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
+from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as rest
 from rest_framework import status as http
 
@@ -152,6 +153,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     RequestDataTooBig: _row(413, "The body is too large", "Send less at once.", code="body_too_large"),
     TooManyFieldsSent: _row(400, "The form has too many fields", "Send fewer fields.", code="too_many_fields"),
     SuspiciousOperation: _row(400, "The request cannot be used", "Check the request.", code="bad_request", at_page=_UNREADABLE),
+    MultiPartParserError: _row(400, "The form cannot be read", "Send it again.", code="malformed_form", at_page=_UNREADABLE),
     BadRequest: _row(400, "The request cannot be used", "Check the request.", code="bad_request", at_page=_UNREADABLE),
 }
 UNEXPECTED = _row(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 from django.conf import settings
 from django.db import Error, connection
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 from redis import Redis, RedisError
 
@@ -63,6 +63,11 @@ def metrics_text(request: HttpRequest) -> HttpResponse:
 
 
 PROBES: dict[str, Probe] = {"/live": live, "/health": health, "/ready": ready, "/health/detailed": detailed, "/metrics": metrics_text}
+
+
+def answer(probe: Probe, request: HttpRequest) -> HttpResponse:
+    """What the probe says; it is only ever asked."""
+    return probe(request) if request.method in {"GET", "HEAD"} else HttpResponseNotAllowed(["GET", "HEAD"])
 
 
 def _may_look(request: HttpRequest) -> bool:

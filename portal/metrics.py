@@ -15,6 +15,7 @@ from scoring.observers import Told
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))    # a caller may invent others; each would be kept
 requests_total = Counter("api_requests", "Requests answered.", ["method", "route", "status"])
 request_seconds = Histogram("api_request_duration_seconds", "Time from the request's arrival to its answer.", ["route"], buckets=_SECONDS)
 predictions_total = Counter("predictions", "Decisions stored, by outcome and by who answered (model or rules).", ["outcome", "answered_by"])
@@ -29,7 +30,7 @@ def observe(request: HttpRequest, status: int, seconds: float) -> None:
     """One request is counted under its route's pattern: ids and partners never become labels."""
     match = getattr(request, "resolver_match", None)
     route = f"/{match.route}" if match is not None else "unmatched"
-    requests_total.labels(request.method or "", route, str(status)).inc()
+    requests_total.labels(request.method if request.method in _METHODS else "OTHER", route, str(status)).inc()
     request_seconds.labels(route).observe(seconds)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         rate_limited_total.labels(getattr(getattr(request, "partner", None), "plan", "none")).inc()

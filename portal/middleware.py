@@ -55,7 +55,7 @@ class RequestMiddleware:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         probe = health.PROBES.get(request.path_info)
-        response = self.get_response(request) if probe is None else probe(request)
+        response = self.get_response(request) if probe is None else health.answer(probe, request)
         self._finish(request, response, request_id)
         metrics.observe(request, response.status_code, time.perf_counter() - started)
         return response

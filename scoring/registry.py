@@ -1,6 +1,7 @@
 """Which model and policy are in force for each product, loaded once per process; the store's guard says when that is no longer so."""
 
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
@@ -26,6 +27,7 @@ from scoring.models import ModelVersion, Product
 from scoring.observers import tell_loaded
 
 _KEPT_AT_MOST = 128
+RETRY_REFUSED_SECONDS = 15.0    # what was refused may have been repaired
 
 logger = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -46,6 +48,7 @@ class Active:
     policy_id: uuid.UUID
     policy_version: int
     validator: Validator
+    retry_at: float | None = None    # on the monotonic clock: when a refused bundle is read once more
 
 
 _Key = tuple[str, str]
@@ -61,8 +64,9 @@ def active(product_slug: str) -> Active:
         found = _active.get(key)
         if found is not None:
             _active.move_to_end(key)
-            return found
-    return _load(key, stale=None)
+    if found is None or (found.retry_at is not None and found.retry_at <= time.monotonic()):
+        return _load(key, stale=found)
+    return found
 
 
 def refresh(stale: Active) -> Active:
@@ -131,6 +135,7 @@ def _read(slug: str, last: Active | None) -> Active:
     if product is None:
         raise ProductUnknown(f"There is no product {slug!r}.")
     definition, model, version = _model(product, last)
+    is_champion = product.champion_id == (version and version[0])
     return Active(
         product_id=product.id,
         slug=product.slug,
@@ -143,6 +148,7 @@ def _read(slug: str, last: Active | None) -> Active:
         policy_id=product.policy.id,
         policy_version=product.policy.version,
         validator=compile_contract(definition.contract),
+        retry_at=None if is_champion else time.monotonic() + RETRY_REFUSED_SECONDS,
     )
 
 

@@ -11,6 +11,9 @@ from django.utils import timezone
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError
 
+from audit.actions import Action
+from audit.context import SYSTEM, Actor
+from audit.services import record
 from audit.vault import keyring
 from partners.accounts.errors import CredentialRefused, RefreshRefused
 from partners.accounts.keys import digest_of
@@ -44,7 +47,7 @@ def issue_tokens(user: User) -> TokenPair:
     return _pair(user, family=uuid.uuid4())
 
 
-def refresh_tokens(refresh: str) -> TokenPair:
+def refresh_tokens(refresh: str, *, actor: Actor = SYSTEM) -> TokenPair:
     """The next pair of the family. The token is used up; using it again later ends the family. Raises RefreshRefused."""
     with transaction.atomic():
         token = RefreshToken.objects.select_for_update(of=("self",)).select_related("user").filter(digest=digest_of(refresh)).first()
@@ -58,7 +61,9 @@ def refresh_tokens(refresh: str) -> TokenPair:
         is_theft = now - token.used_at > TWIN_GRACE
         if is_theft:
             RefreshToken.objects.filter(family=token.family, revoked_at=None).update(revoked_at=now)
-    raise RefreshRefused("The refresh token was used before." + (" Everything it led to has ended: sign in again." if is_theft else ""))
+            record(action=Action.TOKEN_REUSED, actor=actor, object_kind="user", object_id=token.user_id)
+    consequence = " No token of this login is renewed any more: sign in again." if is_theft else ""
+    raise RefreshRefused(f"The refresh token was used before.{consequence}")
 
 
 def end_family(refresh: str) -> User | None:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from partners.api import strict
-from partners.api.errors import BodyTooLarge, Fault, LengthMissing, MediaTypeUnsupported, RequestRefused
+from partners.api.errors import MOST_FAULTS, BodyTooLarge, Fault, LengthMissing, MediaTypeUnsupported, RequestRefused
 
 LARGEST = 1_000_000
 DRAINED = 16_000_000  # a refused body up to here is read and dropped, since most clients hear no answer while they still send
@@ -72,7 +72,11 @@ def _faults_of_field(value: Any, kind: Any, place: str, known: set[str]) -> list
         return faults_of(value, nested, place, known=known)
     each = _struct_in_list(kind)
     if each is not None and isinstance(value, list) and not (faults := _length_faults(value, kind, place)):
-        return [fault for at, one in enumerate(value) for fault in faults_of(one, each, f"{place}/{at}", known=known)]
+        for at, one in enumerate(value):
+            faults += faults_of(one, each, f"{place}/{at}", known=known)
+            if len(faults) >= MOST_FAULTS:
+                break
+        return faults
     if each is not None and isinstance(value, list):
         return faults
     try:

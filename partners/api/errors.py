@@ -16,6 +16,9 @@ class Fault:
     is_parameter: bool = False
 
 
+MOST_FAULTS = 1_000  # what somebody can still read; looking for more only keeps others waiting
+
+
 class RequestRefused(DomainError):
     """Some fields cannot be used: `errors` names each of them."""
 

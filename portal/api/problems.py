@@ -1,6 +1,5 @@
 """Refusals and failures as application/problem+json (RFC 9457): the same form from every route, never a trace or a value."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -9,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from audit.errors import DomainError
-from partners.api.errors import Fault, LimitReached, RequestRefused
+from partners.api.errors import MOST_FAULTS, Fault, LimitReached, RequestRefused
 from portal.errors import Outcome, is_ours, outcome_of
 from scoring.engine.contract import ContractViolation
 
-MOST_ERRORS = 1_000  # what somebody can still read; a body of nothing but faults would be answered tenfold
+_MORE = f" The first {MOST_FAULTS:,} faults are listed; there are more."
 logger = structlog.get_logger(__name__)
 
 
@@ -56,11 +55,11 @@ def problem(request: HttpRequest, error: BaseException, *, challenge: str | None
             type=f"/docs#{outcome.code}",
             title=outcome.title,
             status=outcome.status,
-            detail=_detail(outcome, error) + _omitted(errors),
+            detail=_detail(outcome, error) + (_MORE if len(errors) > MOST_FAULTS else ""),
             code=outcome.code,
             request_id=getattr(request, "request_id", ""),
             instance=_printable(request.path_info),
-            errors=errors[:MOST_ERRORS],
+            errors=errors[:MOST_FAULTS],
         )
     )
     response = HttpResponse(body, status=outcome.status, content_type="application/problem+json")
@@ -77,10 +76,6 @@ def _detail(outcome: Outcome, error: BaseException) -> str:
     if is_ours(outcome) or outcome.status == 404 or not isinstance(error, DomainError):
         return outcome.advice
     return f"{error.detail} {outcome.advice}"
-
-
-def _omitted(errors: Sequence[FieldError]) -> str:
-    return f" The first {MOST_ERRORS:,} of {len(errors):,} faults are listed." if len(errors) > MOST_ERRORS else ""
 
 
 def _field_errors(error: BaseException) -> list[FieldError]:

@@ -1,7 +1,7 @@
 """What scoring requests say, read fast when they are right and exactly when they are not."""
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -9,14 +9,17 @@ from msgspec import Meta
 
 from partners.api import strict
 from partners.api.bodies import faults_of
-from partners.api.errors import Fault, RequestRefused
+from partners.api.errors import MOST_FAULTS, Fault, RequestRefused
 from scoring import registry
 from scoring.engine.contract import ContractViolation, Validator
 from scoring.errors import ProductUnknown
 from scoring.services.score import ApplicantDetails, ScoreItem
 
 ITEMS_AT_MOST = 1_000
-_PLAIN = r"^[^\s\x00-\x1f\x7f]([^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$(?!\n)"  # no control characters, no space around it
+# No control characters, nothing that hides or turns text around, no space around it.
+_UNSEEN = r"\x00-\x1f\x7f\u200b\u2028-\u202e\u2066-\u2069\ufeff"
+_PLAIN = rf"^[^\s{_UNSEEN}]([^{_UNSEEN}]*[^\s{_UNSEEN}])?$(?!\n)"
+OLDEST_BIRTH = date(1900, 1, 1)
 
 Reference = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PLAIN, description="Your own name for the applicant.")]
 ProductName = Annotated[str, Meta(min_length=1, max_length=60, pattern=_PLAIN)]
@@ -102,12 +105,21 @@ def _fast(raw: bytes, decoder: msgspec.json.Decoder[R], strings: Callable[[R], i
         request = decoder.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return request if raw.count(b'"') == 2 * strings(request) + _quotes_in_inputs(request) else None
+    if raw.count(b'"') != 2 * strings(request) + _quotes_in_inputs(request):
+        return None
+    return request if all(_may_be_born(item.applicant.birth_date) for item in _items(request)) else None
 
 
 def _quotes_in_inputs(request: ScoreRequest | ScoreBatchRequest) -> int:
-    items: Sequence[Any] = request.items if isinstance(request, ScoreBatchRequest) else (request,)
-    return sum(bytes(item.inputs).count(b'"') for item in items)
+    return sum(bytes(item.inputs).count(b'"') for item in _items(request))
+
+
+def _items(request: ScoreRequest | ScoreBatchRequest) -> Sequence[ScoreRequest | BatchItem]:
+    return request.items if isinstance(request, ScoreBatchRequest) else (request,)
+
+
+def _may_be_born(on: date | None) -> bool:
+    return on is None or OLDEST_BIRTH <= on <= datetime.now(UTC).date()
 
 
 def _strings_of_applicant(applicant: Applicant) -> int:
@@ -140,8 +152,14 @@ def _slow(raw: bytes, kind: type[ScoreRequest] | type[ScoreBatchRequest]) -> tup
     if faults:
         raise RequestRefused(faults)
     items = values["items"] if kind is ScoreBatchRequest else [values]
-    applicants = [msgspec.convert(item["applicant"], Applicant).details() for item in items]
-    return str(product), [ScoreItem(applicant, one) for applicant, one in zip(applicants, checked, strict=True)]
+    applicants = [msgspec.convert(item["applicant"], Applicant) for item in items]
+    for at, applicant in enumerate(applicants):
+        if not _may_be_born(applicant.birth_date):
+            place = f"/items/{at}" if kind is ScoreBatchRequest else ""
+            faults.append(Fault(f"{place}/applicant/birth_date", "out_of_range", f"Give a day from {OLDEST_BIRTH} to today."))
+    if faults:
+        raise RequestRefused(faults)
+    return str(product), [ScoreItem(applicant.details(), one) for applicant, one in zip(applicants, checked, strict=True)]
 
 
 def _checked(product: str, taken: Sequence[tuple[str, bytes]], faults: list[Fault]) -> list[Any]:
@@ -150,10 +168,13 @@ def _checked(product: str, taken: Sequence[tuple[str, bytes]], faults: list[Faul
     doubled = {fault.pointer for fault in faults if fault.code == "duplicate_key"}
 
     def check(validator: Validator) -> tuple[list[Any], list[Fault]]:
-        values, found = [], []
+        values: list[Any] = []
+        found: list[Fault] = []
         for pointer, raw in taken:
             if pointer in doubled:
                 continue
+            if len(found) >= MOST_FAULTS:
+                break
             try:
                 values.append(validator.check_json(raw))
             except ContractViolation as violation:

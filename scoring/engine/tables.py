@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_BYTES = 8 * 1024**3         # after decompression: a small .gz may hold terabytes
+MAX_LINE = 8 * 1024**2          # bytes: a line is held in memory whole
 MAX_COLUMNS = 5_000
 MAX_CELL = 32_768               # characters
 MAX_LINES_PER_ROW = 200         # an unclosed quote otherwise swallows the rest of the file into one cell
@@ -263,10 +264,10 @@ class _ParquetSink:
 
 
 class _Bounded(io.RawIOBase):
-    """A byte stream that refuses to grow past MAX_BYTES and tells a damaged .gz in our words."""
+    """A byte stream that refuses to grow past MAX_BYTES, and a line past MAX_LINE, and tells a damaged .gz in our words."""
 
     def __init__(self, inner: IO[bytes]) -> None:
-        self._inner, self._left = inner, MAX_BYTES
+        self._inner, self._left, self._line = inner, MAX_BYTES, 0
 
     def readable(self) -> bool:
         return True
@@ -279,6 +280,10 @@ class _Bounded(io.RawIOBase):
         self._left -= len(block)
         if self._left < 0:
             raise TableError(f"the table is larger than {MAX_BYTES // 1024**3} GiB", fix="split it into several files")
+        ended = max(block.rfind(b"\n"), block.rfind(b"\r"))
+        self._line = len(block) - ended - 1 if ended >= 0 else self._line + len(block)
+        if self._line > MAX_LINE:
+            raise TableError(f"a line is longer than {MAX_LINE // 1024**2} MiB", fix="check that this is a table with one row on each line")
         buffer[: len(block)] = block
         return len(block)
 

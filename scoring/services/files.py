@@ -48,6 +48,8 @@ def score_file(*, product_slug: str, source: Path, destination: Path, actor: Act
     """Every row that the contract accepts has a stored decision and a line in `destination`; the others are listed beside it.
 
     Raises ProductUnknown, and TableRefused for a file that cannot be read or written at all."""
+    if destination.exists() and source.exists() and destination.samefile(source):
+        raise TableRefused("The decisions would be written over the applicants: give --out another name.")
     try:
         return _FileScoring(product_slug, source, destination, actor, progress).run()
     except TableError as refusal:

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import tracemalloc
 from pathlib import Path
 
 import pyarrow
@@ -124,6 +125,16 @@ def test_no_written_text_starts_like_a_formula(text: str) -> None:
 def test_numbers_and_words_are_written_as_they_are(text: str) -> None:
     assert inert(text) == text
     assert not is_formula(text)
+
+
+def test_a_small_gz_with_an_endless_line_is_stopped_before_it_fills_the_memory() -> None:
+    bomb = gzip.compress(b"a,b\n1," + b"2" * 200_000_000, 1)
+    tracemalloc.start()
+    try:
+        assert "a line is longer than 8 MiB" in str(refusal(bomb, "t.csv.gz"))
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("name", ["o.csv", "o.csv.gz", "o.parquet"])

@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from audit.actions import Action
 from audit.context import SYSTEM
 from audit.models import Event
 from audit.vault import keyring
@@ -150,8 +151,9 @@ def test_a_refresh_token_works_once_and_its_late_reuse_ends_the_family(in_north:
     second = tokens.refresh_tokens(first.refresh)
     RefreshToken.objects.exclude(used_at=None).update(used_at=timezone.now() - tokens.TWIN_GRACE - timedelta(seconds=1))
 
-    with pytest.raises(RefreshRefused, match="has ended"):
+    with pytest.raises(RefreshRefused, match="sign in again"):
         tokens.refresh_tokens(first.refresh)
+    assert Event.objects.filter(action=Action.TOKEN_REUSED, object_id=str(in_north.users[Role.OFFICER].id)).count() == 1
 
     with pytest.raises(RefreshRefused):
         tokens.refresh_tokens(second.refresh)

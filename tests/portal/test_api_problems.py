@@ -42,7 +42,7 @@ def test_of_very_many_faults_the_first_are_listed(north: House) -> None:
 
     assert answer.status_code == 422
     assert len(answer.json()["errors"]) == 1000
-    assert "The first 1,000 of" in answer.json()["detail"]
+    assert "The first 1,000 faults" in answer.json()["detail"]
 
 
 def test_what_nobody_foresaw_is_told_without_detail() -> None:

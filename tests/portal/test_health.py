@@ -68,6 +68,21 @@ def test_without_a_token_figures_are_for_this_machine_only(db: None, path: str, 
         assert Client().get(path).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/live", "/health", "/ready", "/health/detailed", "/metrics"])
+def test_probes_are_only_asked(path: str, db: None) -> None:
+    assert Client().post(path).status_code == 405
+    assert Client().head(path).status_code == 200
+
+
+def test_invented_methods_are_counted_as_one(db: None) -> None:
+    for number in range(3):
+        Client().generic(f"INVENTED{number}", "/live")
+
+    text = Client().get("/metrics").content.decode()
+    assert 'method="OTHER"' in text
+    assert "INVENTED" not in text
+
+
 def test_requests_are_counted_by_route_and_never_by_id(north: House) -> None:
     def unmatched() -> float:
         families = text_string_to_metric_families(Client().get("/metrics").content.decode())

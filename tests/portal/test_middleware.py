@@ -10,6 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils.module_loading import import_string
 
+from audit.context import SYSTEM
+from partners.accounts.services import change_user
+from partners.tenancy import tenant_context
 from tests.conftest import House
 
 UUID_7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -59,6 +62,18 @@ def test_the_api_needs_no_csrf_token_and_a_page_does() -> None:
     refused = csrf.process_view(factory.post("/login"), lambda _request: HttpResponse(), (), {})
     assert refused is not None
     assert refused.status_code == 403
+
+
+@pytest.mark.parametrize("changes", [[{"role": "viewer"}], [{"is_active": False}, {"is_active": True}]])
+def test_a_session_ends_with_the_role_or_access_it_was_opened_with(north: House, changes: list[dict[str, Any]]) -> None:
+    client = north.client("officer")
+    assert client.get("/").status_code == 200
+
+    with tenant_context(north.partner):
+        for change in changes:
+            change_user(user_id=north.users["officer"].id, actor=SYSTEM, **change)
+
+    assert client.get("/").status_code == 302
 
 
 def test_a_session_of_one_partner_is_nobody_at_another(north: House, south: House) -> None:

@@ -766,3 +766,11 @@ def test_a_new_partners_empty_pages_lead_to_the_first_steps(fresh: House) -> Non
         assert answer.status_code == 200
         assert '<a class="btn btn-primary" href="/">Show the first steps</a>' in text_of(answer), path
     assert "train_model fresh PRODUCT" in text_of(client.get("/models"))
+
+
+def test_a_form_without_a_boundary_is_refused_in_words(north: House) -> None:
+    client = north.client()
+    answer = client.generic("POST", "/login", b"x", content_type="multipart/form-data")
+
+    assert answer.status_code in {400, 403}
+    assert "<h1" in answer.content.decode()

@@ -170,3 +170,7 @@ def test_refusals_are_one_clear_line(made: House, table: Path, tmp_path: Path) -
         run("score_file", made.slug, "nothing", "--in", str(table), "--out", str(tmp_path / "o.csv"))
     with pytest.raises(CommandError, match="cannot be opened"):
         run("score_file", made.slug, PRODUCT, "--in", str(tmp_path / "none.csv"), "--out", str(tmp_path / "o.csv"))
+    before = table.read_bytes()
+    with pytest.raises(CommandError, match="written over the applicants"):
+        run("score_file", made.slug, PRODUCT, "--in", str(table), "--out", str(table))
+    assert table.read_bytes() == before

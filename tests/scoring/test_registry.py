@@ -156,6 +156,21 @@ def test_a_refused_bundle_in_a_new_process_leaves_the_rules_answering(new_partne
         assert refusals(only) == 1
 
 
+def test_a_refused_bundle_is_looked_at_again_after_a_while(new_partner: Callable[..., House], monkeypatch: pytest.MonkeyPatch) -> None:
+    house = new_partner()
+    monkeypatch.setattr(registry, "RETRY_REFUSED_SECONDS", 0.0)
+    with tenant_context(house.partner):
+        add_product()
+        only = put_in_force()
+        break_bundle(house, only)
+        registry.forget()
+        assert registry.active(SLUG).model_version is None
+        break_bundle(house, only)
+
+        assert registry.active(SLUG).model_version == only.version
+        assert registry.active(SLUG).retry_at is None
+
+
 def test_a_bundle_of_another_partner_is_refused(north: House, south: House) -> None:
     with tenant_context(south.partner):
         add_product()

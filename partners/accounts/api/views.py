@@ -61,12 +61,12 @@ class RefreshView(OpenView):
 
     @described("Get the next tokens", operation="token_refresh", takes=RefreshRequest, gives=Tokens, refuses=(401,), is_open=True)
     def post(self, request: Request) -> HttpResponse:
-        """The next pair; the refresh token is used up, and using it again later ends everything it led to."""
+        """The next pair; the refresh token is used up. Using it again later ends this login: its access token within minutes."""
         raw = read_body(request)
         asked = decode(raw, RefreshRequest)
 
         def perform() -> bytes:
-            return msgspec.json.encode(tokens_of(tokens.refresh_tokens(asked.refresh)))
+            return msgspec.json.encode(tokens_of(tokens.refresh_tokens(asked.refresh, actor=_stranger(request))))
 
         holder = replace(_stranger(request), id=digest_of(asked.refresh).hex())  # one holder's key is nothing to another
         attempt = attempt_of(request, route="POST /api/v1/auth/refresh", actor=holder, body=raw)

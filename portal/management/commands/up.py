@@ -82,15 +82,17 @@ def _programs(options: dict[str, Any], environment: dict[str, str]) -> list[Prog
     web = [
         python, "-m", "granian", "--interface", "wsgi", "--host", options["host"], "--port", str(options["port"]),
         "--workers", str(options["workers"]), "--blocking-threads", str(THREADS), "--blocking-threads-idle-timeout", "600",
-        "--backlog", "1024", "--no-ws", "--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "10",
-        "--log-level", "warning", "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
+        "--backlog", "1024", "--http", "1", "--no-ws", "--respawn-failed-workers", "--respawn-interval", "0.5",
+        "--workers-kill-timeout", "10", "--log-level", "warning", "--working-dir", str(settings.BASE_DIR), "portal.wsgi:application",
     ]  # fmt: skip
     queue = [
         python, "-m", "celery", "--quiet", "-A", "portal.celery", "worker", "--loglevel", "WARNING",
         "--concurrency", str(os.cpu_count() or 1), "--without-gossip", "--without-mingle",
     ]  # fmt: skip
     queue_environment = {**environment, "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges"}
-    web_environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(settings.VOUCH_HOME / "metrics")}
+    web_environment = {
+        **environment, "PROMETHEUS_MULTIPROC_DIR": str(settings.VOUCH_HOME / "metrics"), "VOUCH_WEB_WORKERS": str(options["workers"])
+    }  # fmt: skip
     return [
         Program("web", web, web_environment),
         Program("worker", queue, queue_environment),
