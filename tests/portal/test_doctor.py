@@ -63,9 +63,9 @@ def test_redis_away_is_a_fault_of_its_own(north: House) -> None:
 
 def test_database_away_is_one_fault_and_not_three(north: House, monkeypatch: pytest.MonkeyPatch) -> None:
     connection.close()
-    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
-
-    answer, code = look()
+    with monkeypatch.context() as away:
+        away.setitem(connection.settings_dict, "HOST", "/nowhere")
+        answer, code = look()
 
     assert (faults(answer), code) == ([("database", "Start PostgreSQL, or correct DATABASE_URL.")], 1)
 
