@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any
@@ -10,6 +11,7 @@ from partners.api.errors import BodyMalformed, Fault
 
 _LONGEST_NUMBER = 400
 _DEEPEST = 64
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 class Pairs(list[tuple[str, Any]]):
@@ -57,7 +59,9 @@ def plain(node: Any, faults: list[Fault], pointer: str = "", depth: int = 0) -> 
 
 def escaped(name: str) -> str:
     """A member's name as a part of a JSON pointer; what cannot be printed is shown as a question mark."""
-    visible = "".join(c if c.isprintable() else "?" for c in name[:80])
+    visible = name[:80]
+    if not visible.isprintable():
+        visible = "".join(c if c.isprintable() else "?" for c in visible)
     return visible.replace("~", "~0").replace("/", "~1")
 
 
@@ -72,7 +76,7 @@ def _object(node: Pairs, faults: list[Fault], pointer: str, depth: int) -> dict[
 
 
 def _check_text(text: str, faults: list[Fault], pointer: str) -> None:
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+    if _UNSTORABLE.search(text):
         faults.append(Fault(pointer, "wrong_characters", "This text holds a NUL or half of a surrogate pair, which cannot be stored."))
 
 

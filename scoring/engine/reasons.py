@@ -11,6 +11,7 @@ from scoring.engine.product import Product
 
 MOST_REASONS = 4
 LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
+_ANSWERS = ("yes", "no")    # a truth value counts as the answer given, against the other one
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ class ReasonWriter:
         usual = self._usual.get(feature.name)
         how, value, shown = self._case(feature, source, values.get(source.name), read, usual, words)
         code = f"{re.sub(r'[^a-z0-9]+', '_', feature.name.lower()).strip('_')}.{how}"
-        template = self._texts.get(code, {}).get(language) or words[how]
+        template = self._texts.get(code, {}).get(language) or words["value" if how in _ANSWERS else how]
         return code, template.format_map({"label": label, "value": value, "usual": shown})
 
     def _case(
@@ -61,8 +62,10 @@ class ReasonWriter:
     ) -> tuple[str, str, str]:
         if feature.kind == "missing" or (given is None and read != read):
             return ("missing" if given is None else "level"), shown_value(given, source, words), ""
-        if isinstance(given, bool) or (isinstance(given, str) and source.kind is InputKind.CATEGORY):
-            common, shown = self._common(source, usual, words), shown_value(given, source, words)
+        if isinstance(given, bool):
+            return _ANSWERS[not given], shown_value(given, source, words), shown_value(not given, source, words)
+        if isinstance(given, str) and source.kind is InputKind.CATEGORY:
+            common, shown = self._common(source, usual), shown_value(given, source, words)
             return ("value" if common and common != shown else "level"), shown, common
         value = shown_number(read, source.unit if feature.kind == "input" else None)
         if usual is None or read == usual or read != read:
@@ -70,12 +73,8 @@ class ReasonWriter:
         return ("high" if read > usual else "low"), value, shown_number(usual, source.unit if feature.kind == "input" else None)
 
     @staticmethod
-    def _common(source: Input, usual: float | None, words: Mapping[str, str]) -> str:
-        if usual is None:
-            return ""
-        if source.kind is InputKind.BOOLEAN:
-            return words["yes" if usual else "no"]
-        return source.categories[int(usual)] if 0 <= usual < len(source.categories) else ""
+    def _common(source: Input, usual: float | None) -> str:
+        return source.categories[int(usual)] if usual is not None and 0 <= usual < len(source.categories) else ""
 
 
 def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:

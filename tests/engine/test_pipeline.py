@@ -21,6 +21,7 @@ from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.pipeline import ServingModel, score
 from scoring.engine.policy import Band, Condition, KnockOut, Outcome, Policy, ScoreScale
 from scoring.engine.product import Product, Rule, Rules
+from scoring.engine.reasons import ReasonWriter
 from scoring.engine.texts import SENTENCES, VagueReason, check_template, refuse_vague
 
 TODAY = date(2026, 3, 1)
@@ -267,6 +268,24 @@ def test_a_reason_names_the_applicants_value_and_what_is_usual(model: ServingMod
 
     assert texts["burden"].startswith("Amount for each unit of income is 90; applicants with a good outcome usually have ")
     assert french["burden"].startswith("Amount for each unit of income : 90 ; ")
+
+
+@pytest.mark.parametrize("usual", [0.0, 1.0])
+def test_a_truth_value_counts_against_the_other_answer(usual: float) -> None:
+    writer = ReasonWriter(replace(PRODUCT, texts={"member.no": {"en": "You are in no group."}}), {"member": usual})
+    none = dict.fromkeys((feature.name for feature in FEATURES), 0.0)
+
+    said = [
+        writer.reasons({"member": member}, {**none, "member": 0.5}, [float(member)] * len(FEATURES), 1, language)[0]
+        for member, language in ((True, "en"), (False, "en"), (False, "fr"))
+    ]
+
+    assert [reason.code for reason in said] == ["member.yes", "member.no", "member.no"]
+    assert [reason.text for reason in said] == [
+        "member is Yes; No led to a good outcome more often.",
+        "You are in no group.",
+        "member : Non ; Oui a mené plus souvent à une issue favorable.",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -239,11 +239,11 @@ WRONG: list[tuple[str, Make, int, set[str]]] = [
 def test_a_wrong_request_is_told_every_fault_and_stores_nothing(north: House, make: Make, status: int, pointers: set[str]) -> None:
     raw = make(north)
     before = counts(north)
-    started = time.perf_counter()
+    started = time.process_time()
 
     answer = post(north.api(), SCORES, raw)
 
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     problem = answer.json()
     assert answer.status_code == status, problem
     assert answer["Content-Type"] == "application/problem+json"

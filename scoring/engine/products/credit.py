@@ -93,7 +93,11 @@ TEXTS = {
         "en": "An earlier loan was paid {value} late; applicants who repay were late by {usual} at most.",
         "fr": "Un prêt passé a été payé avec {value} de retard ; les clients qui remboursent ont eu au plus {usual} de retard.",
     },
-    "savings_group_member.value": {
+    "longest_delay_days.missing": {
+        "en": "No earlier loan shows how you repay; applicants who repaid one on time usually repay again.",
+        "fr": "Aucun prêt passé ne montre comment vous remboursez ; qui en a remboursé un à temps rembourse d'habitude de nouveau.",
+    },
+    "savings_group_member.no": {
         "en": "You are in no savings group; members of a group repaid more often.",
         "fr": "Vous n'êtes dans aucun groupe d'épargne ; les membres d'un groupe ont remboursé plus souvent.",
     },
