@@ -68,12 +68,12 @@ def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
             for response in operation.get("responses", {}).values():
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name.lower()}"} for name in _LIMIT_HEADERS}
     for name, successor in EARLIER.items():
-        result["paths"][f"/api/v1/{name}"] = _as_earlier(result["paths"][f"/api/v1/{successor}"], name, is_list=successor == "models")
+        result["paths"][f"/api/v1/{name}"] = _as_earlier(result["paths"][f"/api/v1/{successor}"], name)
     return result
 
 
-def _as_earlier(methods: dict[str, Any], name: str, *, is_list: bool) -> dict[str, Any]:
-    method = "get" if is_list else "post"
+def _as_earlier(methods: dict[str, Any], name: str) -> dict[str, Any]:
+    method = "post" if "post" in methods else "get"  # what earlier systems scored with a route, they did not list with it
     operation = {**methods[method], "operationId": f"earlier_{name.replace('/', '_').replace('-', '_')}", "deprecated": True}
     return {method: operation}
 

@@ -1,7 +1,7 @@
 """What scoring routes answer, and how decisions, products and model versions become it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from statistics import fmean
 from typing import Any
 
@@ -13,7 +13,7 @@ from scoring.engine.reasons import Reason as Given
 from scoring.errors import DecisionAltered
 from scoring.models import OutcomeCode
 from scoring.sealed import SealedReason
-from scoring.selectors import DecisionDetail, DecisionSummary, ModelVersionSummary, ProductSummary
+from scoring.selectors import DecisionDetail, DecisionSummary, KeyUsage, ModelVersionSummary, ProductSummary
 
 
 class ApplicantNamed(msgspec.Struct, frozen=True):
@@ -137,6 +137,36 @@ class ScoreBatch(msgspec.Struct, frozen=True):
     results: list[Score]
     portfolio: Portfolio
     request_id: str
+
+
+class DayCount(msgspec.Struct, frozen=True):
+    """How many decisions a day had."""
+
+    day: date
+    decisions: int
+
+
+class KeyUsed(msgspec.Struct, frozen=True):
+    """What one API key asked for; days without a decision are left out."""
+
+    id: str
+    name: str
+    hint: str
+    decisions: int
+    by_day: list[DayCount]
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class UsageList(msgspec.Struct, frozen=True):
+    """What API keys asked for from `since` to before `until`, newest key first."""
+
+    since: datetime
+    until: datetime
+    decisions: int
+    data: list[KeyUsed]
+    next_cursor: str | None = None
+    has_more: bool = False
 
 
 class ProductListed(msgspec.Struct, frozen=True):
@@ -273,6 +303,16 @@ def batch_of(decided: Sequence[Decided]) -> ScoreBatch:
         ),
         request_id=decided[0].request_id,
     )
+
+
+def usage_listed(used: Sequence[KeyUsage], since: datetime, until: datetime) -> UsageList:
+    """What was counted, key by key."""
+    return UsageList(since=since, until=until, decisions=sum(one.decisions for one in used), data=[_key_used(one) for one in used])
+
+
+def _key_used(used: KeyUsage) -> KeyUsed:
+    key, by_day = used.key, [DayCount(day, count) for day, count in used.by_day]
+    return KeyUsed(str(key.id), key.name, key.hint, used.decisions, by_day, key.last_used_at, key.revoked_at)
 
 
 def product_listed(summary: ProductSummary) -> ProductListed:

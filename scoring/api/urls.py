@@ -4,6 +4,7 @@ from django.urls import URLPattern, path
 
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
 from scoring.api.scores import ScoreBatchesView, ScoreExplanationView, ScoresView, ScoreView
+from scoring.api.usage import UsageView
 
 urlpatterns = [
     path("scores", ScoresView.as_view(), name="scores"),
@@ -14,6 +15,7 @@ urlpatterns = [
     path("products/<slug:slug>", ProductView.as_view(), name="product"),
     path("models", ModelsView.as_view(), name="models"),
     path("models/<int:version>", ModelView.as_view(), name="model"),
+    path("usage", UsageView.as_view(), name="usage"),
 ]
 
 # What earlier systems called these routes, and the route to use instead: the same view, said to be going away.
@@ -25,8 +27,12 @@ EARLIER = {
     "model-info": "models",
     "models/info": "models",
     "models/status": "models",
+    "api-keys/stats": "usage",
 }
-_VIEWS = {"scores": (ScoresView, ["post"]), "score-batches": (ScoreBatchesView, ["post"]), "models": (ModelsView, ["get", "head"])}
+_VIEWS = {
+    "scores": (ScoresView, ["post"]), "score-batches": (ScoreBatchesView, ["post"]),
+    "models": (ModelsView, ["get", "head"]), "usage": (UsageView, ["get", "head"]),
+}  # fmt: skip
 
 
 def _earlier(name: str, successor: str) -> URLPattern:

@@ -22,6 +22,7 @@ from scoring.selectors.decisions_made import (
     decisions,
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
+from scoring.selectors.usage import KeyUsage, usage_by_key
 
 __all__ = [
     "PAGE",
@@ -31,6 +32,7 @@ __all__ = [
     "DecisionFilters",
     "DecisionSummary",
     "Explanation",
+    "KeyUsage",
     "ModelVersionSummary",
     "Overview",
     "Page",
@@ -47,4 +49,5 @@ __all__ = [
     "overview",
     "product",
     "products",
+    "usage_by_key",
 ]
