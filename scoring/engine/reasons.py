@@ -89,7 +89,7 @@ def shown_reading(read: float, feature: Feature, source: Input, words: Mapping[s
         return _shown_number(math.copysign(math.expm1(abs(read)), read), source.unit, words)
     if feature.unit == "%":
         return f"{shown_number(float(f'{100 * read:.3g}'))}%"
-    return _shown_number(read, source.unit_beside_title if feature.kind == "input" else feature.unit, words)
+    return _shown_number(read, source.unit if feature.kind == "input" else feature.unit, words)
 
 
 def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:
@@ -100,7 +100,7 @@ def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:
         return words["yes" if value else "no"]
     if isinstance(value, str):
         return value if not source.categories or value in source.categories else words["other"]
-    return _shown_number(float(value), source.unit_beside_title, words)
+    return _shown_number(float(value), source.unit, words)
 
 
 def _shown_number(value: float, unit: str | None, words: Mapping[str, str]) -> str:

@@ -180,7 +180,7 @@ def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[
 
 def _answer(given: Any, source: Input) -> str:
     """What was answered; empty when that is not known."""
-    return shown_value(given, source, {"other": _("another answer")})
+    return shown_value(given, replace(source, unit=source.unit_beside_title), {"other": _("another answer")})
 
 
 def _computed(feature: Feature, product: Product, inputs: Mapping[str, Any], decided_on: date) -> str:

@@ -89,6 +89,26 @@ TEXTS = {
         "en": "{value} mobile money deposits arrived in 30 days; applicants who repay usually receive {usual} or more.",
         "fr": "{value} dépôts de mobile money en 30 jours ; les clients qui remboursent en reçoivent d'habitude {usual} ou plus.",
     },
+    "mobile_deposits_30d.more": {
+        "en": "{value} mobile money deposits arrived in 30 days; more would count in your favour.",
+        "fr": "{value} dépôts de mobile money en 30 jours ; davantage compterait en votre faveur.",
+    },
+    "previous_loans.low": {
+        "en": "You had {value} loans before; applicants who repay usually had {usual} or more.",
+        "fr": "Vous avez eu {value} prêts auparavant ; les clients qui remboursent en ont eu d'habitude {usual} ou plus.",
+    },
+    "previous_loans.high": {
+        "en": "You had {value} loans before; applicants who repay usually had {usual} or fewer.",
+        "fr": "Vous avez eu {value} prêts auparavant ; les clients qui remboursent en ont eu d'habitude {usual} ou moins.",
+    },
+    "term_months.low": {
+        "en": "You would repay within {value}; applicants who repay usually take {usual} or more.",
+        "fr": "Vous rembourseriez en {value} ; les clients qui remboursent prennent d'habitude {usual} ou plus.",
+    },
+    "term_months.high": {
+        "en": "You would repay within {value}; applicants who repay usually take {usual} or less.",
+        "fr": "Vous rembourseriez en {value} ; les clients qui remboursent prennent d'habitude {usual} ou moins.",
+    },
     "savings_balance.low": {
         "en": "Your savings are {value}; applicants who repay usually have {usual} or more.",
         "fr": "Votre épargne est de {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
