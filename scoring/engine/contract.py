@@ -40,7 +40,9 @@ class InputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known"."""
+    """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known".
+
+    A protected input is never required."""
 
     name: str
     kind: InputKind
@@ -65,6 +67,9 @@ class Input:
             raise DefinitionRefused(f"input {self.name!r}: list its categories, or set accepts_other.")
         if len(set(self.categories)) < len(self.categories):
             raise DefinitionRefused(f"input {self.name!r}: a category stands there twice.")
+        if self.is_protected:
+            # Nobody has to say what no model may use, and forms do not ask for it.
+            object.__setattr__(self, "required", False)
 
     @property
     def title(self) -> str:
@@ -261,7 +266,7 @@ def _from_cell(one: Input, text: str) -> Any:
     if text[:1] in "=+-@" and text not in one.categories:
         raise _Refused("formula", "This begins like a spreadsheet formula; write the plain value.")
     if one.kind is InputKind.BOOLEAN:
-        return _YES_NO.get(text.lower(), text)
+        return _YES_NO.get(_plain(float(text)) if _NUMBER.fullmatch(text) else text.lower(), text)
     if one.kind is InputKind.CATEGORY and text not in one.categories and _NUMBER.fullmatch(text):
         return _plain(float(text))    # 3.0 in a file is the category 3
     return text
