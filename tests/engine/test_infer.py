@@ -170,7 +170,8 @@ def test_a_column_of_free_text_is_left_out_and_one_with_a_million_words_too(tmp_
 ])
 def test_commas_in_numbers_are_told_apart(tmp_path: Path, cells: list[str], expected: str) -> None:
     table: dict[str, list[object]] = {
-        "age": [20 + n % 41 for n in range(60)], "amount": [f'"{cells[n % 3]}"' for n in range(60)], "bad": [int(n % 7 == 0) for n in range(60)],
+        "age": [20 + n % 41 for n in range(60)], "amount": [f'"{cells[n % 3]}"' for n in range(60)],
+        "bad": [int(n % 7 == 0) for n in range(60)],
     }
 
     assert expected in said(drafted(tmp_path, table, target="bad"), "left_out")["amount"]
@@ -183,7 +184,8 @@ def test_commas_in_numbers_are_told_apart(tmp_path: Path, cells: list[str], expe
 def test_a_column_of_0_and_1_is_a_yes_or_no(tmp_path: Path, cells: list[str], kind: InputKind) -> None:
     draw = np.random.default_rng(5)
     table: dict[str, list[object]] = {
-        "amount": draw.integers(0, 50, 90).tolist(), "is_member": [cells[n % len(cells)] for n in range(90)], "bad": draw.integers(0, 2, 90).tolist(),
+        "amount": draw.integers(0, 50, 90).tolist(), "is_member": [cells[n % len(cells)] for n in range(90)],
+        "bad": draw.integers(0, 2, 90).tolist(),
     }
 
     contract = drafted(tmp_path, table, target="bad").product.contract

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import uuid
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
@@ -75,11 +76,16 @@ def test_a_product_lives_from_a_table_to_decisions_and_back(made: House, table: 
         assert run("score_file", made.slug, PRODUCT, "--in", str(table), "--out", str(path))["scored"] == 500
     by_format = [cells_of(path) for path in scored]
 
-    assert scored[0].read_bytes() == scored[3].read_bytes() == gzip.decompress(scored[1].read_bytes())
+    assert gzip.decompress(scored[1].read_bytes()).startswith(scored[0].read_bytes().partition(b"\n")[0])
+    ids = [cells.pop("decision_id") for rows in by_format for cells in rows]
+    assert by_format[0] == by_format[1] == by_format[3]
     assert [cells["loan_id"] for cells in by_format[2]] == [cells["loan_id"] for cells in by_format[0]]
     assert [cells["score"] for cells in by_format[2]] == [cells["score"] for cells in by_format[0]]
+    assert {(cells["answered_by"], cells["model_version"]) for rows in by_format for cells in rows} == {("model", "2")}
     with tenant_context(made.partner):
-        assert Decision.objects.filter(model_version__version=2, channel="file").count() == 2000
+        made_here = Decision.objects.filter(model_version__version=2, channel="file").values_list("id", flat=True)
+        assert sorted(map(str, made_here)) == sorted(ids)
+        assert len(ids) == 2000
 
     for expected in (1, None):
         assert run("rollback_model", made.slug, PRODUCT)["version"] == expected
@@ -109,7 +115,8 @@ def test_bad_rows_are_listed_with_row_column_and_fix_and_the_others_are_scored_b
 
     done = run("score_file", made.slug, PRODUCT, "--in", str(source), "--out", str(out))
 
-    assert (done["scored"], done["bad_rows"]) == (2, 4)
+    assert (done["scored"], done["bad_rows"], done["answered_by_rules"]) == (2, 4, 2)
+    assert [(cells["answered_by"], cells["model_version"]) for cells in cells_of(out)] == [("rules", "")] * 2
     assert [(one["row"], one["column"]) for one in done["problems"]] == [(3, ""), (4, "stall"), (5, "term_months"), (6, "loan_id")]
     assert all(one["fix"] for one in done["problems"])
     assert (tmp_path / "out.errors.csv").read_text().count("\n") == 5
@@ -158,19 +165,96 @@ def test_a_table_that_cannot_train_makes_no_version(made: House, table: Path, tm
 
 
 def test_refusals_are_one_clear_line(made: House, table: Path, tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="already a product"):
+    with tenant_context(made.partner):
+        path = definition_file(PRODUCT)
+    path.unlink()
+    with pytest.raises(CommandError, match=rf"already a product.* edit {path}, then manage.py train_model .* choose another slug"):
         run("create_product", made.slug, PRODUCT, from_csv=str(table), target="defaulted")
+    assert path.exists()
     with pytest.raises(CommandError, match="'paid'"):
         run("create_product", made.slug, "other", from_csv=str(table), target="paid")
-    with pytest.raises(CommandError, match="no model version 9"):
+    with pytest.raises(CommandError, match="no model version 9. There is none yet: make one with `manage.py train_model`"):
         run("promote_model", made.slug, PRODUCT, "9")
     with pytest.raises(CommandError, match="cannot be a product's slug"):
         run("create_product", made.slug, "Stall_Loan", from_csv=str(table), target="defaulted")
-    with pytest.raises(CommandError, match="no product"):
-        run("score_file", made.slug, "nothing", "--in", str(table), "--out", str(tmp_path / "o.csv"))
+    out = str(tmp_path / "o.csv")
+    asked = {"score_file": ["--in", str(table), "--out", out], "train_model": ["--csv", str(table)], "promote_model": ["1"]}
+    for name, arguments in asked.items():
+        with pytest.raises(CommandError, match=f"There is no product 'nothing'. There are: {PRODUCT}."):
+            run(name, made.slug, "nothing", *arguments)
     with pytest.raises(CommandError, match="cannot be opened"):
         run("score_file", made.slug, PRODUCT, "--in", str(tmp_path / "none.csv"), "--out", str(tmp_path / "o.csv"))
     before = table.read_bytes()
     with pytest.raises(CommandError, match="written over the applicants"):
         run("score_file", made.slug, PRODUCT, "--in", str(table), "--out", str(table))
     assert table.read_bytes() == before
+
+
+def lines_of(name: str, *arguments: str) -> list[str]:
+    """What the command tells people."""
+    out = StringIO()
+    call_command(name, *arguments, stdout=out, stderr=StringIO())
+    return out.getvalue().splitlines()
+
+
+def test_equal_faults_are_told_once_and_repeated_references_and_rules_too(made: House, table: Path, tmp_path: Path) -> None:
+    header, *rows = table.read_text().splitlines()[:41]
+    term = header.split(",").index("term_months")
+    cells = [row.split(",") for row in rows]
+    for row in cells[10:20]:
+        row[term] = "six"
+    for row in cells[30:33]:
+        row[header.split(",").index("loan_id")] = cells[0][header.split(",").index("loan_id")]
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    source.write_text("\n".join([header, *(",".join(row) for row in cells)]))
+
+    done = run("score_file", made.slug, PRODUCT, "--in", str(source), "--out", str(out))
+    said = lines_of("score_file", made.slug, PRODUCT, "--in", str(source), "--out", str(out))
+
+    (problem,) = done["problems"]
+    assert (problem["column"], problem["count"], problem["rows"], problem["row"]) == ("term_months", 10, [12, 13, 14, 15, 16], 12)
+    assert done["repeated_references"] == {"count": 3, "rows": [32, 33, 34]}
+    assert (tmp_path / "out.errors.csv").read_text().count("\n") == 11
+    assert len(said) == 5
+    assert "10 rows, the first 12, 13, 14, 15, 16, column term_months: has the wrong type" in said[2]
+    assert "earlier row again in rows 32, 33, 34" in said[3]
+    assert said[4].startswith("Warning: no model but the product's rules answered 30 of these rows")
+
+
+def test_a_table_without_optional_and_protected_columns_trains_with_a_warning(made: House, table: Path, tmp_path: Path) -> None:
+    left = {"longest_delay_days", "gender"}
+    with TableReader(table) as reader, (tmp_path / "less.csv").open("w") as less:
+        names = [name for name in reader.columns if name not in left]
+        less.write("\n".join([",".join(names), *(",".join(row.cells[name] for name in names) for row in reader if isinstance(row, Row))]))
+
+    warnings = run("train_model", made.slug, PRODUCT, csv=str(tmp_path / "less.csv"), folds=2, estimator="scorecard")["warnings"]
+
+    assert [one.partition(";")[0] for one in warnings if one.startswith("not in the table")] == [
+        "not in the table: 'longest_delay_days'", "not in the table: 'gender', protected",
+    ]
+    complete = run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")["warnings"]
+    assert not any("not in the table" in one for one in complete)
+
+
+def test_a_product_whose_input_became_protected_by_hand_is_scored_in_the_browser(made: House, table: Path) -> None:
+    with tenant_context(made.partner):
+        path = definition_file(PRODUCT)
+    edited = json.loads(path.read_text())
+    next(one for one in edited["inputs"] if one["name"] == "months_trading")["is_protected"] = True
+    edited["features"] = [feature for feature in edited["features"] if feature["name"] != "months_trading"]
+    path.write_text(json.dumps(edited))
+    run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")
+    run("promote_model", made.slug, PRODUCT, "1")
+    with TableReader(table) as reader, tenant_context(made.partner):
+        cells = next(row.cells for row in reader if isinstance(row, Row))
+        contract = registry.current(PRODUCT).definition.contract
+    asked = {f"input_{place}": cells[one.name].lower() for place, one in enumerate(contract.inputs) if not one.is_protected}
+    typed = {"product": PRODUCT, "token": str(uuid.uuid4()), "reference": "F-1", **asked}
+
+    answer = made.client("officer").post("/decisions/new", typed)
+    described = made.api().get(f"/api/v1/products/{PRODUCT}").json()
+
+    assert answer.status_code == 302, answer.content.decode()
+    assert "months_trading" not in described["contract"]["required"]
+    assert "null" in described["contract"]["properties"]["months_trading"]["type"]
+    assert "months_trading" not in described["example"]["inputs"]

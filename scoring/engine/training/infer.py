@@ -22,8 +22,8 @@ HIGH_MISSING = 0.6
 _COMMAS = {
     "thousands": "it holds numbers with commas between thousands; write them without, such as 1234567 for 1,234,567",
     "decimal": "it holds numbers with a decimal comma; write them with a point, such as 3.14 for 3,14",
-    "either": "it holds numbers such as {example}, which may mean {whole} or {part}: write the first without the comma, the second with a point",
-    "mixed": "it mixes commas between thousands with decimal commas; write all its numbers without separators and with a point for decimals",
+    "either": "it holds numbers such as {example}, which may mean {whole} or {part}; write whichever it is, without commas",
+    "mixed": "it mixes commas between thousands with decimal commas; write its numbers without separators and with a point for decimals",
 }
 
 
