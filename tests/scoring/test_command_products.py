@@ -3,8 +3,10 @@
 import gzip
 import json
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import reduce
 from io import StringIO
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.actions import Action
+from audit.context import SYSTEM
 from audit.models import Event
 from audit.vault import keyring
 from partners.tenancy import tenant_context
@@ -19,8 +22,9 @@ from scoring import registry
 from scoring.engine.bundle import read_bundle
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.engine.tables import Row, TableReader
+from scoring.errors import ProductFileRefused
 from scoring.models import Decision, ModelVersion, Product, Promotion
-from scoring.services.definitions import definition_file
+from scoring.services.definitions import definition_file, take_up_edits, write_definition
 from tests.conftest import House
 
 PRODUCT = "stall-loan"
@@ -142,9 +146,76 @@ def test_an_edited_definition_is_taken_up_recorded_and_an_old_file_is_not(made: 
     path.write_text(before)
     with pytest.raises(CommandError, match="written before"):
         run("train_model", made.slug, PRODUCT, csv=str(table), folds=2)
-    path.write_text('{"slug": 7}')
-    with pytest.raises(CommandError, match="not a product definition"):
-        run("train_model", made.slug, PRODUCT, csv=str(table), folds=2)
+
+
+def _edits() -> Iterator[tuple[str, Callable[[dict[str, Any]], Any], str]]:
+    def at(part: str, **changed: Any) -> Callable[[dict[str, Any]], Any]:
+        return lambda shown: shown[part][0].update(changed)
+
+    def set_to(part: str, value: Any) -> Callable[[dict[str, Any]], Any]:
+        return lambda shown: shown.update({part: value})
+
+    def without(*parts: Any) -> Callable[[dict[str, Any]], Any]:
+        return lambda shown: reduce(getitem, parts[:-1], shown).pop(parts[-1])
+
+    def plus_feature(name: str) -> Callable[[dict[str, Any]], Any]:
+        return lambda shown: shown["features"].append({"name": name})
+
+    rule = {"code": "r", "if": {"input": "loan_amount", "operator": "gt", "value": 3}, "log_odds": 1}
+    yield "unknown key of an input", at("inputs", colour="red"), "input 'loan_amount': there is no key 'colour'; the keys are name, "
+    yield "no such kind", at("inputs", kind="red"), "'kind' must be one of number, integer, category, boolean, date, not \"red\""
+    yield "minimum is a text", at("inputs", minimum="ten"), "'loan_amount': 'minimum' must be a number or null, not \"ten\""
+    yield "required is a text", at("inputs", required="no"), "'required' must be true or false"
+    yield "a kind is missing", without("inputs", 0, "kind"), "input 'loan_amount': the key 'kind' is missing; write one of number"
+    yield "an input is no object", set_to("inputs", ["amount"]), r"input 1: write an object, \{...\}, not \"amount\""
+    yield "unknown key of a feature", at("features", colour="red"), "feature 'loan_amount': there is no key 'colour'; the keys are name"
+    yield "a feature of a protected input", plus_feature("age"), "'age' is protected.* take the feature out of features"
+    yield "a feature of nothing", plus_feature("wage"), "there is no input 'wage'; correct the name, or take"
+    yield "unknown part", set_to("colour", "red"), "there is no key 'colour'; the keys are slug, title"
+    yield "slug is a number", set_to("slug", 7), "the definition: 'slug' must be a text, not 7"
+    yield "no features", lambda shown: shown.pop("features"), "the definition: the key 'features' is missing; write a list"
+    yield "unknown key of the scale", set_to("scale", {"anchor": 600}), "scale: there is no key 'anchor'; the keys are anchor_score"
+    yield "rules are a list", set_to("rules", []), "'rules' must be an object"
+    yield "a rule without its condition", set_to("rules", {"rules": [{"code": "r", "log_odds": 1}]}), "rule 1: the key 'if' is missing"
+    yield "a rule about nothing", set_to("rules", {"rules": [{**rule, "if": {"operator": "gt"}}]}), "rule 'r': the key 'input' is missing"
+    yield "texts are flat", set_to("texts", {"income.low": "Low."}), "'texts' must be an object of objects of texts"
+
+
+@pytest.mark.parametrize(("edit", "said"), [pytest.param(edit, said, id=name) for name, edit, said in _edits()])
+def test_a_fault_in_an_edited_definition_says_where_what_and_how_to_repair_it(
+    in_north: House, tmp_path: Path, settings: Any, edit: Callable[[dict[str, Any]], Any], said: str
+) -> None:
+    settings.VOUCH_HOME = tmp_path
+    product = Product.objects.get(slug=in_north.product)
+    before = product.revision
+    shown = json.loads(write_definition(product).read_text())
+    next(one for one in shown["inputs"] if one["name"] == "age")["is_protected"] = True
+    shown["features"] = [one for one in shown["features"] if one["name"] != "age"]
+    edit(shown)
+    definition_file(product.slug).write_text(json.dumps(shown))
+
+    with pytest.raises(ProductFileRefused, match=said):
+        take_up_edits(product=product, actor=SYSTEM)
+
+    product.refresh_from_db()
+    assert product.revision == before
+
+
+@pytest.mark.parametrize(("content", "said"), [
+    (b"{\n  slug: 7\n}", "is not JSON at line 2, column 3: look there"),
+    (b"[]", "write one JSON object"),
+    ('{"slug": "\u00e9"}'.encode("latin-1"), "is not UTF-8; save it as UTF-8"),
+    (b"[" * 100_000, "nested too deeply"),
+])
+def test_a_file_that_is_no_definition_is_refused_in_our_words(
+    in_north: House, tmp_path: Path, settings: Any, content: bytes, said: str
+) -> None:
+    settings.VOUCH_HOME = tmp_path
+    product = Product.objects.get(slug=in_north.product)
+    write_definition(product).write_bytes(content)
+
+    with pytest.raises(ProductFileRefused, match=said):
+        take_up_edits(product=product, actor=SYSTEM)
 
 
 @pytest.mark.parametrize(("lines", "said"), [
