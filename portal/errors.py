@@ -60,6 +60,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     requests.LengthMissing: _row(411, "The length is missing", "Send Content-Length instead of a chunked body."),
     requests.BodyTooLarge: _row(413, "The body is too large", "Send less at once; /docs says how much each route takes."),
     requests.MediaTypeUnsupported: _row(415, "The body must be JSON", "Send Content-Type: application/json."),
+    requests.BodyCompressed: _row(415, "The body must not be compressed", "Send it as plain JSON, without Content-Encoding."),
     requests.RequestRefused: _row(422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored."),
     ContractViolation: _row(
         422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored.", code="invalid_request",
@@ -107,7 +108,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),
     scoring.TableRefused: _row(422, "The table cannot be used", "Correct the table."),
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
-    accounts.PasswordRefused: _row(422, "The password cannot be used", "Choose another password."),
+    accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
