@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
@@ -93,6 +94,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them.", at_page=_NOT_THERE),
     accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them.", at_page=_NOT_THERE),
     accounts.ApiKeyUnknown: _row(404, "There is no such API key", "GET /api/v1/api-keys lists them.", at_page=_NOT_THERE),
+    partners.HostUnknown: _row(
+        404, "No partner is at this address",
+        f"Open http://<partner>.{settings.BASE_DOMAIN}, with your organisation's short name for <partner> and the port of this address.",
+    ),  # fmt: skip
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
     scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it.", at_page=_UNREADABLE),
     scoring.FilterRefused: _row(400, "The filter cannot be used", "Correct the filter."),

@@ -101,7 +101,8 @@ def test_an_unknown_host_is_a_problem_too(north: House) -> None:
     answer = Client(HTTP_HOST="nobody.localhost").get("/api/v1/scores")
 
     assert answer.status_code == 404
-    assert problem(answer)["code"] == "not_found"
+    assert problem(answer)["code"] == "host_unknown"
+    assert "http://<partner>.localhost" in problem(answer)["detail"]
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br"])
