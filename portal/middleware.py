@@ -67,7 +67,7 @@ class RequestMiddleware:
         headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         if is_api(request):
             headers.setdefault("Cache-Control", "no-store")
-        if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
+        if isinstance(response, HttpResponse) and response.status_code != 204 and not response.has_header("Content-Length"):
             headers["Content-Length"] = str(len(response.content))
 
 

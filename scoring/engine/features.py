@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.engine.contract import Contract, DefinitionRefused, InputKind, Value, Values
+from scoring.engine.written import check_members, kinds_of
 
 DAYS_PER_YEAR = 365.25
 KINDS = ("input", "ratio", "difference", "log", "age", "missing", "bucket")
@@ -52,12 +53,8 @@ class Feature:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Feature":
         """Raises DefinitionRefused."""
-        try:
-            return cls(**{**data, "inputs": tuple(data.get("inputs", ())), "edges": tuple(map(float, data.get("edges", ())))})
-        except (TypeError, ValueError) as error:
-            if isinstance(error, DefinitionRefused):
-                raise
-            raise DefinitionRefused(f"a feature is not as expected: {error}.") from error
+        check_members(data, kinds_of(Feature), where="feature")
+        return cls(**{**data, "inputs": tuple(map(str, data.get("inputs", ()))), "edges": tuple(map(float, data.get("edges", ())))})
 
 
 _Reader = Callable[[Values, date], float]
@@ -71,9 +68,11 @@ class FeaturePlan:
         for feature in features:
             for source in feature.sources:
                 if source not in known:
-                    raise DefinitionRefused(f"feature {feature.name!r}: there is no input {source!r}.")
+                    fix = "correct the name, or take the feature out of features"
+                    raise DefinitionRefused(f"feature {feature.name!r}: there is no input {source!r}; {fix}.")
                 if known[source].is_protected:
-                    raise DefinitionRefused(f"feature {feature.name!r}: {source!r} is protected and may not be used.")
+                    fix = "take the feature out of features, or is_protected off the input"
+                    raise DefinitionRefused(f"feature {feature.name!r}: the input {source!r} is protected, so no model may use it; {fix}.")
         self.names = tuple(feature.name for feature in features)
         self.categories = tuple(
             known[feature.sources[0]].categories if feature.kind == "input" and known[feature.sources[0]].kind is InputKind.CATEGORY else ()

@@ -8,6 +8,7 @@ from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
 from scoring.engine.texts import SENTENCES, Sentences, check_labels, check_sentences, check_template, check_texts
+from scoring.engine.written import check_members, kinds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,8 @@ class Product:
         inputs = {one.name for one in self.contract.inputs}
         for rule in self.rules.rules:
             if rule.condition.input not in inputs:
-                raise DefinitionRefused(f"rule {rule.code!r}: there is no input {rule.condition.input!r}.")
+                fix = "correct the name, or take the rule out"
+                raise DefinitionRefused(f"rule {rule.code!r}: there is no input {rule.condition.input!r}; {fix}.")
             check_texts(rule.texts)
         for texts in self.texts.values():
             check_texts(texts, check_template)
@@ -97,30 +99,44 @@ class Product:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Product":
         """Raises DefinitionRefused with what to repair."""
-        try:
-            plain = {name: data[name] for name in _PLAIN if name in data}
-            return cls(
-                contract=Contract.from_dict(data),
-                features=tuple(Feature.from_dict(one) for one in data["features"]),
-                scale=ScoreScale(**data.get("scale", {})),
-                rules=_rules_from(data.get("rules", {})),
-                texts={str(code): dict(texts) for code, texts in data.get("texts", {}).items()},
-                sentences={str(language): dict(one) for language, one in data.get("sentences", SENTENCES).items()},
-                labels={str(language): dict(one) for language, one in data.get("labels", {}).items()},
-                **plain,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, DefinitionRefused):
-                raise
-            raise DefinitionRefused(f"the product is not as expected: {error!r}.") from error
+        check_members({name: data[name] for name in _PARTS if name in data}, _PARTS, where="the definition")
+        scale = data.get("scale", {})
+        check_members(scale, kinds_of(ScoreScale), where="scale")
+        return cls(
+            contract=Contract.from_dict(data),
+            features=tuple(Feature.from_dict(one) for one in data["features"]),
+            scale=ScoreScale(**scale),
+            rules=_rules_from(data.get("rules", {})),
+            texts={code: dict(texts) for code, texts in data.get("texts", {}).items()},
+            sentences={language: dict(one) for language, one in data.get("sentences", SENTENCES).items()},
+            labels={language: dict(one) for language, one in data.get("labels", {}).items()},
+            **{name: data[name] for name in _PLAIN if name in data},
+        )
 
 
 _PLAIN = ("slug", "title", "kind", "id_column", "time_column", "target", "positive", "estimator")
 
 
+_PARTS: Mapping[str, tuple[Any, bool]] = {
+    **{name: kinds_of(Product)[name] for name in _PLAIN},
+    "inputs": (list[Any], True), "features": (list[Any], True), "scale": (dict[str, Any], False), "rules": (dict[str, Any], False),
+    "texts": (dict[str, dict[str, str]], False), "sentences": (dict[str, dict[str, str]], False),
+    "labels": (dict[str, dict[str, str]], False),
+}    # fmt: skip
+_RULES: Mapping[str, tuple[Any, bool]] = {"base_probability": (float, False), "may_approve": (bool, False), "rules": (list[Any], False)}
+_RULE: Mapping[str, tuple[Any, bool]] = {
+    "code": (str, True), "if": (dict[str, Any], True), "log_odds": (float, True), "texts": (dict[str, str], False)
+}    # fmt: skip
+_CONDITION: Mapping[str, tuple[Any, bool]] = {"input": (str, True), "operator": (str, True), "value": (Any, False)}
+
+
 def _rules_from(data: Mapping[str, Any]) -> Rules:
-    rules = tuple(
-        Rule(str(one["code"]), condition_from_dict(one["if"]), float(one["log_odds"]), dict(one.get("texts", {})))
-        for one in data.get("rules", ())
-    )
-    return Rules(float(data.get("base_probability", 0.1)), rules, bool(data.get("may_approve", False)))
+    check_members(data, _RULES, where="rules")
+    rules = tuple(_rule_from(one, f"rule {place}") for place, one in enumerate(data.get("rules", ()), start=1))
+    return Rules(float(data.get("base_probability", 0.1)), rules, data.get("may_approve", False))
+
+
+def _rule_from(one: Any, where: str) -> Rule:
+    check_members(one, _RULE, where=where)
+    check_members(one["if"], _CONDITION, where=f"the \"if\" of rule {one['code']!r}")
+    return Rule(one["code"], condition_from_dict(one["if"]), float(one["log_odds"]), dict(one.get("texts", {})))

@@ -62,9 +62,11 @@ def test_a_parquet_of_whole_floats_reads_like_its_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("data", "said"), [
     ("a,b\n1,2\n".encode("utf-16"), "UTF-16"),
     ("a,b\n1,2\n".encode("utf-16-le"), "UTF-16"),
-    ("a,b\n1,é\n".encode("latin-1"), "not UTF-8: byte 0xe9"),
+    ("a,b\n1,é\n".encode("latin-1"), "not UTF-8: byte 0xe9 in line 2"),
+    (b"a,b\n" + b"1,2\n" * 40_000 + "1,é\n".encode("latin-1") + b"1,2\n" * 9, "byte 0xe9 in line 40002"),
+    (b"a,b\r\n" + b"1,22222\r\n" * 7_001 + "é,1\r\n".encode("latin-1"), "byte 0xe9 in line 7003"),
     (b"PK\x03\x04xxxx", "spreadsheet"),
-    (gzip.compress(b"a,b\n1,2\n", mtime=0), "compressed"),
+    (gzip.compress(b"a,b\n1,2\n", mtime=0), "compressed"),    # without the time, so that every worker collects the same test
     (b"", "empty"),
     (b"\n\n", "empty"),
     (b"a,b\n", "no rows"),

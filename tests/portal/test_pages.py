@@ -145,6 +145,15 @@ def test_no_page_answers_outside_a_partner(db: None) -> None:
         assert Client(HTTP_HOST="localhost").get(path_of(name)).status_code == 404, name
 
 
+@pytest.mark.parametrize("host", ["localhost", "localhost:8123", "nobody.localhost", "evil.example"])
+def test_an_address_without_a_partner_says_what_to_open_and_names_nobody(north: House, host: str) -> None:
+    answer = Client(HTTP_HOST=host).get("/")
+
+    assert answer.status_code == 404
+    assert "Open http://<partner>.localhost, with" in unescape(answer.content.decode())
+    assert "north" not in answer.content.decode().lower()
+
+
 # signing in
 
 ELSEWHERE = (
