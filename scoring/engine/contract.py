@@ -71,6 +71,11 @@ class Input:
         """The input's name for people."""
         return self.label or self.name
 
+    @property
+    def unit_beside_title(self) -> str | None:
+        """The unit, where the title does not say it already."""
+        return None if self.unit and self.unit.lower() in self.title.lower() else self.unit
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -19,7 +19,8 @@ _NAN = math.nan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One feature. `kind` says how it comes from `inputs`; features of one `group` share one reason; `monotone` is +1 if more is worse."""
+    """One feature. `kind` says how it comes from `inputs`; features of one `group` share one reason, and one line
+    under that name; `monotone` is +1 if more is worse; `unit` is told with a computed number, and "%" shows a share as per cent."""
 
     name: str
     kind: str = "input"
@@ -27,6 +28,7 @@ class Feature:
     edges: tuple[float, ...] = ()
     label: str = ""
     group: str = ""
+    unit: str = ""
     monotone: int = 0
 
     def __post_init__(self) -> None:
@@ -44,7 +46,7 @@ class Feature:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; what is at its default is left out."""
         said: dict[str, Any] = {"name": self.name, "kind": self.kind, "inputs": list(self.inputs), "edges": list(self.edges)}
-        said |= {"label": self.label, "group": self.group, "monotone": self.monotone}
+        said |= {"label": self.label, "group": self.group, "unit": self.unit, "monotone": self.monotone}
         return {name: value for name, value in said.items() if name in {"name", "kind"} or value}
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any
 from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
-from scoring.engine.texts import SENTENCES, Sentences, check_sentences, check_template, check_texts
+from scoring.engine.texts import SENTENCES, Sentences, check_labels, check_sentences, check_template, check_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`."""
+    """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`.
+    `labels` name features in languages other than the contract's own, by language and feature."""
 
     slug: str
     title: str
@@ -51,6 +52,7 @@ class Product:
     rules: Rules = field(default_factory=Rules)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sentences: Sentences = field(default_factory=lambda: SENTENCES)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.features]
@@ -65,6 +67,12 @@ class Product:
         for texts in self.texts.values():
             check_texts(texts, check_template)
         check_sentences(self.sentences)
+        check_labels(self.labels, names)
+
+    def label(self, feature: Feature, language: str) -> str:
+        """The feature's name for people, in their language where the product knows it."""
+        own = feature.label or next(one.title for one in self.contract.inputs if one.name == feature.sources[0])
+        return self.labels.get(language, {}).get(feature.name, own)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON that a person can read and edit."""
@@ -83,6 +91,7 @@ class Product:
             },
             "texts": {code: dict(texts) for code, texts in self.texts.items()},
             "sentences": {language: dict(sentences) for language, sentences in self.sentences.items()},
+            "labels": {language: dict(labels) for language, labels in self.labels.items()},
         }    # fmt: skip
 
     @classmethod
@@ -97,6 +106,7 @@ class Product:
                 rules=_rules_from(data.get("rules", {})),
                 texts={str(code): dict(texts) for code, texts in data.get("texts", {}).items()},
                 sentences={str(language): dict(one) for language, one in data.get("sentences", SENTENCES).items()},
+                labels={str(language): dict(one) for language, one in data.get("labels", {}).items()},
                 **plain,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -39,6 +39,7 @@ from partners.api.errors import PermissionMissing
 from partners.api.idempotency import answer_once, attempt_of
 from partners.api.queries import read_query
 from partners.api.views import ApiView, OpenView, answer, identifier, principal_of
+from partners.zones import zone_of
 
 _USER = (path("user_id", "The person.", type="string", format="uuid"),)
 _KEY = (path("key_id", "The key.", type="string", format="uuid"),)
@@ -131,9 +132,14 @@ class UsersView(ApiView):
         asked, actor = decode(raw, UserRequest), principal_of(request).actor
 
         def perform() -> bytes:
-            return msgspec.json.encode(user_of(services.create_user(**msgspec.structs.asdict(asked), actor=actor)))
+            wanted = {**msgspec.structs.asdict(asked), "time_zone": asked.time_zone or zone_of(_country(request))}
+            return msgspec.json.encode(user_of(services.create_user(**wanted, actor=actor)))
 
         return answer_once(attempt_of(request, route="POST /api/v1/users", actor=actor, body=raw), status=201, perform=perform)
+
+
+def _country(request: Request) -> str:
+    return str(request._request.partner.country)  # type: ignore[attr-defined]
 
 
 class UserView(ApiView):
