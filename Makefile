@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check bench fmt lock clean
+.PHONY: help demo up learners test check bench fmt lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,8 @@ demo: .venv/.runtime ## run the portal with two demo partners; prints addresses,
 
 up: .venv/.runtime ## run the portal as it is (PORT=8000)
 	@exec $(BIN)/python manage.py up --port $(PORT)
+
+learners: .venv/.learners ## add XGBoost, CatBoost and Optuna, for --estimator and --tune
 
 test: .venv/.dev ## run every test (ARGS="tests/portal -x" for a part)
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
@@ -37,7 +39,8 @@ fmt: .venv/.dev ## put imports and templates in order
 
 lock: .venv/.dev ## pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements/runtime.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra learners -c requirements/runtime.txt -o requirements/learners.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra dev --extra learners -c requirements/learners.txt -o requirements/dev.txt
 
 clean: ## remove .venv and caches; keeps .vouch, where the data is
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
@@ -47,6 +50,10 @@ clean: ## remove .venv and caches; keeps .vouch, where the data is
 	@requirements/install requirements/runtime.txt
 	@touch $@
 
+.venv/.learners: requirements/learners.txt requirements/bootstrap.txt requirements/install
+	@requirements/install requirements/learners.txt
+	@touch .venv/.runtime $@
+
 .venv/.dev: requirements/dev.txt requirements/bootstrap.txt requirements/install
 	@requirements/install requirements/dev.txt
-	@touch .venv/.runtime $@
+	@touch .venv/.runtime .venv/.learners $@

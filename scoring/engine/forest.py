@@ -173,11 +173,13 @@ def _preorder(tree: Tree) -> Array:
 
 def at_most(bound: Array) -> Array:
     """The largest float64 whose rounding to float32 is <= bound (float64): float32(x) <= bound  <=>  x <= at_most(bound)."""
-    low = np.asarray(bound, np.float64).astype(np.float32)
-    low = np.where(low > bound, np.nextafter(low, np.float32(-np.inf)), low)   # the largest float32 that is <= bound
-    high = np.nextafter(low, np.float32(np.inf))
-    middle = low + (high.astype(np.float64) - low) / 2                        # ties go to the even mantissa
-    return np.where(middle.astype(np.float32) == low, middle, np.nextafter(middle, -np.inf))
+    with np.errstate(over="ignore", invalid="ignore"):                             # at the ends of float32
+        low = np.asarray(bound, np.float64).astype(np.float32)
+        low = np.where(low > bound, np.nextafter(low, np.float32(-np.inf)), low)   # the largest float32 that is <= bound
+        ends = [np.clip(end.astype(np.float64), -(2.0**128), 2.0**128) for end in (low, np.nextafter(low, np.float32(np.inf)))]
+        middle = ends[0] + (ends[1] - ends[0]) / 2                                 # ties go to the even mantissa
+        found = np.where(middle.astype(np.float32) == low, middle, np.nextafter(middle, -np.inf))
+    return np.where(low == np.inf, np.inf, found)
 
 
 def below(bound: Array) -> Array:

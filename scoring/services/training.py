@@ -18,7 +18,7 @@ from audit.vault import keyring
 from scoring.engine.bundle import sign_bundle
 from scoring.errors import TrainingRefused
 from scoring.models import ModelVersion, Product
-from scoring.services.definitions import take_up_edits
+from scoring.services.definitions import definition_file, take_up_edits
 from scoring.services.models import store_model_version
 
 SEED = 20_260_101
@@ -37,7 +37,7 @@ class TrainedVersion:
 
 def train_model(
     *, product_slug: str, table: Path, estimator: str | None, folds: int, actor: Actor, progress: Callable[[str], None],
-    seed: int = SEED,
+    seed: int = SEED, tune: int = 0,
 ) -> TrainedVersion:
     """The product has a new candidate trained on the table, its file's edits taken up first.
 
@@ -53,6 +53,7 @@ def train_model(
     request = {
         "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": seed,
         "threads": len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
+        "tune": tune, "journals": str(definition_file(product_slug).parent.parent / "tuning" / product_slug),
     }
     bundle, result = _trained(request, progress)
     version = store_model_version(

@@ -13,7 +13,9 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("portal", "scoring", "partners", "audit")
 MODULES = sorted(path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts)
 DRAWERS = {"core", "common", "utils", "helpers", "lib", "misc", "extras"}
-TRAINING_LIBRARIES = {"lightgbm", "pandas", "sklearn", "shap", "pyarrow", "joblib"}
+TRAINING_LIBRARIES = {
+    "lightgbm", "xgboost", "catboost", "optuna", "pandas", "sklearn", "shap", "pyarrow", "joblib", "matplotlib", "plotly", "sqlalchemy",
+}    # fmt: skip
 UNSAFE_LOADERS = {"pickle", "joblib", "dill", "cloudpickle", "marshal", "shelve"}
 
 

@@ -244,8 +244,9 @@ def test_bins_that_do_not_fit_together_are_refused() -> None:
 def test_serving_imports_no_training_library() -> None:
     code = (
         "import sys; import scoring.engine.pipeline, scoring.engine.compile_lightgbm, scoring.engine.compile_scorecard\n"
+        "from scoring.engine import compile_xgboost, compile_catboost, compile_isolation, compile_stack\n"
         "loaded = {name.split('.')[0] for name in sys.modules}\n"
-        "print(sorted(loaded & {'lightgbm', 'pandas', 'sklearn', 'shap', 'pyarrow', 'joblib', 'django'}))"
+        "print(sorted(loaded & {'lightgbm', 'xgboost', 'catboost', 'optuna', 'pandas', 'sklearn', 'shap', 'pyarrow', 'joblib', 'django'}))"
     )
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)

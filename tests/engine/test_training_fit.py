@@ -5,13 +5,16 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from scoring.engine.training import boosted
+from scoring.engine.training import trials
 from scoring.engine.training.boosted import fit_boosted
+from scoring.engine.training.catboosted import fit_catboost
 from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
 from scoring.engine.training.matrix import Samples, TrainingError, check_target, stratified_folds
 from scoring.engine.training.metrics import Floats, auc, calibration_table, platt, quality, roc_points
 from scoring.engine.training.scorecard import MAX_BINS, fit_scorecard
+from scoring.engine.training.stacked import fit_stack
 from scoring.engine.training.validate import cross_validate
+from scoring.engine.training.xgboosted import fit_xgboost
 
 
 def table(rows: int, *, seed: int = 3, monotone: tuple[int, ...] = (0, 0, 0)) -> Samples:
@@ -28,7 +31,7 @@ def complete(values: Floats) -> set[bytes]:
     return {row.tobytes() for row in values if not np.isnan(row).any()}
 
 
-FITS = [fit_boosted, fit_scorecard]
+FITS = [fit_boosted, fit_xgboost, fit_catboost, fit_stack, fit_scorecard]
 
 
 @pytest.mark.parametrize("fit", FITS)
@@ -73,7 +76,7 @@ def test_a_booster_is_small_and_its_text_repeats() -> None:
     first, second = fit_boosted(table(800), seed=5, threads=1), fit_boosted(table(800), seed=5, threads=1)
 
     assert first.text() == second.text()
-    assert first.settings["rounds"] * (2 * first.settings["num_leaves"] - 1) <= boosted.MAX_NODES
+    assert first.settings["rounds"] * (2 * first.settings["num_leaves"] - 1) <= trials.MAX_NODES
 
 
 @pytest.mark.parametrize("fit", FITS)

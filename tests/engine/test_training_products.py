@@ -14,8 +14,9 @@ from scoring.engine.policy import Policy
 from scoring.engine.product import Product
 from scoring.engine.products.credit import MARKET_LOAN, MARKET_LOAN_POLICY
 from scoring.engine.synthetic import market_loans, write_table
-from scoring.engine.training.boosted import Boosted, fit_boosted
-from scoring.engine.training.judge import CompilationFailed, judge_boosted
+from scoring.engine.training.boosted import fit_boosted, judge_boosted
+from scoring.engine.training.estimators import ESTIMATORS, Compiled
+from scoring.engine.training.judge import CompilationFailed
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.rows import read_training_rows
 from scoring.engine.training.train import Trained, TrainingRequest, train
@@ -53,7 +54,7 @@ def test_its_rules_answer_with_reasons_when_no_model_does(language: str) -> None
     assert all(len(reason.text) > 20 for reason in result.reasons)
 
 
-@pytest.mark.parametrize("estimator", ["boosted", "scorecard"])
+@pytest.mark.parametrize("estimator", list(ESTIMATORS))
 def test_the_same_table_and_seed_give_the_same_bytes(table: Path, estimator: str) -> None:
     first, second = run(table, estimator), run(table, estimator)
 
@@ -87,9 +88,9 @@ def test_a_forest_that_differs_from_its_library_is_refused(table: Path) -> None:
     model, other = (fit_boosted(samples, seed=seed, threads=1) for seed in (1, 2))
     forest = compile_lightgbm(model.text())
 
-    judge_boosted(model, forest, samples.values)
+    judge_boosted(model, Compiled(forest, 1.0, 0.0), samples.values)
     with pytest.raises(CompilationFailed, match="bit for bit"):
-        judge_boosted(Boosted(other.booster, other.settings, 1.0, 0.0), forest, samples.values)
+        judge_boosted(other, Compiled(forest, 1.0, 0.0), samples.values)
 
 
 def test_the_bundle_serves_log_odds_that_add_up(table: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scoring.engine.tables import TableError
+from scoring.engine.training.estimators import LearnerMissing
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.train import TrainingRequest, train
 
@@ -16,7 +17,7 @@ def main() -> int:
     folder = Path(given.pop("folder"))
     try:
         trained = train(TrainingRequest.from_dict(given), progress=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
-    except (TrainingError, TableError) as error:
+    except (TrainingError, TableError, LearnerMissing) as error:
         (folder / "result.json").write_text(json.dumps({"error": str(error), "code": error.code}))
         return 1
     (folder / "bundle").write_bytes(trained.bundle)

@@ -6,14 +6,19 @@ from typing import Any
 import lightgbm
 import numpy as np
 
-from scoring.engine.training.matrix import Samples, stratified_folds
+from scoring.engine.compile_lightgbm import compile_lightgbm
+from scoring.engine.training.estimators import Compiled, Estimator
+from scoring.engine.training.judge import judge_bits
+from scoring.engine.training.matrix import Samples
 from scoring.engine.training.metrics import Floats, platt
+from scoring.engine.training.trials import MANY_ROWS, MAX_NODES, PATIENCE, Candidates, Choice, Fold, Range, Search, Trial, run_trial
 
 LEAVES = (4, 8, 16)                 # the sizes that are tried; explaining costs by nodes, so the list ends early
-MAX_NODES = 8_000
-PATIENCE = 40
-INNER_FOLDS = 4
-MANY_ROWS = 50_000                  # beyond this one hold-out decides as well as folds, and only the largest size is worth trying
+SPACE = {
+    "num_leaves": Range(3, 24, is_log=True, is_whole=True), "learning_rate": Range(0.02, 0.15, is_log=True),
+    "min_data_in_leaf": Range(5, 100, is_log=True, is_whole=True), "lambda_l2": Range(0.01, 50, is_log=True),
+    "path_smooth": Range(0.1, 100, is_log=True), "feature_fraction": Range(0.3, 1), "bagging_fraction": Range(0.5, 1),
+}    # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Boosted:
     settings: dict[str, Any]
     slope: float
     intercept: float
+    trial: Trial[BoostedSettings]
 
     def margins(self, values: Floats) -> Floats:
         """Calibrated log-odds."""
@@ -53,22 +59,25 @@ class Boosted:
         return str(self.booster.model_to_string(importance_type="split"))
 
 
-def fit_boosted(samples: Samples, *, seed: int, threads: int) -> Boosted:
+def fit_boosted(samples: Samples, *, seed: int, threads: int, search: Search | None = None) -> Boosted:
     """A booster on all rows, its size, its number of trees and its calibration chosen on rows each inner booster had not seen."""
-    trials = [_trial(samples, settings, seed=seed, threads=threads) for settings in _candidates(len(samples.target))]
-    best = min(trials, key=lambda trial: trial.loss)
+
+    def fold(train: Samples, judged: Samples, settings: BoostedSettings) -> Fold:
+        return _fold(train, judged, settings, seed=seed, threads=threads)
+
+    best = (search or Candidates()).choose(Choice(
+        estimator="boosted", samples=samples, seed=seed, candidates=_candidates(len(samples.target)), space=SPACE,
+        attempt=lambda settings: run_trial(samples, settings, fold, seed=seed),
+    ))    # fmt: skip
     booster = lightgbm.train(_parameters(best.settings, samples, seed, threads), _dataset(samples, best.settings), best.rounds)
     slope, intercept = platt(samples.target[best.judged], best.margins)
-    return Boosted(booster, {**asdict(best.settings), "rounds": best.rounds, "seed": seed}, slope, intercept)
+    return Boosted(booster, {**asdict(best.settings), "rounds": best.rounds, "seed": seed}, slope, intercept, best)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trial:
-    settings: BoostedSettings
-    loss: float
-    rounds: int
-    judged: np.ndarray
-    margins: Floats
+def judge_boosted(model: Boosted, compiled: Compiled, rows: Floats) -> None:
+    """The uncalibrated forest scores bit for bit like LightGBM and explains like its pred_contrib. Raises CompilationFailed."""
+    library = np.asarray(model.booster.predict(rows, pred_contrib=True))
+    judge_bits("LightGBM", compiled.forest, rows, np.asarray(model.booster.predict(rows, raw_score=True)), library)
 
 
 def _candidates(rows: int) -> list[BoostedSettings]:
@@ -79,30 +88,19 @@ def _candidates(rows: int) -> list[BoostedSettings]:
     return [BoostedSettings(num_leaves=leaves, min_data_in_leaf=smallest) for leaves in LEAVES]
 
 
-def _trial(samples: Samples, settings: BoostedSettings, *, seed: int, threads: int) -> _Trial:
-    parts = stratified_folds(samples.target, INNER_FOLDS, seed)
-    judged = parts[:1] if len(samples.target) > MANY_ROWS else parts
-    most = MAX_NODES // (2 * settings.num_leaves - 1)
-    boosters, curves = [], []
-    for rows in judged:
-        kept = np.ones(len(samples.target), bool)
-        kept[rows] = False
-        train = _dataset(samples.take(np.flatnonzero(kept)), settings)
-        history: dict[str, dict[str, list[float]]] = {}
-        boosters.append(lightgbm.train(
-            {**_parameters(settings, samples, seed, threads), "metric": "binary_logloss"}, train, most,
-            valid_sets=[_dataset(samples.take(rows), settings, reference=train)], valid_names=["judge"],
-            callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), lightgbm.record_evaluation(history)],
-        ))
-        curves.append(history["judge"]["binary_logloss"])
-    length = min(map(len, curves))
-    mean = np.mean([curve[:length] for curve in curves], axis=0)
-    rounds = int(mean.argmin()) + 1
-    margins = [
-        np.asarray(booster.predict(samples.values[rows], raw_score=True, num_iteration=rounds))
-        for booster, rows in zip(boosters, judged, strict=True)
-    ]
-    return _Trial(settings, float(mean[rounds - 1]), rounds, np.concatenate(judged), np.concatenate(margins))
+def _fold(train: Samples, judged: Samples, settings: BoostedSettings, *, seed: int, threads: int) -> Fold:
+    dataset = _dataset(train, settings)
+    history: dict[str, dict[str, list[float]]] = {}
+    booster = lightgbm.train(
+        {**_parameters(settings, train, seed, threads), "metric": "binary_logloss"}, dataset, MAX_NODES // (2 * settings.num_leaves - 1),
+        valid_sets=[_dataset(judged, settings, reference=dataset)], valid_names=["judge"],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), lightgbm.record_evaluation(history)],
+    )
+
+    def margins(rounds: int) -> Floats:
+        return np.asarray(booster.predict(judged.values, raw_score=True, num_iteration=rounds))
+
+    return Fold(history["judge"]["binary_logloss"], margins)
 
 
 def _parameters(settings: BoostedSettings, samples: Samples, seed: int, threads: int) -> dict[str, Any]:
@@ -117,3 +115,11 @@ def _dataset(samples: Samples, settings: BoostedSettings, *, reference: lightgbm
         categorical_feature=[place for place, is_category in enumerate(samples.is_category) if is_category],
         params={"verbosity": -1, "max_bin": settings.max_bin, "feature_pre_filter": False},
     )
+
+
+def _compiled(model: Boosted, samples: Samples) -> Compiled:
+    del samples
+    return Compiled(compile_lightgbm(model.text()), model.slope, model.intercept)
+
+
+ESTIMATOR = Estimator(fit_boosted, _compiled, judge_boosted)

@@ -9,8 +9,12 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from sklearn.tree import DecisionTreeClassifier
 
+from scoring.engine.compile_scorecard import compile_scorecard
+from scoring.engine.training.estimators import Compiled, Estimator
+from scoring.engine.training.judge import judge_points
 from scoring.engine.training.matrix import Samples, stratified_folds
 from scoring.engine.training.metrics import Flags, Floats, platt
+from scoring.engine.training.trials import Search
 
 MAX_BINS = 7
 SMALLEST_BIN = 0.03      # share of the rows
@@ -73,9 +77,9 @@ class Scorecard:
         return replace(self, features=features, intercept=intercept)
 
 
-def fit_scorecard(samples: Samples, *, seed: int, threads: int) -> Scorecard:
+def fit_scorecard(samples: Samples, *, seed: int, threads: int, search: Search | None = None) -> Scorecard:
     """A scorecard on all rows, calibrated on rows that inner scorecards had not seen. Monotone signs hold within the bins."""
-    del threads
+    del threads, search
     margins = np.empty(len(samples.target))
     for rows in stratified_folds(samples.target, INNER_FOLDS, seed):
         kept = np.ones(len(samples.target), bool)
@@ -90,7 +94,7 @@ def _fit(samples: Samples, seed: int) -> Scorecard:
     base = np.log(samples.base_rate / (1 - samples.base_rate))
     bins = [_bins(samples, place, seed) for place in range(len(samples.names))]
     evidence = np.column_stack([feature.read(samples.values[:, place]) for place, feature in enumerate(bins)])
-    weights, intercept = _weights(evidence, samples.target, base)
+    weights, intercept = ridge_weights(evidence, samples.target, base)
     settings = {"bins": MAX_BINS, "ridge": RIDGE, "prior_rows": PRIOR_ROWS, "seed": seed}
     return Scorecard(tuple(bins), 0.0, settings).scaled(weights, intercept)
 
@@ -135,16 +139,29 @@ def _evidence(places: np.ndarray, target: Flags, bins: int, base_rate: float) ->
     return tuple(float(value) for value in np.log(rate / (1 - rate)) - np.log(base_rate / (1 - base_rate)))
 
 
-def _weights(evidence: Floats, target: Flags, base: float) -> tuple[Floats, float]:
-    """Ridge logistic regression on the weights of evidence. No weight is negative: a bin that is worse by itself never earns points."""
-    width = evidence.shape[1]
+def ridge_weights(columns: Floats, target: Flags, base: float) -> tuple[Floats, float]:
+    """Ridge logistic regression, its weights and its intercept. No weight is negative: a bin that is worse by itself never earns points."""
+    width = columns.shape[1]
 
     def loss(point: Floats) -> tuple[float, Floats]:
-        margin = evidence @ point[:width] + point[width]
+        margin = columns @ point[:width] + point[width]
         error = expit(margin) - target
         value = float(np.logaddexp(0.0, margin).sum() - margin @ target + 0.5 * RIDGE * (point[:width] @ point[:width]))
-        return value, np.append(evidence.T @ error + RIDGE * point[:width], error.sum())
+        return value, np.append(columns.T @ error + RIDGE * point[:width], error.sum())
 
     start = np.append(np.full(width, 0.5), base)
     found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * width + [(None, None)], options={"maxiter": 500})
     return found.x[:width], float(found.x[width])
+
+
+def judge_scorecard(model: Scorecard, compiled: Compiled, rows: Floats) -> None:
+    """The forest gives the sum of the points, and each feature its own, measured from its mean. Raises CompilationFailed."""
+    points = np.column_stack([feature.read(rows[:, place]) for place, feature in enumerate(model.features)])
+    judge_points(compiled.forest, rows, model.margins(rows), points)
+
+
+def _compiled(model: Scorecard, samples: Samples) -> Compiled:
+    return Compiled(compile_scorecard(model.features, model.intercept, model.bin_rows(samples.values)), 1.0, 0.0)
+
+
+ESTIMATOR = Estimator(fit_scorecard, _compiled, judge_scorecard)

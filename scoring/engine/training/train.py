@@ -5,29 +5,29 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scoring.engine.bundle import BundleContent, write_bundle
-from scoring.engine.compile_lightgbm import compile_lightgbm
-from scoring.engine.compile_scorecard import compile_scorecard
 from scoring.engine.contract import InputKind
 from scoring.engine.forest import Forest
 from scoring.engine.kernel import Plan, explain
 from scoring.engine.product import Product
-from scoring.engine.training.boosted import Boosted, fit_boosted
+from scoring.engine.training.estimators import ESTIMATORS, Kind, load_optional
 from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
-from scoring.engine.training.judge import judge_boosted, judge_scorecard
 from scoring.engine.training.matrix import Samples, TrainingError, check_target
-from scoring.engine.training.metrics import Floats
 from scoring.engine.training.rows import TrainingRows, read_training_rows
-from scoring.engine.training.scorecard import Scorecard, fit_scorecard
+from scoring.engine.training.trials import Candidates
 from scoring.engine.training.validate import CrossValidation, cross_validate
 
-LIBRARIES = ("lightgbm", "numpy", "scikit-learn", "scipy")
+if TYPE_CHECKING:
+    from scoring.engine.training.tuning import Tuning
+
+LIBRARIES = ("numpy", "scikit-learn", "scipy")
 JUDGED_ROWS = 500
 EXPLAINED_ROWS = 2_000
 SMALL_TABLE = 500
@@ -45,12 +45,15 @@ class TrainingRequest:
     seed: int
     threads: int
     decided_on: date
+    tune: int = 0                   # trials of the search in each fit; 0: none
+    journals: Path | None = None    # where a search keeps what it tried
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "TrainingRequest":
         return cls(
             product=Product.from_dict(given["product"]), table=Path(given["table"]), estimator=given["estimator"], folds=given["folds"],
             seed=given["seed"], threads=given["threads"], decided_on=date.fromisoformat(given["decided_on"]),
+            tune=given.get("tune", 0), journals=Path(given["journals"]) if given.get("journals") else None,
         )
 
 
@@ -66,8 +69,10 @@ class Trained:
 def train(request: TrainingRequest, progress: Progress) -> Trained:
     """Cross-validates, fits on all rows, compiles and judges. The same table, product, seed and libraries give the same bundle.
 
-    Raises TableError, TrainingError and CompilationFailed."""
+    Raises TableError, TrainingError, LearnerMissing and CompilationFailed."""
     began = time.monotonic()
+    kind = _kind(request.estimator)
+    estimator, tuning = kind.load(), _tuning(request, kind, progress)
     progress(f"reading {request.table.name}")
     rows = read_training_rows(request.table, request.product, decided_on=request.decided_on)
     samples = rows.samples
@@ -75,33 +80,48 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
         raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")
     check_target(samples.target, folds=request.folds)
     progress(f"{len(samples.target)} rows, {len(samples.names)} features, base rate {samples.base_rate:.2%}")
-    fit = fit_boosted if request.estimator == "boosted" else fit_scorecard
+    fit = partial(estimator.fit, search=tuning or Candidates())
     figures = cross_validate(samples, fit, folds=request.folds, seed=request.seed, threads=request.threads, progress=progress)
     progress("fitting on all rows")
     model = fit(samples, seed=request.seed, threads=request.threads)
     golden = golden_rows(samples, seed=request.seed)
-    forest, slope, intercept = _compiled(model, samples, golden)
+    compiled = estimator.compile(model, samples)
+    estimator.judge(model, compiled, np.concatenate([golden, samples.values[:JUDGED_ROWS]]))
+    forest, slope, intercept = compiled.forest, compiled.slope, compiled.intercept
     progress(f"compiled: {forest.trees} trees, {forest.nodes} nodes, judged by the library")
     metrics = _metrics(rows, figures, forest, samples, slope, request.seed)
     content = BundleContent(
         product=request.product, forest=forest, slope=slope, intercept=intercept, usual=_usual(samples, request.product), golden=golden,
-        estimator=request.estimator, seed=request.seed, metrics=metrics, data=_data(rows), settings=model.settings,
-        versions={"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in LIBRARIES}},
+        estimator=request.estimator, seed=request.seed, metrics=metrics, data=_data(rows),
+        settings={**model.settings, **({"tuned_trials": request.tune} if tuning else {})},
+        versions=_versions(*LIBRARIES, *kind.packages, *(["optuna"] if tuning else [])),
     )
     body = write_bundle(content)
+    if tuning:
+        tuning.forget()
     # Seconds differ from run to run, so they are told but are no part of the bundle.
     return Trained(body, {**metrics, "seconds": round(time.monotonic() - began, 2)}, _warnings(rows, figures))
 
 
-def _compiled(model: Boosted | Scorecard, samples: Samples, golden: Floats) -> tuple[Forest, float, float]:
-    rows = np.concatenate([golden, samples.values[:JUDGED_ROWS]])
-    if isinstance(model, Boosted):
-        forest = compile_lightgbm(model.text())
-        judge_boosted(model, forest, rows)
-        return forest, model.slope, model.intercept
-    forest = compile_scorecard(model.features, model.intercept, model.bin_rows(samples.values))
-    judge_scorecard(model, forest, rows)
-    return forest, 1.0, 0.0
+def _kind(estimator: str) -> Kind:
+    if estimator not in ESTIMATORS:
+        raise TrainingError(f"there is no estimator {estimator!r}", fix=f"use one of {', '.join(ESTIMATORS)}")
+    return ESTIMATORS[estimator]
+
+
+def _tuning(request: TrainingRequest, kind: Kind, progress: Progress) -> "Tuning | None":
+    if not request.tune:
+        return None
+    if not kind.is_tunable:
+        raise TrainingError(f"{kind.about} has no settings to search", fix="leave out --tune, or name another --estimator")
+    if request.journals is None:
+        raise ValueError("a search needs a folder for its journals")
+    tuning: Tuning = load_optional("scoring.engine.training.tuning").Tuning(request.tune, request.journals, progress)
+    return tuning
+
+
+def _versions(*packages: str) -> dict[str, str]:
+    return {"python": ".".join(map(str, sys.version_info[:3])), **{name: version(name) for name in packages}}
 
 
 def _metrics(rows: TrainingRows, figures: CrossValidation, forest: Forest, samples: Samples, slope: float, seed: int) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
+from scoring.engine.training.estimators import ESTIMATORS
 from scoring.services.training import TrainedVersion, train_model
 
 
@@ -17,16 +18,27 @@ class Command(PartnerCommand):
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
-        parser.add_argument("--estimator", choices=("boosted", "scorecard"), help="boosted trees or a scorecard (default: the product's)")
+        parser.add_argument("--estimator", choices=tuple(ESTIMATORS), help=_estimators())
         parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
+        parser.add_argument("--tune", type=_trials, default=0, metavar="N", help="search the settings: N trials in each fit (folds + 1)")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints AUC, KS, Brier, base rate, nodes, seconds, warnings and the version's number."""
         trained = train_model(
             product_slug=options["product"], table=Path(options["csv"]), estimator=options["estimator"], folds=options["folds"],
-            actor=self.actor, progress=self.progress,
+            actor=self.actor, progress=self.progress, tune=options["tune"],
         )
         return Result(_values(trained, options), *_lines(trained, options))
+
+
+def _estimators() -> str:
+    return "; ".join(f"{name}: {kind.about}" for name, kind in ESTIMATORS.items()) + " (default: the product's)"
+
+
+def _trials(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 200:
+        raise ArgumentTypeError("1 to 200 trials")
+    return int(text)
 
 
 def _folds(text: str) -> int:
