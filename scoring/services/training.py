@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ class TrainedVersion:
 
 def train_model(
     *, product_slug: str, table: Path, estimator: str | None, folds: int, actor: Actor, progress: Callable[[str], None],
-    seed: int = SEED,
+    seed: int = SEED, events: Mapping[str, Path] | None = None,
 ) -> TrainedVersion:
     """The product has a new candidate trained on the table, its file's edits taken up first.
 
@@ -53,6 +53,7 @@ def train_model(
     request = {
         "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": seed,
         "threads": len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
+        "events": {name: str(file.resolve()) for name, file in (events or {}).items()},
     }
     bundle, result = _trained(request, progress)
     version = store_model_version(

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -45,12 +45,14 @@ class TrainingRequest:
     seed: int
     threads: int
     decided_on: date
+    events: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "TrainingRequest":
         return cls(
             product=Product.from_dict(given["product"]), table=Path(given["table"]), estimator=given["estimator"], folds=given["folds"],
             seed=given["seed"], threads=given["threads"], decided_on=date.fromisoformat(given["decided_on"]),
+            events={name: Path(file) for name, file in given.get("events", {}).items()},
         )
 
 
@@ -69,7 +71,7 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     Raises TableError, TrainingError and CompilationFailed."""
     began = time.monotonic()
     progress(f"reading {request.table.name}")
-    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on)
+    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on, events=request.events)
     samples = rows.samples
     if not len(samples.target) and rows.dropped:
         raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")

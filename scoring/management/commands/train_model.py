@@ -18,15 +18,24 @@ class Command(PartnerCommand):
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
         parser.add_argument("--estimator", choices=("boosted", "scorecard"), help="boosted trees or a scorecard (default: the product's)")
+        about = "a file of the product's events; may be given again"
+        parser.add_argument("--events", type=_events, action="append", default=[], metavar="NAME=FILE", help=about)
         parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints AUC, KS, Brier, base rate, nodes, seconds, warnings and the version's number."""
         trained = train_model(
             product_slug=options["product"], table=Path(options["csv"]), estimator=options["estimator"], folds=options["folds"],
-            actor=self.actor, progress=self.progress,
+            actor=self.actor, progress=self.progress, events=dict(options["events"]),
         )
         return Result(_values(trained, options), *_lines(trained, options))
+
+
+def _events(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition("=")
+    if not (name and file):
+        raise ArgumentTypeError("write NAME=FILE, for example transactions=trans.csv")
+    return name, Path(file)
 
 
 def _folds(text: str) -> int:
