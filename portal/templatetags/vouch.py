@@ -56,6 +56,7 @@ def channel_words(channel: str) -> str:
 def kind_words(kind: str) -> str:
     """What an input is."""
     names = {"number": _("number"), "integer": _("whole number"), "category": _("one of a list"), "boolean": _("yes or no")}
+    names["events"] = _("a list of events")
     return names.get(kind) or _("date")
 
 

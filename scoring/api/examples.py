@@ -26,6 +26,8 @@ def _example(one: Input) -> Any:
         return True
     if one.kind is InputKind.DATE:
         return "1990-06-15"
+    if one.kind is InputKind.EVENTS:
+        return [example_inputs(Contract(one.columns))]
     middle = _middle(one.minimum, one.maximum)
     return round(middle) if one.kind is InputKind.INTEGER else middle
 

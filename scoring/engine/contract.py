@@ -21,7 +21,11 @@ _EXACT = float(LARGEST_INTEGER - 1)
 LONGEST_TEXT = 200
 MOST_PROBLEMS = 200
 
-Value = float | int | str | bool | None
+MOST_EVENTS = 5_000        # of one kind, about one applicant
+
+Scalar = float | int | str | bool | None
+Event = dict[str, Scalar]
+Value = Scalar | list[Event]
 Values = Mapping[str, Value]    # what a validator returns: every input of the contract, in its order
 
 
@@ -33,11 +37,15 @@ class InputKind(StrEnum):
     CATEGORY = "category"
     BOOLEAN = "boolean"
     DATE = "date"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known".
+
+    Of kind events it is a list: `columns` say what each event has, `time` which of them is its day, and `key` which column of a file of
+    events names the applicant. It is optional: who tells no list is not known, who tells an empty one had none.
 
     A protected input is never required."""
 
@@ -54,6 +62,9 @@ class Input:
     help: str = ""
     is_personal: bool = False
     is_protected: bool = False
+    columns: tuple["Input", ...] = ()
+    time: str = ""
+    key: str = ""
 
     def __post_init__(self) -> None:
         if not self.name or len(self.name) > 100 or not self.name.isprintable():
@@ -67,6 +78,16 @@ class Input:
         if self.is_protected:
             # Nobody has to say what no model may use, and forms do not ask for it.
             object.__setattr__(self, "required", False)
+        if self.kind is InputKind.EVENTS:
+            self._check_events()
+
+    def _check_events(self) -> None:
+        object.__setattr__(self, "required", False)
+        names = [one.name for one in self.columns]
+        if len(set(names)) < len(names) or any(one.kind is InputKind.EVENTS for one in self.columns):
+            raise DefinitionRefused(f"input {self.name!r}: its columns have different names and hold no events themselves.")
+        if not any(one.name == self.time and one.kind is InputKind.DATE and one.required for one in self.columns):
+            raise DefinitionRefused(f"input {self.name!r}: `time` names a required date among its columns.")
 
     @property
     def title(self) -> str:
@@ -133,17 +154,26 @@ class Contract:
 
 def _without_defaults(one: Input) -> dict[str, Any]:
     blank = asdict(Input(name=one.name, kind=InputKind.NUMBER))
-    said = {name: value for name, value in asdict(one).items() if name in {"name", "kind"} or value != blank[name]}
+    hidden = {"columns", "required"} if one.kind is InputKind.EVENTS else {"columns"}
+    said = {name: value for name, value in asdict(one).items() if name in {"name", "kind"} or (value != blank[name] and name not in hidden)}
+    said |= {"columns": [_without_defaults(column) for column in one.columns]} if one.columns else {}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
 def _input_from(data: Any, where: str) -> Input:
     check_members(data, kinds_of(Input), where=where)
     known = {**data, "kind": InputKind(data["kind"]), "categories": tuple(map(str, data.get("categories", ())))}
+    columns = enumerate(data.get("columns", ()), start=1)
+    known["columns"] = tuple(_input_from(one, f"column {place} of {data['name']!r}") for place, one in columns)
     return Input(**{**known, "missing_codes": tuple(map(str, data.get("missing_codes", ())))})
 
 
 def _property(one: Input) -> dict[str, Any]:
+    if one.kind is InputKind.EVENTS:
+        event = Contract(one.columns).json_schema()
+        del event["$schema"]
+        about = {"description": one.help} if one.help else {}
+        return {"title": one.title, "type": ["array", "null"], "maxItems": MOST_EVENTS, "items": event, **about}
     kinds = {InputKind.NUMBER: "number", InputKind.INTEGER: "integer", InputKind.BOOLEAN: "boolean"}
     kind: Any = kinds.get(one.kind, "string")
     schema: dict[str, Any] = {"title": one.title, "type": kind if one.required else [kind, "null"]}
@@ -177,7 +207,7 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
 _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
-def _read(one: Input, value: Any) -> Value:
+def _read(one: Input, value: Any) -> Scalar:
     """The value as the model takes it, None when it is not known. Raises _Refused. The definition; the fast path only agrees with it."""
     if value is None or _is_missing_code(one, value) or _is_blank(one, value):
         if one.required:
@@ -194,6 +224,62 @@ def _read(one: Input, value: Any) -> Value:
             return value
         case InputKind.DATE:
             return _date(value)
+        case InputKind.EVENTS:
+            raise AssertionError("events are read by _Events")
+
+
+class _Events:
+    """Reads a list of events against its input, every fault of every event with its place."""
+
+    def __init__(self, one: Input, problems: list[Problem]) -> None:
+        self.one, self.problems = one, problems
+        self.columns = {column.name: column for column in one.columns}
+
+    def read(self, value: Any) -> list[Event] | None:
+        """The events in the order they were told."""
+        if value is None:
+            return None
+        if not isinstance(value, list) or isinstance(value, _Members):
+            self._refuse("", "wrong_type", "Send a list of events.")
+        elif len(value) > MOST_EVENTS:
+            self._refuse("", "too_long", f"Send at most {MOST_EVENTS:,} events, the latest.")
+        else:
+            return [self._event(place, event) for place, event in enumerate(value)]
+        return None
+
+    def _event(self, place: int, event: Any) -> Event:
+        if not isinstance(event, Mapping | _Members):
+            self._refuse(f"/{place}", "wrong_type", "Send each event as an object.")
+            return {}
+        given: dict[str, Any] = {}
+        for name, value in event.items() if isinstance(event, Mapping) else event:
+            if name in given:
+                self._refuse(f"/{place}{pointer(name)}", "duplicate_key", "Send each member once.")
+            elif name not in self.columns:
+                self._refuse(f"/{place}{pointer(name)}", "unknown_field", f"Leave it out; an event has {', '.join(self.columns)}.")
+            given[name] = value
+        return {name: self._member(place, column, given.get(name)) for name, column in self.columns.items()}
+
+    def _member(self, place: int, column: Input, value: Any) -> Scalar:
+        try:
+            return _read(column, value)
+        except _Refused as refusal:
+            self._refuse(f"/{place}{pointer(column.name)}", refusal.code, refusal.detail)
+            return None
+
+    def _refuse(self, place: str, code: str, detail: str) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            self.problems.append(Problem(f"{pointer(self.one.name)}{place}", code, detail))
+
+
+def _event_cells(one: Input, cells: Mapping[str, str]) -> dict[str, Any]:
+    """A row of a file of events, as JSON would say it. Raises _Refused; columns that the input does not know are passed over."""
+    known: dict[str, Any] = {}
+    for column in one.columns:
+        text = cells.get(column.name, "").strip()
+        day = text[:10] if column.kind is InputKind.DATE and text[10:11] in {" ", "T"} else text
+        known[column.name] = _from_cell(column, day)
+    return known
 
 
 def _is_blank(one: Input, value: Any) -> bool:
@@ -302,12 +388,15 @@ class Validator:
         fields = [(f"f{place}", *_field(one)) for place, one in enumerate(contract.inputs)]
         rename = {f"f{place}": name for place, name in enumerate(self._names)}
         kind = msgspec.defstruct("Inputs", fields, rename=rename, forbid_unknown_fields=True, frozen=True, gc=False, kw_only=True)
+        self._has_events = any(one.kind is InputKind.EVENTS for one in contract.inputs)
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(kind).decode
         self._astuple = msgspec.structs.astuple
         self._finish = tuple((name, _finisher(one)) for name, one in self._by_name.items())
 
     def check_json(self, raw: bytes) -> dict[str, Value]:
         """The values of a JSON object, every input of the contract in its order. Raises ContractViolation with pointers `/<name>`."""
+        if self._has_events:
+            return self._check_tree(raw)
         try:
             return self._fast(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, _Refused):
@@ -338,14 +427,14 @@ class Validator:
         """The same for values that are already Python's. Raises ContractViolation."""
         return self._check_members(values.items())
 
-    def check_text(self, cells: Mapping[str, str]) -> dict[str, Value]:
-        """The same for a row of a file or a form, where every value is a text. Raises ContractViolation."""
+    def check_text(self, cells: Mapping[str, str | Sequence[Mapping[str, str]]]) -> dict[str, Value]:
+        """The same for a row of a file or a form, where every value is a text, and events are rows themselves. Raises ContractViolation."""
         read: list[tuple[str, Any]] = []
         problems: list[Problem] = []
         for name, text in cells.items():
             one = self._by_name.get(name)
             try:
-                read.append((name, _from_cell(one, text) if one else text))
+                read.append((name, _said(one, text)))
             except _Refused as refusal:
                 problems.append(Problem(pointer(name), refusal.code, refusal.detail))
         known = {problem.pointer for problem in problems}
@@ -381,7 +470,7 @@ class Validator:
         values: dict[str, Value] = {}
         for name, one in self._by_name.items():
             try:
-                values[name] = _read(one, given.get(name))
+                values[name] = _Events(one, problems).read(given.get(name)) if one.kind is InputKind.EVENTS else _read(one, given.get(name))
             except _Refused as refusal:
                 problems.append(Problem(pointer(name), refusal.code, refusal.detail))
         if problems:
@@ -391,6 +480,13 @@ class Validator:
     def _unknown(self, name: str) -> str:
         near = [known for known in self._names if known.lower().replace("-", "_") == name.lower().replace("-", "_").strip()]
         return f"Send it as {near[0]!r}." if near else "Leave it out; the product's contract lists its inputs."
+
+
+def _said(one: Input | None, cell: str | Sequence[Mapping[str, str]]) -> Any:
+    """Raises _Refused."""
+    if one is None or one.kind is not InputKind.EVENTS:
+        return _from_cell(one, cell) if one and isinstance(cell, str) else cell
+    return None if isinstance(cell, str) else [_event_cells(one, event) for event in cell]
 
 
 class _Members(list[tuple[str, Any]]):
@@ -428,6 +524,8 @@ def _field(one: Input) -> tuple[Any, ...]:
             kind = bool
         case InputKind.DATE:
             kind = date
+        case InputKind.EVENTS:
+            kind = Any    # a contract with events is read by the definition alone
     return (kind,) if one.required else (kind | None | UnsetType, UNSET)
 
 

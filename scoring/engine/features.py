@@ -1,6 +1,7 @@
 """Features as data: what a model reads of the inputs, evaluated the same for one applicant and for a million."""
 
 import math
+import operator
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.engine.contract import Contract, DefinitionRefused, InputKind, Value, Values
+from scoring.engine.contract import Contract, DefinitionRefused, Input, InputKind, Value, Values
+from scoring.engine.windows import Window, WindowPlan
 from scoring.engine.written import check_members, kinds_of
 
 DAYS_PER_YEAR = 365.25
-KINDS = ("input", "ratio", "difference", "log", "age", "missing", "bucket")
+KINDS = ("input", "ratio", "difference", "interaction", "log", "age", "missing", "bucket", "window")
+_OF_TWO = frozenset({"ratio", "difference", "interaction"})
 _NAN = math.nan
 
 
@@ -31,11 +34,14 @@ class Feature:
     group: str = ""
     unit: str = ""
     monotone: int = 0
+    window: Window | None = None
 
     def __post_init__(self) -> None:
-        wanted = 2 if self.kind in {"ratio", "difference"} else 1
-        if self.kind not in KINDS or len(self.sources) != wanted:
-            raise DefinitionRefused(f"feature {self.name!r}: kind is one of {', '.join(KINDS)}; ratio and difference take two inputs.")
+        if self.kind not in KINDS or len(self.sources) != (2 if self.kind in _OF_TWO else 1):
+            text = f"kind is one of {', '.join(KINDS)}; {', '.join(sorted(_OF_TWO))} take two inputs."
+            raise DefinitionRefused(f"feature {self.name!r}: {text}")
+        if (self.kind == "window") != (self.window is not None):
+            raise DefinitionRefused(f"feature {self.name!r}: a feature of kind window, and no other, says which window.")
         if (self.kind == "bucket") != bool(self.edges) or list(self.edges) != sorted(set(self.edges)):
             raise DefinitionRefused(f"feature {self.name!r}: a bucket, and nothing else, has edges, going up.")
 
@@ -48,13 +54,16 @@ class Feature:
         """As JSON; what is at its default is left out."""
         said: dict[str, Any] = {"name": self.name, "kind": self.kind, "inputs": list(self.inputs), "edges": list(self.edges)}
         said |= {"label": self.label, "group": self.group, "unit": self.unit, "monotone": self.monotone}
+        said["window"] = self.window and self.window.to_dict()
         return {name: value for name, value in said.items() if name in {"name", "kind"} or value}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Feature":
         """Raises DefinitionRefused."""
         check_members(data, kinds_of(Feature), where="feature")
-        return cls(**{**data, "inputs": tuple(map(str, data.get("inputs", ()))), "edges": tuple(map(float, data.get("edges", ())))})
+        read: dict[str, Any] = {"inputs": tuple(map(str, data.get("inputs", ()))), "edges": tuple(map(float, data.get("edges", ())))}
+        read |= {"window": Window.from_dict(data["window"], where=f"the window of feature {data['name']!r}")} if "window" in data else {}
+        return cls(**{**data, **read})
 
 
 _Reader = Callable[[Values, date], float]
@@ -83,17 +92,39 @@ class FeaturePlan:
         )
         kinds = (known[feature.sources[0]].kind for feature in features)
         self._readers = tuple(map(_reader, features, kinds, self.categories))
+        self._windows = tuple(_windows_of(events, features) for events in contract.inputs if events.kind is InputKind.EVENTS)
 
-    def matrix(self, values: Sequence[Values], decided_on: date) -> NDArray[np.float64]:
-        """[applicants, features]; ages are counted at `decided_on`. A row's bits do not depend on the others."""
-        readers = self._readers
-        return np.array([[read(one, decided_on) for read in readers] for one in values], np.float64).reshape(len(values), len(readers))
+    def matrix(self, values: Sequence[Values], decided_on: date | Sequence[date]) -> NDArray[np.float64]:
+        """[applicants, features]; ages and windows are counted at `decided_on`, one day for all or one for each. A row's bits do not
+        depend on the others."""
+        readers, days = self._readers, [decided_on] * len(values) if isinstance(decided_on, date) else decided_on
+        cells = [[read(one, day) for read in readers] for one, day in zip(values, days, strict=True)]
+        rows = np.array(cells, np.float64).reshape(len(values), len(readers))
+        for places, plan in self._windows:
+            told: list[Any] = [one[plan.events.name] for one in values]
+            rows[:, places] = plan.matrix(told, days)
+        return rows
+
+
+def _windows_of(events: Input, features: Sequence[Feature]) -> tuple[list[int], WindowPlan]:
+    """Where the windows over these events stand among the features, and their plan. Raises DefinitionRefused."""
+    places, windows = [], []
+    for place, feature in enumerate(features):
+        if feature.window and feature.sources[0] == events.name:
+            feature.window.check(feature.name, events)
+            places.append(place)
+            windows.append(feature.window)
+    return places, WindowPlan(events, windows)
 
 
 def _reader(feature: Feature, kind: InputKind, categories: tuple[str, ...]) -> _Reader:
     """How one feature is read. Plain Python arithmetic: numpy's logarithm is not the same on every processor."""
     first, second = feature.sources[0], feature.sources[-1]
+    if (feature.kind == "window") != (kind is InputKind.EVENTS):
+        raise DefinitionRefused(f"feature {feature.name!r}: events are read through windows, and windows read events.")
     match feature.kind:
+        case "window":
+            return lambda values, _: _NAN    # WindowPlan fills these, for all applicants together
         case "input" if kind is InputKind.CATEGORY:
             codes = {text: float(code) for code, text in enumerate(categories)}
             return lambda values, _: codes.get(values[first], _NAN)    # type: ignore[arg-type]
@@ -101,10 +132,9 @@ def _reader(feature: Feature, kind: InputKind, categories: tuple[str, ...]) -> _
             raise DefinitionRefused(f"feature {feature.name!r}: use the date {first!r} by kind age.")
         case "input":
             return lambda values, _: _number(values[first])
-        case "ratio":
-            return lambda values, _: _ratio(_number(values[first]), _number(values[second]))
-        case "difference":
-            return lambda values, _: _number(values[first]) - _number(values[second])
+        case "ratio" | "difference" | "interaction":
+            combined = {"ratio": _ratio, "difference": operator.sub, "interaction": operator.mul}[feature.kind]
+            return lambda values, _: combined(_number(values[first]), _number(values[second]))
         case "log":
             return lambda values, _: _log(_number(values[first]))
         case "age":
@@ -117,7 +147,7 @@ def _reader(feature: Feature, kind: InputKind, categories: tuple[str, ...]) -> _
 
 
 def _number(value: Value) -> float:
-    return _NAN if value is None or isinstance(value, str) else float(value)
+    return float(value) if isinstance(value, int | float) else _NAN
 
 
 def _ratio(above: float, below: float) -> float:

@@ -70,8 +70,10 @@ class ReasonWriter:
 
     def _number_case(self, feature: Feature, source: Input, read: float, words: Mapping[str, str]) -> tuple[str, str, str]:
         usual = self._usual.get(feature.name)
-        value = "" if read != read else shown_reading(read, feature, source, words)
-        if usual is None or read != read:
+        if read != read:
+            return "missing", "", ""
+        value = shown_reading(read, feature, source, words)
+        if usual is None:
             return "level", value, ""
         if (read > usual and feature.monotone >= 0) or (read < usual and feature.monotone <= 0):
             return ("high" if read > usual else "low"), value, shown_reading(usual, feature, source, words)
@@ -98,6 +100,8 @@ def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:
         return ""
     if isinstance(value, bool):
         return words["yes" if value else "no"]
+    if isinstance(value, list):
+        return str(len(value))
     if isinstance(value, str):
         return value if not source.categories or value in source.categories else words["other"]
     return _shown_number(float(value), source.unit, words)

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -29,7 +29,14 @@ class DefinitionRefused(ValueError):
 def kinds_of(kind: type) -> Mapping[str, tuple[Any, bool]]:
     """What each member of this dataclass may be when it is written as JSON, and whether it must be there."""
     hints = get_type_hints(kind)
-    return {one.name: (_LISTS.get(hints[one.name], hints[one.name]), one.default is MISSING) for one in fields(kind)}
+    return {one.name: (_written(hints[one.name]), one.default is MISSING) for one in fields(kind)}
+
+
+def _written(hint: Any) -> Any:
+    """How JSON writes it: what holds other dataclasses is checked where those are read."""
+    if any(isinstance(part, type) and is_dataclass(part) for part in get_args(hint)):
+        return list[Any] if get_origin(hint) is tuple else dict[str, Any] | None
+    return _LISTS.get(hint, hint)
 
 
 def check_members(data: Any, kinds: Mapping[str, tuple[Any, bool]], *, where: str) -> None:

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,7 +37,7 @@ class TrainedVersion:
 
 def train_model(
     *, product_slug: str, table: Path, estimator: str | None, folds: int, actor: Actor, progress: Callable[[str], None],
-    seed: int = SEED, tune: int = 0,
+    tune: int = 0, events: Mapping[str, Path] | None = None,
 ) -> TrainedVersion:
     """The product has a new candidate trained on the table, its file's edits taken up first.
 
@@ -51,9 +51,10 @@ def train_model(
         product.refresh_from_db()
     estimator = estimator or product.definition["estimator"]
     request = {
-        "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": seed,
+        "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": SEED,
         "threads": len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
         "tune": tune, "journals": str(definition_file(product_slug).parent.parent / "tuning" / product_slug),
+        "events": {name: str(file.resolve()) for name, file in (events or {}).items()},
     }
     bundle, result = _trained(request, progress)
     version = store_model_version(

@@ -42,7 +42,8 @@ class ScoreForm(forms.Form):
     def __init__(self, contract: Contract, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.optional = {name for name, field in self.fields.items() if not field.required}
-        self.asked = {f"input_{place}": one for place, one in enumerate(contract.inputs) if not one.is_protected}
+        asked = enumerate(contract.inputs)
+        self.asked = {f"input_{place}": one for place, one in asked if not one.is_protected and one.kind is not InputKind.EVENTS}
         for name, one in self.asked.items():
             self.fields[name] = _field(one)
             self.fields[name].widget.attrs["data-input"] = one.name

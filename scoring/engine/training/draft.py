@@ -1,14 +1,17 @@
 """A first product from a table: contract, features, rules and policy, for a person to look over."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scoring.engine.contract import Input, InputKind
+from scoring.engine.contract import Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product, Rules
 from scoring.engine.tables import read_columns
+from scoring.engine.training.events import EventsFile, draft_events
 from scoring.engine.training.infer import Finding, Roles, contract_of, label_of
+from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.target import Target, read_target
 
 
@@ -27,12 +30,22 @@ class Draft:
         return [_described(one) for one in self.product.contract.inputs]
 
 
-def draft_product(table: Path, *, slug: str, title: str, target: str, positive: str | None, roles: Roles) -> Draft:
-    """The product that the table suggests. Raises TableError and TrainingError."""
+def draft_product(
+    table: Path, *, slug: str, title: str, target: str, positive: str | None, roles: Roles, events: Sequence[EventsFile] = ()
+) -> Draft:
+    """The product that the table suggests, with windows over the files of events. Raises TableError and TrainingError."""
+    if events and not roles.time:
+        raise TrainingError("events count only before the day of the case", fix="name the table's column of that day with --time")
+    roles = replace(roles, keys=tuple(one.key for one in events))
     columns = read_columns(table, require=[target, *roles.named])
     outcome = read_target(columns.columns[target], positive)
     contract, findings = contract_of(columns, outcome, roles)
     features = tuple(Feature(name=one.name) for one in contract.inputs if not one.is_protected)
+    for file in events:
+        told, windows, more = draft_events(file)
+        contract = Contract((*contract.inputs, told))
+        features += tuple(windows)
+        findings += more
     base = min(max(outcome.base_rate, 0.001), 0.999)
     product = Product(
         slug=slug, title=title or label_of(slug), contract=contract, features=features, id_column=roles.id, time_column=roles.time,
@@ -52,6 +65,8 @@ def _described(one: Input) -> str:
     if one.kind is InputKind.CATEGORY:
         what = f"one of {', '.join(one.categories[:6])}" + (f", ... ({len(one.categories)})" if len(one.categories) > 6 else "")
         what += " or another" if one.accepts_other else ""
+    elif one.kind is InputKind.EVENTS:
+        what = f"events with {', '.join(column.name for column in one.columns)}"
     elif one.minimum is not None and one.maximum is not None:
         what = f"{one.kind} from {one.minimum:,.15g} to {one.maximum:,.15g}"
     else:

@@ -47,10 +47,11 @@ class Roles:
     time: str | None = None
     protected: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()    # what joins events to rows
 
     @property
     def named(self) -> tuple[str, ...]:
-        return tuple(name for name in (self.id, self.time, *self.protected, *self.exclude) if name)
+        return tuple(name for name in (self.id, self.time, *self.protected, *self.exclude, *self.keys) if name)
 
 
 def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract, list[Finding]]:
@@ -60,16 +61,16 @@ def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract,
     findings: list[Finding] = []
     inputs: list[Input] = []
     unprotected: list[str] = []
-    skipped = {target.name, roles.id, roles.time, *roles.exclude}
+    skipped = {target.name, roles.id, roles.time, *roles.exclude, *roles.keys}
     for column in table.columns.values():
         if column.name in skipped:
             continue
         profile, is_protected = ColumnProfile(column), column.name in roles.protected
-        reason = _unusable(profile) or ("" if is_protected else _given_away(profile, target))
+        reason = unusable(profile) or ("" if is_protected else _given_away(profile, target))
         if reason:
             findings.append(Finding("left_out", column.name, reason))
             continue
-        inputs.append(_input(profile, is_protected))
+        inputs.append(input_of(profile, is_protected=is_protected))
         findings += _remarks(profile, is_protected, target)
         if profile.looks_protected and not is_protected:
             unprotected.append(column.name)
@@ -81,7 +82,8 @@ def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract,
     return Contract(tuple(inputs)), findings + _about_the_table(table, {one.name for one in inputs})
 
 
-def _unusable(profile: ColumnProfile) -> str:
+def unusable(profile: ColumnProfile) -> str:
+    """Why this column can be no input; empty when it can."""
     if profile.distinct == 0:
         return "it is empty"
     if profile.is_constant:
@@ -105,7 +107,8 @@ def _given_away(profile: ColumnProfile, target: Target) -> str:
     return f"it gives the target away (alone it ranks it with an AUC of {found:.3f})" if found >= CERTAIN else ""
 
 
-def _input(profile: ColumnProfile, is_protected: bool) -> Input:
+def input_of(profile: ColumnProfile, *, is_protected: bool) -> Input:
+    """The input that a column suggests."""
     is_category = profile.looks_like_codes or not (profile.is_numeric or profile.is_boolean)
     minimum, maximum = (None, None)
     if not (is_category or profile.is_boolean):

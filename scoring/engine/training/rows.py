@@ -1,7 +1,7 @@
 """From a table to samples: every row goes through the contract and the features exactly as it will when it is scored."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from scoring.engine.contract import ContractViolation, Validator, Values
 from scoring.engine.features import FeaturePlan
 from scoring.engine.product import Product
 from scoring.engine.tables import Columns, read_columns
+from scoring.engine.training.events import EventRows, read_events
 from scoring.engine.training.matrix import Samples
 from scoring.engine.training.metrics import Floats
 from scoring.engine.training.profile import ColumnProfile
@@ -32,17 +33,18 @@ class TrainingRows:
     warnings: tuple[str, ...] = ()
 
 
-def read_training_rows(table: Path, product: Product, *, decided_on: date) -> TrainingRows:
+def read_training_rows(table: Path, product: Product, *, decided_on: date, events: Mapping[str, Path] | None = None) -> TrainingRows:
     """The rows of the table that have an outcome and that the contract accepts. Raises TableError and TrainingError."""
     required = [one.name for one in product.contract.inputs if one.required]
-    columns = read_columns(table, require=[product.target, *required])
+    told = read_events(product, events or {})
+    columns = read_columns(table, require=[product.target, *required, *(one.input.key for one in told)])
     target = read_target(columns.columns[product.target], product.positive or None)
-    return _Rows(columns, target, product, decided_on).samples()
+    return _Rows(columns, target, product, decided_on, told).samples()
 
 
 class _Rows:
-    def __init__(self, table: Columns, target: Target, product: Product, decided_on: date) -> None:
-        self.table, self.target, self.product, self.decided_on = table, target, product, decided_on
+    def __init__(self, table: Columns, target: Target, product: Product, decided_on: date, events: Sequence[EventRows]) -> None:
+        self.table, self.target, self.product, self.decided_on, self.events = table, target, product, decided_on, events
         self.validator = Validator(product.contract)
         self.plan = FeaturePlan(product.contract, product.features)
         self.refused: Counter[str] = Counter()
@@ -70,18 +72,19 @@ class _Rows:
         texts = [[column.texts[code] for code in column.codes[rows]] for column in inputs]
         names = [column.name for column in inputs]
         for row, cells in zip(rows.tolist(), zip(*texts, strict=True), strict=True):
+            told = {one.input.name: one.of(self.table.columns[one.input.key], row) for one in self.events}
             try:
-                yield row, self.validator.check_text(dict(zip(names, cells, strict=True)))
+                yield row, self.validator.check_text({**dict(zip(names, cells, strict=True)), **told})
             except ContractViolation as violation:
                 self.refused.update({f"{problem.pointer[1:]}: {problem.detail}" for problem in violation.problems})
 
     def _matrix(self, values: dict[int, Values]) -> Floats:
-        """Ages are counted on the day of the case where the table tells it."""
+        """Ages and windows are counted on the day of the case where the table tells it."""
         time = self.table.columns.get(self.product.time_column or "")
-        if time is None or not any(feature.kind == "age" for feature in self.product.features):
-            return self.plan.matrix(list(values.values()), self.decided_on)
-        days = [_day(time.texts[time.codes[row]]) or self.decided_on for row in values]
-        return np.concatenate([self.plan.matrix([one], day) for one, day in zip(values.values(), days, strict=True)])
+        days = [self.decided_on] * len(values)
+        if time is not None:
+            days = [_day(time.texts[time.codes[row]]) or self.decided_on for row in values]
+        return self.plan.matrix(list(values.values()), days)
 
     def _not_there(self) -> tuple[str, ...]:
         """What the model will know nothing of. Required inputs are refused before, so only optional and protected ones can be missing."""

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from importlib.metadata import version
@@ -47,6 +47,7 @@ class TrainingRequest:
     decided_on: date
     tune: int = 0                   # trials of the search in each fit; 0: none
     journals: Path | None = None    # where a search keeps what it tried
+    events: Mapping[str, Path] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "TrainingRequest":
@@ -54,6 +55,7 @@ class TrainingRequest:
             product=Product.from_dict(given["product"]), table=Path(given["table"]), estimator=given["estimator"], folds=given["folds"],
             seed=given["seed"], threads=given["threads"], decided_on=date.fromisoformat(given["decided_on"]),
             tune=given.get("tune", 0), journals=Path(given["journals"]) if given.get("journals") else None,
+            events={name: Path(file) for name, file in given.get("events", {}).items()},
         )
 
 
@@ -74,7 +76,7 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     kind = _kind(request.estimator)
     estimator, tuning = kind.load(), _tuning(request, kind, progress)
     progress(f"reading {request.table.name}")
-    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on)
+    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on, events=request.events)
     samples = rows.samples
     if not len(samples.target) and rows.dropped:
         raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")

@@ -1,6 +1,6 @@
 """`manage.py create_product`: a product whose contract is read off a table."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from partners.console import PartnerCommand, Result
 from partners.models import Partner
 from scoring.engine.tables import TableError
 from scoring.engine.training.draft import Draft, draft_product
+from scoring.engine.training.events import EventsFile
 from scoring.engine.training.infer import Roles
 from scoring.engine.training.matrix import TrainingError
 from scoring.errors import ProductExists, TableRefused
@@ -33,6 +34,8 @@ class Command(PartnerCommand):
         parser.add_argument("--time", metavar="COL", help="the column with the date of the case")
         parser.add_argument("--protected", type=_names, default=(), metavar="A,B", help="columns kept for fairness, never a feature")
         parser.add_argument("--exclude", type=_names, default=(), metavar="A,B", help="columns to leave out")
+        about = "events of the applicants, their column that joins both files, and that of the day; may be given again"
+        parser.add_argument("--events", type=_events_file, action="append", default=[], metavar="NAME=FILE:KEY:TIME", help=about)
         parser.add_argument("--title", default="", help="the product's name as people read it")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
@@ -42,7 +45,7 @@ class Command(PartnerCommand):
         try:
             draft = draft_product(
                 Path(options["from_csv"]), slug=options["product"], title=options["title"], target=options["target"],
-                positive=options["positive"], roles=roles,
+                positive=options["positive"], roles=roles, events=options["events"],
             )
         except (TableError, TrainingError) as refusal:
             raise TableRefused(str(refusal)) from refusal
@@ -59,6 +62,13 @@ def _instead(refusal: ProductExists, options: dict[str, Any]) -> str:
         write_definition(Product.objects.get(slug=options["product"]))
     train = f"manage.py train_model {options['slug']} {options['product']} --csv {options['from_csv']}"
     return f"{refusal.detail} To change it, edit {path}, then {train}; for a new product choose another slug."
+
+
+def _events_file(text: str) -> EventsFile:
+    try:
+        return EventsFile.parse(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from error
 
 
 def _names(given: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -86,4 +96,5 @@ def _lines(draft: Draft, path: Path, options: dict[str, Any]) -> list[str]:
         if found := [f"  {finding}" for finding in draft.findings if finding.kind == kind]:
             lines += ["", heading, *found]
     train = f"manage.py train_model {options['slug']} {draft.product.slug} --csv {options['from_csv']}"
+    train += "".join(f" --events {one.name}={one.file}" for one in options["events"])
     return [*lines, "", f"The definition is {path}: edit it, then train.", f"Next: {train}"]

@@ -19,6 +19,8 @@ class Command(PartnerCommand):
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
         parser.add_argument("--estimator", choices=tuple(ESTIMATORS), help=_estimators())
+        about = "a file of the product's events; may be given again"
+        parser.add_argument("--events", type=_events, action="append", default=[], metavar="NAME=FILE", help=about)
         parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
         parser.add_argument("--tune", type=_trials, default=0, metavar="N", help="search the settings: N trials in each fit (folds + 1)")
 
@@ -26,7 +28,7 @@ class Command(PartnerCommand):
         """Prints AUC, KS, Brier, base rate, nodes, seconds, warnings and the version's number."""
         trained = train_model(
             product_slug=options["product"], table=Path(options["csv"]), estimator=options["estimator"], folds=options["folds"],
-            actor=self.actor, progress=self.progress, tune=options["tune"],
+            actor=self.actor, progress=self.progress, tune=options["tune"], events=dict(options["events"]),
         )
         return Result(_values(trained, options), *_lines(trained, options))
 
@@ -39,6 +41,13 @@ def _trials(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 200:
         raise ArgumentTypeError("1 to 200 trials")
     return int(text)
+
+
+def _events(text: str) -> tuple[str, Path]:
+    name, _, file = text.partition("=")
+    if not (name and file):
+        raise ArgumentTypeError("write NAME=FILE, for example transactions=trans.csv")
+    return name, Path(file)
 
 
 def _folds(text: str) -> int:
