@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 
 from django.db import transaction
 from django.db.models import Max
@@ -27,6 +28,7 @@ from scoring.services.products import locked_product
 
 State = ModelVersion.State
 LONGEST_REASON = 500
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})    # controls, and what hides or turns text around
 
 
 @transaction.atomic
@@ -159,7 +161,7 @@ def move(version: ModelVersion, to: State, **also: Any) -> None:
 def given_reason(reason: str) -> str:
     """The reason as it is recorded. Raises ReasonMissing."""
     said = reason.strip()
-    if not said or len(said) > LONGEST_REASON or not said.replace("\n", " ").replace("\r", " ").isprintable():
+    if not said or len(said) > LONGEST_REASON or any(category(character) in _UNSEEN and character not in "\r\n" for character in said):
         raise ReasonMissing
     return said
 
