@@ -72,6 +72,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='modelversion',
+            name='shadowed_until',
+            field=models.DateTimeField(null=True),
+        ),
+        migrations.AddField(
+            model_name='modelversion',
             name='trained_by_id',
             field=models.CharField(blank=True, db_default='', max_length=64),
         ),

@@ -76,7 +76,8 @@ class ModelVersion(models.Model):
     trained_at = models.DateTimeField(db_default=Now())
     trained_by = models.CharField(max_length=200, blank=True)
     trained_by_id = models.CharField(max_length=64, blank=True, db_default="")
-    challenged_at = models.DateTimeField(null=True)
+    challenged_at = models.DateTimeField(null=True)    # since when it scores, or scored, in shadow
+    shadowed_until = models.DateTimeField(null=True)    # the decisions of before have been scored
     promoted_at = models.DateTimeField(null=True)
 
     class Meta:

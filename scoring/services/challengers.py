@@ -25,8 +25,9 @@ def set_challenger(*, product_slug: str, version: int, actor: Actor, reason: str
     earlier = _challenger(product)
     if earlier is not None:
         _rest(earlier)
-    move(chosen, State.CHALLENGER, challenged_at=datetime.now(UTC))
-    chosen.refresh_from_db(fields=["challenged_at"])
+    now = datetime.now(UTC)
+    move(chosen, State.CHALLENGER, challenged_at=now, shadowed_until=now)
+    chosen.refresh_from_db(fields=["challenged_at", "shadowed_until"])
     _record(product, Action.CHALLENGER_SET, actor, version=version, previous=earlier.version if earlier else 0, reason=reason.strip()[:500])
     return chosen
 
