@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 import uuid
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -64,16 +65,20 @@ _scorers: OrderedDict[tuple[str, uuid.UUID], _Scorer] = OrderedDict()
 _lock = threading.Lock()
 
 
-def shadow_outstanding(*, passes: int = 100) -> Shadowed:
+def shadow_outstanding(*, passes: int = 20, rest: float = 0.0) -> Shadowed:
     """The current partner's challengers have scored what was decided since they last did, or `passes` times 500 decisions of it.
 
-    Safe to run twice and beside itself: whoever comes second leaves it to the first."""
+    After each 500 it rests `rest` times as long as they took: what answers people has the processor first. Safe to run twice and beside
+    itself: whoever comes second leaves it to the first."""
     looked_at = skipped = 0
     for version in challengers():
+        began = time.monotonic()
         for number, found in enumerate(_pass(version, unsettled_since(version), is_settling=True), start=1):
             looked_at, skipped = looked_at + found.looked_at, skipped + found.skipped
             if number >= passes:
                 break
+            time.sleep(rest * (time.monotonic() - began))
+            began = time.monotonic()
     return Shadowed(looked_at, skipped)
 
 
