@@ -16,4 +16,4 @@ class PortalConfig(AppConfig):
         """The checks are known before the first command runs, and decisions are counted."""
         import_module("portal.checks")
         metrics = import_module("portal.metrics")
-        observe(decisions=metrics.count_decisions, loads=metrics.model_loaded.set)
+        observe(decisions=metrics.count_decisions, loads=metrics.model_loaded.set, refusals=metrics.model_refused_total.inc)

@@ -23,6 +23,7 @@ prediction_seconds = Histogram("prediction_latency_seconds", "Time from the body
 prediction_probability = Histogram("prediction_probability", "Predicted probability.", buckets=[step / 10 for step in range(1, 11)])
 prediction_errors_total = Counter("model_prediction_errors", "Decisions that failed for a reason of ours.")
 rate_limited_total = Counter("rate_limit_exceeded", "Requests refused by a rate limit, by plan.", ["plan"])
+model_refused_total = Counter("model_bundles_refused", "Bundles in force that could not be opened: once each, until they were good again.")
 model_loaded = Gauge("model_loaded", "Bundles held in memory by the workers.", multiprocess_mode="livesum")
 
 
@@ -54,7 +55,7 @@ def exposition() -> bytes:
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     else:
         for metric in (requests_total, request_seconds, predictions_total, prediction_seconds, prediction_probability,
-                       prediction_errors_total, rate_limited_total, model_loaded):  # fmt: skip
+                       prediction_errors_total, rate_limited_total, model_refused_total, model_loaded):  # fmt: skip
             registry.register(metric)
     registry.register(_Machine())  # type: ignore[arg-type,unused-ignore]
     return generate_latest(registry)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from django.db import Error, close_old_connections
 
@@ -12,8 +13,11 @@ from audit import sealer
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
+from portal.celery import app
+from scoring import selectors
 
 PARTNERS_SECONDS = 5.0
+RING_EXPIRES_SECONDS = 30
 log = logging.getLogger(__name__)
 
 
@@ -26,9 +30,17 @@ class Duty:
     run: Callable[[], object]
 
 
+def ring_for_challengers() -> None:
+    """Where a challenger has decisions to score, a worker is called. What is not heard in time is rung again."""
+    now = datetime.now(UTC)
+    if any(selectors.has_outstanding(version, now) for version in selectors.challengers()):
+        app.send_task("scoring.shadow_decisions", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
+    Duty("ring-for-challengers", 5.0, ring_for_challengers),
 )
 
 

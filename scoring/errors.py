@@ -41,6 +41,66 @@ class NothingToRollBack(DomainError):
     code = "nothing_to_roll_back"
 
 
+class TransitionRefused(DomainError):
+    """The model version cannot go from its state to that one."""
+
+    code = "transition_refused"
+
+
+class ModelRefused(DomainError):
+    """The model version's bundle cannot be used."""
+
+    code = "model_refused"
+
+
+class SecondPersonNeeded(DomainError):
+    """Another person has to answer this."""
+
+    code = "second_person_needed"
+
+
+class ReasonMissing(DomainError):
+    """Say why, in 1 to 500 characters that can be shown."""
+
+    code = "reason_missing"
+
+
+class CardUnread(DomainError):
+    """Whoever asks to put a version in force says that they have read its figures."""
+
+    code = "card_unread"
+
+
+class PromotionUnknown(DomainError):
+    """There is no such request."""
+
+    code = "promotion_unknown"
+
+
+class PromotionOpen(DomainError):
+    """A request for this product waits for an answer already."""
+
+    code = "promotion_open"
+
+
+class PromotionAnswered(DomainError):
+    """This request has been answered."""
+
+    code = "promotion_answered"
+
+
+class NoChallenger(DomainError):
+    """The product has no challenger."""
+
+    code = "no_challenger"
+
+
+class MomentRefused(DomainError):
+    """Nothing was in force for the product at that moment."""
+
+    code = "moment_refused"
+
+
 class ProductFileRefused(DomainError):
     """The product's definition file cannot be used."""
 

@@ -24,7 +24,7 @@ from scoring.engine.policy import Policy
 from scoring.engine.product import Product as Definition
 from scoring.errors import ProductUnknown
 from scoring.models import ModelVersion, Product
-from scoring.observers import tell_loaded
+from scoring.observers import tell_loaded, tell_refused
 
 _KEPT_AT_MOST = 128
 RETRY_REFUSED_SECONDS = 15.0    # what was refused may have been repaired
@@ -160,25 +160,44 @@ def _model(product: Product, last: Active | None) -> tuple[Definition, ServingMo
         champion = ModelVersion.objects.only("id", "version", "bundle").get(id=product.champion_id)
         try:
             bundle = read_bundle(bytes(champion.bundle), keyring().public_keys())
-            return bundle.product, ServingModel.of_bundle(bundle), (champion.id, champion.version)
         except BundleRefused as refusal:
             _tell_refused(product, champion, refusal)
             if last is not None and last.model_version_id is not None:
                 return last.definition, last.model, (last.model_version_id, last.model_version or 0)
+        else:
+            _tell_repaired(product, champion)
+            return bundle.product, ServingModel.of_bundle(bundle), (champion.id, champion.version)
     definition = Definition.from_dict(product.definition)
     return definition, ServingModel.of_rules(definition), None
 
 
 def _tell_refused(product: Product, champion: ModelVersion, refusal: BundleRefused) -> None:
-    """The refusal is in the log each time a process meets it, and in the record once."""
+    """The refusal is in the log each time a process meets it; in the record and counted once, until the bundle was good again."""
     logger.error("bundle_refused", product=product.slug, version=champion.version, reason=str(refusal), at=timezone.now().isoformat())
     with transaction.atomic():
         Product.objects.select_for_update().get(id=product.id)
-        if not Event.objects.filter(action=Action.MODEL_REFUSED, object_kind="model_version", object_id=str(champion.id)).exists():
-            record(
-                action=Action.MODEL_REFUSED,
-                actor=SYSTEM,
-                object_kind="model_version",
-                object_id=champion.id,
-                detail={"product": product.slug, "version": champion.version, "reason": str(refusal)},
-            )
+        if _is_known_refused(champion):
+            return
+        _record(Action.MODEL_REFUSED, product, champion, reason=str(refusal))
+    tell_refused()
+
+
+def _tell_repaired(product: Product, champion: ModelVersion) -> None:
+    """Where a refusal was recorded, so is its end."""
+    if _is_known_refused(champion):
+        with transaction.atomic():
+            Product.objects.select_for_update().get(id=product.id)
+            if _is_known_refused(champion):
+                _record(Action.MODEL_REPAIRED, product, champion)
+
+
+def _is_known_refused(champion: ModelVersion) -> bool:
+    told = Event.objects.filter(
+        object_kind="model_version", object_id=str(champion.id), action__in=(Action.MODEL_REFUSED, Action.MODEL_REPAIRED)
+    )
+    return told.order_by("-id").values_list("action", flat=True).first() == Action.MODEL_REFUSED
+
+
+def _record(action: Action, product: Product, champion: ModelVersion, **facts: str) -> None:
+    detail = {"product": product.slug, "version": champion.version, **facts}
+    record(action=action, actor=SYSTEM, object_kind="model_version", object_id=champion.id, detail=detail)

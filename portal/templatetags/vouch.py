@@ -61,6 +61,33 @@ def kind_words(kind: str) -> str:
 
 
 @register.filter
+def state_words(state: str) -> str:
+    """Where a model version stands."""
+    words = {"draft": _("draft"), "candidate": _("waits"), "challenger": _("in shadow"), "champion": _("in force"), "retired": _("retired")}
+    return words.get(state, state)
+
+
+@register.filter
+def request_words(state: str) -> str:
+    """How a request to put a version in force ended."""
+    words = {"open": _("waits for a second person"), "confirmed": _("confirmed"), "refused": _("refused"), "withdrawn": _("withdrawn")}
+    return words.get(state, _("lapsed: something else was put in force"))
+
+
+@register.filter
+def part_words(part: str) -> str:
+    """What a change of a product was about."""
+    return {"model": _("the model"), "policy": _("the policy"), "rules": _("the rules"), "product": _("what it asks for")}.get(part, part)
+
+
+@register.filter
+def operator_words(operator: str) -> str:
+    """How a rule compares."""
+    words = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "in": _("one of"), "missing": _("not known")}
+    return words.get(operator, operator)
+
+
+@register.filter
 def share(value: float, decimals: int = 1) -> str:
     """0.118 as 11.8%."""
     return f"{number_format(round(value * 100, decimals), decimals)}%"

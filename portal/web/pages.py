@@ -34,7 +34,15 @@ class OverviewPage(Page):
             "products": products,
             "by_product": [(one, figures.by_product.get(one.slug, 0)) for one in products],
             "without_model": [product for product in products if product.champion_version is None],
+            "refused": selectors.refused_champions(),
+            "asked_for": self._asked_for(),
             "by_rules": figures.by_answer["rules"],
             "steps": [] if figures.total else first_steps(request.partner, products, f"{request.scheme}://{request.get_host()}"),  # type: ignore[attr-defined]
         }
         return render(request, "portal/overview.html", context)
+
+    def _asked_for(self) -> list[selectors.RequestSummary]:
+        """The promotions that wait for this person's answer."""
+        if not self.user.allows(Permission.MODEL_PROMOTE):
+            return []
+        return [one for one in selectors.promotion_requests(state="open") if one.asked_by_id != self.user.id]

@@ -23,6 +23,7 @@ OLDEST_BIRTH = date(1900, 1, 1)
 
 Reference = Annotated[str, Meta(min_length=1, max_length=100, pattern=_PLAIN, description="Your own name for the applicant.")]
 ProductName = Annotated[str, Meta(min_length=1, max_length=60, pattern=_PLAIN)]
+Reasoned = Annotated[str, Meta(min_length=1, max_length=500, pattern=_PLAIN, description="Why, for the record.")]
 ShortText = Annotated[str, Meta(min_length=1, max_length=200, pattern=_PLAIN)]
 
 

@@ -4,14 +4,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from partners.accounts.roles import Permission
+from partners.api.bodies import decode, read_body
 from partners.api.description import described, path, query
 from partners.api.errors import Fault, QueryRefused
 from partners.api.queries import read_query, text
-from partners.api.views import ApiView, answer
+from partners.api.views import ApiView, answer, principal_of
 from scoring import registry, selectors
 from scoring.api.answers import ModelList, ModelListed, ProductDescribed, ProductList, model_listed, product_listed
 from scoring.api.examples import example_inputs
+from scoring.api.registry_bodies import ModelChange
 from scoring.errors import ModelVersionUnknown
+from scoring.services.models import offer_model, retire_model
 
 _PRODUCT = query("product", "Only this product.")
 
@@ -64,7 +67,7 @@ class ModelsView(ApiView):
 class ModelView(ApiView):
     """One model version. Versions count per product, so that the product must be named where there is more than one."""
 
-    permissions = {"GET": Permission.MODEL_READ}
+    permissions = {"GET": Permission.MODEL_READ, "PATCH": Permission.MODEL_TRAIN}
 
     @described(
         "Look at one model version", operation="model_read", gives=ModelListed, refuses=(400, 404),
@@ -78,6 +81,24 @@ class ModelView(ApiView):
         product = read_query(request, {"product": text}).get("product") or _only_product()
         if version > 2**31 - 1:
             raise ModelVersionUnknown
+        return answer(model_listed(selectors.model_version(product, version)))
+
+    @described(
+        "Offer or retire a model version", operation="model_change", takes=ModelChange, gives=ModelListed, refuses=(404, 409),
+        parameters=(
+            path("version", "The version of the product's model.", type="integer", minimum=1),
+            query("product", "Whose version; may be left out while there is one product."),
+        ),
+        text="A draft becomes a candidate; whatever is not in force may be retired, with a reason.",
+    )  # fmt: skip
+    def patch(self, request: Request, version: int) -> HttpResponse:
+        """The version is in this state."""
+        product = read_query(request, {"product": text}).get("product") or _only_product()
+        asked, actor = decode(read_body(request), ModelChange), principal_of(request).actor
+        if asked.state == "candidate":
+            offer_model(product_slug=product, version=version, actor=actor)
+        else:
+            retire_model(product_slug=product, version=version, actor=actor, reason=asked.reason or "")
         return answer(model_listed(selectors.model_version(product, version)))
 
 

@@ -3,6 +3,18 @@
 from django.urls import URLPattern, path
 
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
+from scoring.api.registry import (
+    ChallengerView,
+    ChangesView,
+    InForceView,
+    PromotionConfirmationView,
+    PromotionRefusalView,
+    PromotionsView,
+    PromotionView,
+    PromotionWithdrawalView,
+    RollbackView,
+    RulesView,
+)
 from scoring.api.scores import ScoreBatchesView, ScoreExplanationView, ScoresView, ScoreView
 from scoring.api.signing_keys import SigningKeysView
 from scoring.api.usage import UsageView
@@ -14,6 +26,16 @@ urlpatterns = [
     path("score-batches", ScoreBatchesView.as_view(), name="score-batches"),
     path("products", ProductsView.as_view(), name="products"),
     path("products/<slug:slug>", ProductView.as_view(), name="product"),
+    path("products/<slug:slug>/in-force", InForceView.as_view(), name="product-in-force"),
+    path("products/<slug:slug>/changes", ChangesView.as_view(), name="product-changes"),
+    path("products/<slug:slug>/rules", RulesView.as_view(), name="product-rules"),
+    path("products/<slug:slug>/rollback", RollbackView.as_view(), name="product-rollback"),
+    path("products/<slug:slug>/challenger", ChallengerView.as_view(), name="product-challenger"),
+    path("promotions", PromotionsView.as_view(), name="promotions"),
+    path("promotions/<str:promotion_id>", PromotionView.as_view(), name="promotion"),
+    path("promotions/<str:promotion_id>/confirm", PromotionConfirmationView.as_view(), name="promotion-confirm"),
+    path("promotions/<str:promotion_id>/refuse", PromotionRefusalView.as_view(), name="promotion-refuse"),
+    path("promotions/<str:promotion_id>/withdraw", PromotionWithdrawalView.as_view(), name="promotion-withdraw"),
     path("models", ModelsView.as_view(), name="models"),
     path("models/<int:version>", ModelView.as_view(), name="model"),
     path("signing-keys", SigningKeysView.as_view(), name="signing-keys"),

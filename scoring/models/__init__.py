@@ -3,9 +3,11 @@
 from scoring.models.applicant import Applicant
 from scoring.models.decision import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
 from scoring.models.job import Job
-from scoring.models.product import ModelVersion, Policy, Product, ProductRevision, Promotion
+from scoring.models.product import TRANSITIONS, ModelVersion, Policy, Product, ProductRevision, Promotion
+from scoring.models.registry import PromotionRequest, Shadow
 
 __all__ = [
+    "TRANSITIONS",
     "AnsweredBy",
     "Applicant",
     "BandCode",
@@ -18,4 +20,6 @@ __all__ = [
     "Product",
     "ProductRevision",
     "Promotion",
+    "PromotionRequest",
+    "Shadow",
 ]

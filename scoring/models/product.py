@@ -1,5 +1,7 @@
 """Products, the model versions trained for them, the policies that decide by them, and who put which in force."""
 
+from collections.abc import Mapping
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -70,10 +72,12 @@ class ProductRevision(models.Model):
 
 
 class ModelVersion(models.Model):
-    """One trained model of a product as a signed bundle. What was trained never changes; only its state does."""
+    """One trained model of a product as a signed bundle. What was trained never changes; only its state does, as TRANSITIONS allows."""
 
     class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
         CANDIDATE = "candidate", "Candidate"
+        CHALLENGER = "challenger", "Challenger"
         CHAMPION = "champion", "Champion"
         RETIRED = "retired", "Retired"
 
@@ -87,6 +91,9 @@ class ModelVersion(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.CANDIDATE)
     trained_at = models.DateTimeField(db_default=Now())
     trained_by = models.CharField(max_length=200, blank=True)
+    trained_by_id = models.CharField(max_length=64, blank=True, db_default="")
+    challenged_at = models.DateTimeField(null=True)    # since when it scores, or scored, in shadow
+    shadowed_until = models.DateTimeField(null=True)    # the decisions of before have been scored
     promoted_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -94,12 +101,26 @@ class ModelVersion(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["product", "version"], name="modelversion_one_number"),
             models.UniqueConstraint(fields=["product"], condition=Q(state="champion"), name="modelversion_one_champion"),
-            models.CheckConstraint(condition=Q(state__in=["candidate", "champion", "retired"]), name="modelversion_state_known"),
+            models.UniqueConstraint(fields=["product"], condition=Q(state="challenger"), name="modelversion_one_challenger"),
+            models.CheckConstraint(
+                condition=Q(state__in=["draft", "candidate", "challenger", "champion", "retired"]), name="modelversion_state_known"
+            ),
             models.CheckConstraint(condition=Q(version__gte=1), name="modelversion_version_counts_up"),
         ]
 
     def __str__(self) -> str:
         return f"version {self.version}"
+
+
+_State = ModelVersion.State
+# From each state, where a version may go next. A rollback takes the champion to retired and a retired one back.
+TRANSITIONS: Mapping[str, frozenset[str]] = {
+    _State.DRAFT: frozenset({_State.CANDIDATE, _State.RETIRED}),
+    _State.CANDIDATE: frozenset({_State.DRAFT, _State.CHALLENGER, _State.CHAMPION, _State.RETIRED}),
+    _State.CHALLENGER: frozenset({_State.CANDIDATE, _State.CHAMPION, _State.RETIRED}),
+    _State.CHAMPION: frozenset({_State.RETIRED}),
+    _State.RETIRED: frozenset({_State.CHALLENGER, _State.CHAMPION}),
+}
 
 
 class Policy(models.Model):
@@ -136,12 +157,21 @@ class Promotion(models.Model):
     previous = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
     action = models.CharField(max_length=10, choices=Action)
     actor = models.CharField(max_length=200)
+    actor_kind = models.CharField(max_length=10, blank=True, db_default="")
+    request = models.OneToOneField("scoring.PromotionRequest", null=True, on_delete=models.PROTECT, related_name="promotion")
     reason = models.CharField(max_length=500, blank=True)
     at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["-at", "-id"]
-        constraints = [models.CheckConstraint(condition=Q(action__in=["promote", "rollback"]), name="promotion_action_known")]
+        constraints = [
+            models.CheckConstraint(condition=Q(action__in=["promote", "rollback"]), name="promotion_action_known"),
+            # Whoever signs in puts nothing in force without a request, which two people have answered for.
+            models.CheckConstraint(
+                condition=~Q(action="promote") | Q(request__isnull=False) | ~Q(actor_kind__in=["user", "api_key"]),
+                name="promotion_has_second_person",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.action} {self.version_id}"

@@ -22,32 +22,52 @@ from scoring.selectors.decisions_made import (
     decisions,
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
+from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
+from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
+from scoring.selectors.shadows import Comparison, GapBin, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.usage import KeyUsage, usage_by_key
 
 __all__ = [
     "PAGE",
     "ApplicantSummary",
+    "Change",
+    "Comparison",
     "DayVolume",
     "DecisionDetail",
     "DecisionFilters",
     "DecisionSummary",
     "Explanation",
+    "GapBin",
+    "InForce",
     "KeyUsage",
     "ModelVersionSummary",
     "Overview",
     "Page",
     "ProductSummary",
+    "RefusedChampion",
+    "RequestSummary",
+    "RulesVersion",
     "ScoreBin",
     "applicant",
+    "challenger_of",
+    "challengers",
+    "changes",
+    "comparison",
     "count_decisions",
     "decision_detail",
     "decision_explanation",
     "decisions",
     "find_applicants",
+    "has_outstanding",
+    "in_force",
     "model_version",
     "model_versions",
     "overview",
     "product",
     "products",
+    "promotion_request",
+    "promotion_requests",
+    "refused_champions",
+    "rules_versions",
     "usage_by_key",
 ]

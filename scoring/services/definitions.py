@@ -3,18 +3,22 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 
 from audit.context import Actor
 from partners.tenancy import current_schema, slug_of
 from scoring.engine.contract import DefinitionRefused
 from scoring.engine.product import Product as ProductDefinition
-from scoring.errors import ProductFileRefused
+from scoring.errors import ProductFileRefused, ProductRefused
 from scoring.models import Product
-from scoring.services.products import change_product
+from scoring.services.models import given_reason
+from scoring.services.products import change_product, locked_product
 
 WRITTEN_FROM = "written_from"     # in the file: which product and which definition it shows
 
@@ -35,7 +39,7 @@ def write_definition(product: Product) -> Path:
     return path
 
 
-def take_up_edits(*, product: Product, actor: Actor) -> list[str]:
+def take_up_edits(*, product: Product, actor: Actor, reason: str = "") -> list[str]:
     """What a person changed in the file since it was written is the product's definition now; the names of the changed parts.
 
     Raises ProductFileRefused when the file is no product, or when the product was changed elsewhere meanwhile; then nothing is changed."""
@@ -59,7 +63,7 @@ def take_up_edits(*, product: Product, actor: Actor) -> list[str]:
     if changed and written_from != _written_from(product):
         raise ProductFileRefused(f"{path} was written before the product was last changed; move it away, and it is written anew.")
     if changed:
-        write_definition(change_product(definition=edited, actor=actor))
+        write_definition(change_product(definition=edited, actor=actor, reason=reason))
     return changed
 
 
@@ -76,6 +80,33 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(shown, dict):
         raise ProductFileRefused(f"{path} is not a product definition: write one JSON object, {{...}}.")
     return shown
+
+
+def change_rules(*, product_slug: str, rules: Mapping[str, Any], actor: Actor, reason: str) -> Product:
+    """These rules answer when no model does: the product's definition with a new revision; its file too, unless a person edited that.
+
+    `rules` as the definition writes them: base_probability, may_approve, rules. Raises ProductUnknown, ProductRefused, ReasonMissing."""
+    with transaction.atomic():
+        product, said = locked_product(product_slug), given_reason(reason)
+        try:
+            definition = ProductDefinition.from_dict({**product.definition, "rules": dict(rules)})
+        except DefinitionRefused as refusal:
+            raise ProductRefused(f"The rules cannot be used: {refusal}") from refusal
+        is_file_ours = _shows(product)
+        changed = change_product(definition=definition, actor=actor, reason=said)
+        if is_file_ours:
+            transaction.on_commit(partial(write_definition, changed))
+    return changed
+
+
+def _shows(product: Product) -> bool:
+    """Whether the file is there and shows the definition in force, unedited."""
+    try:
+        shown: dict[str, Any] = json.loads(definition_file(product.slug).read_text(encoding="utf-8"))
+        written_from = shown.pop(WRITTEN_FROM, None)
+        return bool(written_from == _written_from(product) and ProductDefinition.from_dict(shown).to_dict() == product.definition)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
 
 
 def _written_from(product: Product) -> str:

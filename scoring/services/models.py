@@ -1,9 +1,10 @@
-"""Model versions are stored, put in force and taken back; the product's revision tells every worker at its next decision."""
+"""Model versions are stored, change their state, are put in force and taken back; the product's revision tells every worker at once."""
 
 import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from unicodedata import category
 
 from django.db import transaction
 from django.db.models import Max
@@ -12,15 +13,31 @@ from audit.actions import Action
 from audit.context import Actor
 from audit.services import record
 from audit.vault import keyring
-from scoring.engine.bundle import read_bundle
-from scoring.errors import NothingToRollBack, VersionInForce
-from scoring.models import ModelVersion, Product, Promotion
+from scoring.engine.bundle import BundleRefused, read_bundle
+from scoring.errors import (
+    ModelRefused,
+    NothingToRollBack,
+    ReasonMissing,
+    SecondPersonNeeded,
+    TransitionRefused,
+    VersionInForce,
+)
+from scoring.models import TRANSITIONS, ModelVersion, Product, Promotion, PromotionRequest
 from scoring.services.products import locked_product
+
+State = ModelVersion.State
+LONGEST_REASON = 500
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})    # controls, and what hides or turns text around
 
 
 @transaction.atomic
-def store_model_version(*, product_slug: str, bundle: bytes, estimator: str, metrics: Mapping[str, Any], actor: Actor) -> ModelVersion:
-    """The bundle is the product's next version, a candidate. Raises ProductUnknown, and BundleRefused for one this partner did not sign."""
+def store_model_version(
+    *, product_slug: str, bundle: bytes, estimator: str, metrics: Mapping[str, Any], actor: Actor, state: State = State.CANDIDATE
+) -> ModelVersion:
+    """The bundle is the product's next version, a candidate or a draft. Raises ProductUnknown, TransitionRefused for another state, and
+    BundleRefused for a bundle this partner did not sign."""
+    if state not in {State.DRAFT, State.CANDIDATE}:
+        raise TransitionRefused(f"A version begins as a draft or a candidate, not as {state.label.lower()}.")
     read_bundle(bundle, keyring().public_keys())
     product = locked_product(product_slug)
     last = product.versions.aggregate(last=Max("version"))["last"] or 0
@@ -31,7 +48,9 @@ def store_model_version(*, product_slug: str, bundle: bytes, estimator: str, met
         bundle=bundle,
         bundle_sha256=hashlib.sha256(bundle).digest(),
         metrics=dict(metrics),
+        state=state,
         trained_by=actor.label,
+        trained_by_id=actor.id,
     )
     record(
         action=Action.MODEL_STORED,
@@ -44,28 +63,106 @@ def store_model_version(*, product_slug: str, bundle: bytes, estimator: str, met
 
 
 @transaction.atomic
-def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str = "") -> Promotion:
-    """This version answers from the next decision on. Raises ProductUnknown, ModelVersionUnknown, VersionInForce, BundleRefused."""
+def offer_model(*, product_slug: str, version: int, actor: Actor) -> ModelVersion:
+    """The draft is a candidate: it may be asked to be put in force. Raises ProductUnknown, ModelVersionUnknown, TransitionRefused."""
+    return _changed(product_slug, version, State.CANDIDATE, Action.MODEL_OFFERED, actor)
+
+
+@transaction.atomic
+def retire_model(*, product_slug: str, version: int, actor: Actor, reason: str) -> ModelVersion:
+    """The version waits for nothing any more. A champion is rolled back instead, or another one promoted over it.
+
+    Raises ProductUnknown, ModelVersionUnknown, TransitionRefused, ReasonMissing."""
     product = locked_product(product_slug)
-    chosen = product.versions.filter(version=version).first()
-    if chosen is None:
-        raise product.version_unknown(version)
-    if chosen.id == product.champion_id:
-        raise VersionInForce(f"Version {version} of '{product_slug}' is in force already.")
-    read_bundle(bytes(chosen.bundle), keyring().public_keys())
-    return _put_in_force(product, chosen, action=Promotion.Action.PROMOTE, actor=actor, reason=reason)
+    if product.champion_id == version_of(product, version).id:
+        raise TransitionRefused(f"Version {version} of '{product_slug}' is in force: roll it back, or put another one in force.")
+    return _changed(product_slug, version, State.RETIRED, Action.MODEL_RETIRED, actor, reason=given_reason(reason))
+
+
+def _changed(product_slug: str, version: int, to: State, action: Action, actor: Actor, **detail: str) -> ModelVersion:
+    product = locked_product(product_slug)
+    chosen = version_of(product, version)
+    move(chosen, to)
+    facts = {"product": product.slug, "version": version, **detail}
+    record(action=action, actor=actor, object_kind="model_version", object_id=chosen.id, detail=facts)
+    return chosen
+
+
+@transaction.atomic
+def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str = "") -> Promotion:
+    """This version answers from the next decision on. For the installation's operator: people ask and confirm (services.promotions).
+
+    Raises ProductUnknown, ModelVersionUnknown, VersionInForce, ModelRefused, TransitionRefused, SecondPersonNeeded."""
+    if actor.kind not in {"operator", "system"}:
+        raise SecondPersonNeeded("A version is put in force by two people: one asks, another one confirms.")
+    product = locked_product(product_slug)
+    chosen = promotable(product, version)
+    return put_in_force(product, chosen, action=Promotion.Action.PROMOTE, actor=actor, reason=reason)
 
 
 @transaction.atomic
 def rollback_model(*, product_slug: str, actor: Actor, reason: str = "") -> Promotion:
-    """What was in force before the current version is in force again, the rules if nothing was. Raises NothingToRollBack."""
+    """What was in force before the current version is in force again, the rules if nothing was; one person is enough.
+
+    Raises ProductUnknown, NothingToRollBack, ModelRefused, and ReasonMissing for whoever signs in."""
+    if actor.kind not in {"operator", "system"}:
+        reason = given_reason(reason)
     product = locked_product(product_slug)
     if product.champion_id is None:
         raise NothingToRollBack(f"No model of '{product_slug}' is in force: its rules answer.")
     earlier = ModelVersion.objects.filter(id=_before(product)).first()
     if earlier is not None:
-        read_bundle(bytes(earlier.bundle), keyring().public_keys())
-    return _put_in_force(product, earlier, action=Promotion.Action.ROLLBACK, actor=actor, reason=reason)
+        check_bundle(earlier)
+    return put_in_force(product, earlier, action=Promotion.Action.ROLLBACK, actor=actor, reason=reason)
+
+
+def version_of(product: Product, version: int) -> ModelVersion:
+    """The product's version of this number. Raises ModelVersionUnknown."""
+    found = product.versions.filter(version=version).first() if version < 2**31 else None
+    if found is None:
+        raise product.version_unknown(version)
+    return found
+
+
+def promotable(product: Product, version: int) -> ModelVersion:
+    """The version, if it could be put in force now. Raises ModelVersionUnknown, VersionInForce, TransitionRefused, ModelRefused."""
+    chosen = version_of(product, version)
+    if chosen.id == product.champion_id:
+        raise VersionInForce(f"Version {version} of '{product.slug}' is in force already.")
+    refuse_transition(chosen, State.CHAMPION)
+    check_bundle(chosen)
+    return chosen
+
+
+def check_bundle(version: ModelVersion) -> None:
+    """The stored bundle is one that this partner signed and that computes what it promised. Raises ModelRefused."""
+    try:
+        read_bundle(bytes(version.bundle), keyring().public_keys())
+    except BundleRefused as refusal:
+        raise ModelRefused(f"The bundle of version {version.version} cannot be used: {refusal}") from refusal
+
+
+def refuse_transition(version: ModelVersion, to: State) -> None:
+    """Raises TransitionRefused unless TRANSITIONS lets the version go there."""
+    if to not in TRANSITIONS[version.state]:
+        allowed = ", ".join(sorted(TRANSITIONS[version.state]))
+        raise TransitionRefused(f"Version {version.version} is {version.state} and can become {allowed}, not {to}.")
+
+
+def move(version: ModelVersion, to: State, **also: Any) -> None:
+    """The version is in this state; the only place that writes it. Raises TransitionRefused, also when another one moved it meanwhile."""
+    refuse_transition(version, to)
+    if not ModelVersion.objects.filter(id=version.id, state=version.state).update(state=to, **also):
+        raise TransitionRefused(f"Version {version.version} is not {version.state} any more.")
+    version.state = to
+
+
+def given_reason(reason: str) -> str:
+    """The reason as it is recorded. Raises ReasonMissing."""
+    said = reason.strip()
+    if not said or len(said) > LONGEST_REASON or any(category(character) in _UNSEEN and character not in "\r\n" for character in said):
+        raise ReasonMissing
+    return said
 
 
 def _before(product: Product) -> Any:
@@ -79,23 +176,30 @@ def _before(product: Product) -> Any:
     return stack[-2] if len(stack) > 1 else None
 
 
-def _put_in_force(product: Product, chosen: ModelVersion | None, *, action: Promotion.Action, actor: Actor, reason: str) -> Promotion:
+def put_in_force(
+    product: Product,
+    chosen: ModelVersion | None,
+    *,
+    action: Promotion.Action,
+    actor: Actor,
+    reason: str,
+    request: PromotionRequest | None = None,
+) -> Promotion:
+    """The version, or the rules, answer from the next decision on. Call with the product locked. Open requests other than this lapse."""
     previous = product.champion
     if previous is not None:
-        ModelVersion.objects.filter(id=previous.id).update(state=ModelVersion.State.RETIRED)
+        move(previous, State.RETIRED)
     if chosen is not None:
-        ModelVersion.objects.filter(id=chosen.id).update(state=ModelVersion.State.CHAMPION, promoted_at=datetime.now(UTC))
+        move(chosen, State.CHAMPION, promoted_at=datetime.now(UTC))
     product.champion = chosen
     product.save(update_fields=["champion"])
     product.refresh_from_db(fields=["revision"])
+    _lapse(product, actor=actor, but=request)
     promotion = Promotion.objects.create(
-        product=product,
-        version=chosen,
-        previous=previous,
-        action=action,
-        actor=actor.label,
-        reason=reason,
-    )
+        product=product, version=chosen, previous=previous, action=action, actor=actor.label, actor_kind=actor.kind, reason=reason,
+        request=request,
+    )    # fmt: skip
+    asked = {} if request is None else {"request": str(request.id), "asked_by": str(request.asked_by_id)}
     record(
         action=Action.MODEL_PROMOTED if action == Promotion.Action.PROMOTE else Action.MODEL_ROLLED_BACK,
         actor=actor,
@@ -107,6 +211,19 @@ def _put_in_force(product: Product, chosen: ModelVersion | None, *, action: Prom
             "previous": previous.version if previous else 0,
             "revision": product.revision,
             "reason": reason,
+            **asked,
         },
     )
     return promotion
+
+
+def _lapse(product: Product, *, actor: Actor, but: PromotionRequest | None) -> None:
+    """What was asked against another champion is asked no more."""
+    waiting = product.promotion_requests.filter(state=PromotionRequest.State.OPEN).select_related("version")
+    for request in waiting.defer("version__bundle", "version__metrics"):
+        if request == but:
+            continue
+        request.state, request.answered_at = PromotionRequest.State.LAPSED, datetime.now(UTC)
+        request.save(update_fields=["state", "answered_at"])
+        detail = {"product": product.slug, "version": request.version.version}
+        record(action=Action.PROMOTION_LAPSED, actor=actor, object_kind="promotion_request", object_id=request.id, detail=detail)

@@ -46,7 +46,7 @@ def create_product(*, definition: ProductDefinition, policy: PolicyDefinition, a
 
 
 @transaction.atomic
-def change_product(*, definition: ProductDefinition, actor: Actor) -> Product:
+def change_product(*, definition: ProductDefinition, actor: Actor, reason: str = "") -> Product:
     """The product has this definition and a new revision; models trained before keep the one in their bundle. Raises ProductUnknown."""
     product = locked_product(definition.slug)
     before, after = product.definition, definition.to_dict()
@@ -61,7 +61,7 @@ def change_product(*, definition: ProductDefinition, actor: Actor) -> Product:
         actor=actor,
         object_kind="product",
         object_id=product.id,
-        detail={"slug": product.slug, "revision": product.revision, "changed": changed},
+        detail={"slug": product.slug, "revision": product.revision, "changed": changed, **({"reason": reason[:500]} if reason else {})},
     )
     return product
 

@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 
 from audit.errors import IdempotencyMismatch
 from audit.services import Attempt
+from partners.accounts.models import User
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
 from scoring.engine.product import Product
 from scoring.engine.texts import LANGUAGES
 from scoring.errors import ApplicantErased, CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
-from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.score import score_once
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
@@ -198,6 +199,7 @@ class ProductDetailPage(Page):
         context = {
             "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
             "bands": list(zip(BandCode.values, least, strict=True)),
+            "rules": selectors.rules_versions(slug),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
 
@@ -209,7 +211,10 @@ class ModelListPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The list."""
-        return render(request, "scoring/model_list.html", {"versions": selectors.model_versions()})
+        context = {
+            "versions": selectors.model_versions(), "waiting": selectors.promotion_requests(state="open"), "products": selectors.products(),
+        }  # fmt: skip
+        return render(request, "scoring/model_list.html", context)
 
 
 class ModelDetailPage(Page):
@@ -220,13 +225,25 @@ class ModelDetailPage(Page):
     def get(self, request: HttpRequest, product: str, version: int) -> HttpResponse:
         """The version, or 404."""
         try:
-            found = selectors.model_version(product, version)
+            context = model_context(self.user, product, version)
         except (ProductUnknown, ModelVersionUnknown) as error:
             raise Http404 from error
-        definition = registry.current(product).definition
-        context = {
-            "version": found, "title": definition.title, "cv": found.metrics.get("cv", {}), "metrics": found.metrics,
-            "ranking": ranking(found.metrics.get("roc", ())), "reliability": reliability(found.metrics.get("calibration", ())),
-            "importance": importances(found.metrics.get("importance", {}), definition),
-        }  # fmt: skip
         return render(request, "scoring/model_detail.html", context)
+
+
+def model_context(user: User, product: str, version: int) -> dict[str, Any]:
+    """All that the page of a version shows to this person. Raises ProductUnknown, ModelVersionUnknown."""
+    found = selectors.model_version(product, version)
+    definition = registry.current(product).definition
+    requests = selectors.promotion_requests(product=product)
+    open_request = next((one for one in requests if one.state == "open"), None)
+    return {
+        "version": found, "title": definition.title, "cv": found.metrics.get("cv", {}), "metrics": found.metrics,
+        "ranking": ranking(found.metrics.get("roc", ())), "reliability": reliability(found.metrics.get("calibration", ())),
+        "importance": importances(found.metrics.get("importance", {}), definition),
+        "requests": [one for one in requests if one.version == found.version], "open_request": open_request,
+        "is_asked_for": open_request is not None and open_request.version == found.version,
+        "is_own_request": open_request is not None and open_request.asked_by_id == user.id,
+        "may_promote": user.allows(Permission.MODEL_PROMOTE),
+        "may_become": TRANSITIONS[found.state], "card_sha256": "",    # of the model card, once it is shown here
+    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import pages
+from scoring.web import pages, registry
 
 app_name = "scoring"
 urlpatterns = [
@@ -13,4 +13,7 @@ urlpatterns = [
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
     path("models", pages.ModelListPage.as_view(), name="model-list"),
     path("models/<slug:product>/<int:version>", pages.ModelDetailPage.as_view(), name="model-detail"),
+    path("models/<slug:product>/<int:version>/act", registry.ModelActPage.as_view(), name="model-act"),
+    path("models/<slug:product>/history", registry.ModelHistoryPage.as_view(), name="model-history"),
+    path("models/<slug:product>/compare", registry.ModelComparePage.as_view(), name="model-compare"),
 ]

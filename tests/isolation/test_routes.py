@@ -14,23 +14,30 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
 
-from audit.context import SYSTEM
+from audit.context import SYSTEM, Actor
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
 from portal import urls
 from scoring import registry
 from scoring.models import Channel
+from scoring.services.models import store_model_version
 from scoring.services.products import create_product
+from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from tests.conftest import House
 from tests.isolation.routes import Route, routes
+from tests.scoring.factories import a_bundle
 
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
 PAGE_REFUSED = {302, 401, 403, 404, 405}
 OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
-BODIES: dict[str, Any] = {"user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0}}
+BODIES: dict[str, Any] = {
+    "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
+    "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
+    "product-rules": {"base_probability": 0.5, "rules": [], "reason": "So."}, "promotion-refuse": {"answer": "So."},
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,17 @@ def other(south: House) -> Other:
         item = ScoreItem(details, active.validator.check(south.inputs))
         made = score_applicants(product_slug=south.product, items=[item], actor=SYSTEM, channel=Channel.API)[0]
         create_product(definition=replace(active.definition, slug=CANARY), policy=active.policy, actor=SYSTEM)
+        version = store_model_version(product_slug=CANARY, bundle=a_bundle(slug=CANARY), estimator="boosted", metrics={}, actor=SYSTEM)
+        scientist = Actor(kind="user", id=str(south.users["scientist"].id), label="South")
+        asked = ask_promotion(
+            product_slug=CANARY, version=version.version, reason=f"{CANARY} reason", is_card_read=True, actor=scientist
+        )
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
-        "version": 7,
+        "version": 7, "promotion_id": asked.id,
     }  # fmt: skip
     told = (
         CANARY,

@@ -16,6 +16,7 @@ from tests.isolation.routes import routes
 EVERYBODY = {str(role) for role in Role}
 DECIDERS = {"officer", "approver", "analyst", "developer", "admin"}
 KEEPERS = {"developer", "admin"}
+PROMOTERS = {"analyst", "scientist", "admin"}
 SEERS_OF_PEOPLE = {"compliance", "admin"}
 KEY = "key"  # an API key with every scope that a key can have
 
@@ -33,6 +34,20 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("product", "GET"): EVERYBODY | {KEY},
     ("models", "GET"): EVERYBODY | {KEY},
     ("model", "GET"): EVERYBODY | {KEY},
+    ("model", "PATCH"): {"scientist", "admin"},
+    ("product-in-force", "GET"): EVERYBODY | {KEY},
+    ("product-changes", "GET"): EVERYBODY | {KEY},
+    ("product-rules", "GET"): EVERYBODY | {KEY},
+    ("product-rules", "POST"): PROMOTERS,
+    ("product-rollback", "POST"): PROMOTERS,
+    ("product-challenger", "POST"): PROMOTERS,
+    ("product-challenger", "DELETE"): PROMOTERS,
+    ("promotions", "GET"): EVERYBODY | {KEY},
+    ("promotions", "POST"): PROMOTERS,
+    ("promotion", "GET"): EVERYBODY | {KEY},
+    ("promotion-confirm", "POST"): PROMOTERS,
+    ("promotion-refuse", "POST"): PROMOTERS,
+    ("promotion-withdraw", "POST"): PROMOTERS,
     ("logout", "POST"): EVERYBODY | {KEY},
     ("change-password", "POST"): EVERYBODY | {KEY},
     ("users", "GET"): SEERS_OF_PEOPLE,
@@ -55,7 +70,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("earlier-api-keys-stats", "GET"): KEEPERS,
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
-VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99}
+VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7()}
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

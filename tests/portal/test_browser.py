@@ -20,7 +20,8 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 PAGES = {
     "overview": "/", "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
-    "model": "/models/market-loan/1", "account": "/account", "nothing": "/nothing-here",
+    "model": "/models/market-loan/1", "history": "/models/market-loan/history", "compare": "/models/market-loan/compare",
+    "account": "/account", "nothing": "/nothing-here",
 }  # fmt: skip
 
 pytestmark = [

@@ -50,6 +50,7 @@ from tests.scoring.factories import a_definition
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
+PROMOTERS = frozenset({"analyst", "scientist", "admin"})
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -73,6 +74,9 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("product-detail", "GET"): Access(200),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
+    ("model-act", "POST"): Access(422, PROMOTERS),
+    ("model-history", "GET"): Access(200),
+    ("model-compare", "GET"): Access(200),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422),
     ("login", "GET"): Access(302, stranger=200),
@@ -83,7 +87,7 @@ TABLE: Mapping[tuple[str, str], Access] = {
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
 SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "model-list", "model-detail",
-           "account")  # fmt: skip
+           "model-history", "model-compare", "account")  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:

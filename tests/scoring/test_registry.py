@@ -13,11 +13,13 @@ from audit.actions import Action
 from audit.context import SYSTEM
 from audit.models import Event
 from partners.tenancy import tenant_context
+from portal.metrics import model_refused_total
 from scoring import registry
 from scoring.engine.contract import ContractViolation
 from scoring.errors import ProductUnknown
 from scoring.models import Channel, ModelVersion, Policy, Product
-from scoring.services.models import promote_model
+from scoring.selectors import refused_champions
+from scoring.services.models import promote_model, rollback_model
 from scoring.services.products import change_product
 from scoring.services.score import score_applicants
 from tests.conftest import House
@@ -169,6 +171,35 @@ def test_a_refused_bundle_is_looked_at_again_after_a_while(new_partner: Callable
 
         assert registry.active(SLUG).model_version == only.version
         assert registry.active(SLUG).retry_at is None
+
+
+def test_each_refusal_is_told_once_until_the_bundle_was_good_again(new_partner: Callable[..., House]) -> None:
+    house = new_partner()
+    counted = model_refused_total._value.get()
+    with tenant_context(house.partner):
+        add_product()
+        only = put_in_force()
+        for _ in range(2):
+            break_bundle(house, only)
+            registry.forget()
+            for _ in range(3):
+                score_applicants(product_slug=SLUG, items=[an_item()], actor=by_key(), channel=Channel.API)
+                registry.forget()
+            assert [(one.product, one.version) for one in refused_champions()] == [(SLUG, only.version)]
+            break_bundle(house, only)
+            registry.forget()
+            [decided] = score_applicants(product_slug=SLUG, items=[an_item()], actor=by_key(), channel=Channel.API)
+            assert decided.answered_by == "model"
+            assert refused_champions() == []
+
+        assert refusals(only) == 2
+        assert Event.objects.filter(action=Action.MODEL_REPAIRED, object_id=str(only.id)).count() == 2
+        assert model_refused_total._value.get() == counted + 2
+        break_bundle(house, only)
+        registry.forget()
+        registry.active(SLUG)
+        rollback_model(product_slug=SLUG, actor=SYSTEM)
+        assert refused_champions() == []    # it is not in force any more
 
 
 def test_a_bundle_of_another_partner_is_refused(north: House, south: House) -> None:
