@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import importlib.util
 import os
+import re
 import secrets
 import signal
 import stat
@@ -18,6 +19,7 @@ from typing import IO
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 LONGEST_SOCKET_PATH = 100
+_PLAIN = re.compile(r"[A-Za-z0-9/._-]+")  # no address, list of folders or configuration line reads anything else into it
 
 
 class EmbeddedFault(Exception):
@@ -60,10 +62,10 @@ def local_secret(name: str) -> str:
 
 
 def socket_folder(folder: Path) -> Path:
-    """The service's own folder, or a short one below the temporary folder: a socket's path holds about 100 characters."""
-    if len(str(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
+    """The service's own folder, or one below the temporary folder: a socket's path is plain and holds about 100 characters."""
+    if _PLAIN.fullmatch(str(folder)) and len(str(folder / ".s.PGSQL.5432")) <= LONGEST_SOCKET_PATH:
         return folder
-    short = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    short = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"vouch-{folder.name}-{os.geteuid()}-{short}"
 
 
