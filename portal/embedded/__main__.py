@@ -14,5 +14,5 @@ except EmbeddedFault as fault:
 except Exception as error:
     traceback.print_exc()
     what = (str(error).splitlines() or [""])[0] or type(error).__name__
-    say(f"The embedded {sys.argv[1]} cannot run ({what}). All of it is in {log_path(sys.argv[1])}; or set DATABASE_URL and REDIS_URL.")
+    say(f"The embedded {sys.argv[1]} cannot run: {what} ({log_path(sys.argv[1])}).")
     raise SystemExit(1) from None
