@@ -154,7 +154,8 @@ def public_key_id(public_key: bytes) -> str:
 # ---- the root key
 
 
-def _root_key() -> bytes:
+def root_key() -> bytes:
+    """The configured root key, 32 bytes. Raises RootKeyMissing when it is none."""
     text: str = settings.ROOT_KEY.strip()
     for decode in (bytes.fromhex, lambda value: base64.b64decode(value, validate=True), base64.urlsafe_b64decode):
         try:
@@ -191,6 +192,11 @@ def refresh_keyring() -> Keyring:
     return ring
 
 
+def check_keyring() -> None:
+    """The root key opens the current partner's keys, none of which is kept. Raises what `keyring` raises."""
+    _open(_schema())
+
+
 def ensure_keyring() -> Keyring:
     """Whatever keys the current partner lacks are made and stored; those it has stay as they are."""
     schema = _schema()
@@ -223,7 +229,7 @@ def _make(schema: str, purpose: KeyringRow.Purpose, version: int = 1) -> Keyring
     secret = os.urandom(32)
     public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw() if purpose == KeyringRow.Purpose.SIGN else None
     nonce = os.urandom(_NONCE)
-    wrapped = nonce + AESGCM(_root_key()).encrypt(nonce, secret, _root_place(schema, purpose, version))
+    wrapped = nonce + AESGCM(root_key()).encrypt(nonce, secret, _root_place(schema, purpose, version))
     return KeyringRow(purpose=purpose, version=version, wrapped=wrapped, public_key=public, created_at=timezone.now())
 
 
@@ -233,7 +239,7 @@ def _root_place(schema: str, purpose: str, version: int) -> bytes:
 
 def _open(schema: str) -> Keyring:
     rows = list(KeyringRow.objects.order_by("version"))
-    root = AESGCM(_root_key()) if rows else None
+    root = AESGCM(root_key()) if rows else None
     secrets: dict[str, dict[int, bytes]] = {purpose: {} for purpose in KeyringRow.Purpose.values}
     in_use: dict[str, KeyringRow] = {}
     for row in rows:

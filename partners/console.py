@@ -6,18 +6,30 @@ import os
 import sys
 from abc import abstractmethod
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import OperationalError, ProgrammingError
 
 from audit.context import Actor
 from audit.errors import DomainError
 from partners.migrating import migrate_all
 from partners.models import Partner
+from partners.postgres import faults
 from partners.selectors import partner
 from partners.tenancy import tenant_context
+
+
+@contextmanager
+def told_in_one_line() -> Iterator[None]:
+    """A refusal of ours or of the database becomes a CommandError with its fix."""
+    try:
+        yield
+    except DomainError as refusal:
+        raise CommandError(refusal.detail) from refusal
+    except faults.REFUSALS as error:
+        raise CommandError(f"The database refused: {faults.what(error)} -> {faults.fix(error)}") from error
 
 
 class PartnerCommand(BaseCommand):
@@ -38,13 +50,9 @@ class PartnerCommand(BaseCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Runs the command; a refusal is one line on stderr and exit code 1."""
         self._as_json = bool(options["json"])
-        try:
+        with told_in_one_line():
             migrate_all(report=self.progress)
             result = self._run(options)
-        except DomainError as refusal:
-            raise CommandError(refusal.detail) from refusal
-        except (OperationalError, ProgrammingError) as error:
-            raise CommandError(f"The database refused: {str(error).splitlines()[0]} (`manage.py doctor` looks for the cause.)") from error
         if self._as_json:
             self.stdout.write(json.dumps(result.values, ensure_ascii=False, default=str))
         else:

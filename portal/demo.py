@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management import call_command
+from django.db.models import Q
+from django.utils import timezone
 
 from audit.context import SYSTEM
 from audit.vault import keyring
+from partners.accounts.keys import digest_of
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import Role
-from partners.accounts.services import create_api_key, create_user
+from partners.accounts.services import create_api_key, create_user, revoke_api_key
 from partners.models import Partner, Plan
 from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
@@ -63,8 +66,7 @@ def seed(report: Callable[[str], None]) -> dict[str, Any]:
     """Both partners are there, whole. Whatever is there already stays as it is."""
     access = _kept()
     for demo in PARTNERS:
-        _partner(demo, access.setdefault(demo.slug, {"passwords": {}, "api_key": ""}), report)
-        _keep(access)
+        _partner(demo, access.setdefault(demo.slug, {"passwords": {}, "api_key": ""}), lambda: _keep(access), report)
     return access
 
 
@@ -93,7 +95,7 @@ def curl(slug: str, api_key: str, port: int) -> str:
     )
 
 
-def _partner(demo: DemoPartner, access: dict[str, Any], report: Callable[[str], None]) -> None:
+def _partner(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None], report: Callable[[str], None]) -> None:
     with public_context():
         partner = Partner.objects.filter(slug=demo.slug).first()
     if partner is None:
@@ -102,26 +104,36 @@ def _partner(demo: DemoPartner, access: dict[str, Any], report: Callable[[str], 
             slug=demo.slug, name=demo.name, country=demo.country, currency=demo.currency, plan=Plan.ENTERPRISE, actor=SYSTEM
         )
     with tenant_context(partner):
-        _people(demo, access)
-        _key(demo, access)
+        _people(demo, access, keep)
+        _key(access, keep)
         if not Product.objects.filter(slug=PRODUCT, champion__isnull=False).exists():
             report(f"training {PRODUCT} for {demo.name}")
             _product(demo)
         _applicants(demo, report)
 
 
-def _people(demo: DemoPartner, access: dict[str, Any]) -> None:
-    for place, role in enumerate(Role):
-        email = f"{role.value.replace('_', '-')}@{demo.slug}.example"
-        password = access["passwords"].setdefault(email, secrets.token_urlsafe(12))
+def _people(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]) -> None:
+    emails = {f"{role.value.replace('_', '-')}@{demo.slug}.example": role for role in Role}
+    for email in emails:
+        access["passwords"].setdefault(email, secrets.token_urlsafe(12))
+    keep()  # before they are of use: who is interrupted finds them again
+    for place, (email, role) in enumerate(emails.items()):
         if not User.objects.filter(email=email).exists():
-            create_user(email=email, role=role, password=password, name=_name(demo, APPLICANTS + place), language=demo.language,
-                        time_zone=demo.time_zone, actor=SYSTEM)  # fmt: skip
+            create_user(
+                email=email, role=role, password=access["passwords"][email], name=_name(demo, APPLICANTS + place),
+                language=demo.language, time_zone=demo.time_zone, actor=SYSTEM,
+            )  # fmt: skip
 
 
-def _key(demo: DemoPartner, access: dict[str, Any]) -> None:
-    if not access["api_key"] or not ApiKey.objects.filter(name="demo").exists():
+def _key(access: dict[str, Any], keep: Callable[[], None]) -> None:
+    """One key that the demo made is live, the one that is kept: those whose secret was lost by an interruption are revoked."""
+    live = ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
+    digest = digest_of(access["api_key"])
+    for stray in live.filter(name="demo", created_by=SYSTEM.label).exclude(digest=digest):
+        revoke_api_key(key_id=stray.id, actor=SYSTEM)
+    if not live.filter(digest=digest).exists():
         access["api_key"] = create_api_key(name="demo", actor=SYSTEM).secret
+        keep()
 
 
 def _product(demo: DemoPartner) -> None:

@@ -52,11 +52,12 @@ def words(name: str, default: tuple[str, ...] = ()) -> list[str]:
 
 
 def one_of(name: str, choices: tuple[str, ...], default: str) -> str:
-    """NAME as one of the given words."""
+    """NAME as one of the given words, in small or capital letters."""
     value = text(name, default)
-    if value not in choices:
+    found = next((choice for choice in choices if choice.lower() == value.lower()), None)
+    if found is None:
         raise BadSetting(name, f"is {value!r}; write one of {', '.join(choices)}.")
-    return value
+    return found
 
 
 def secret(name: str) -> str:

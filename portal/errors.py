@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, InterfaceError, OperationalError
@@ -18,6 +19,8 @@ import partners.errors as partners
 import scoring.errors as scoring
 from audit.errors import DomainError
 from scoring.engine.contract import ContractViolation
+
+logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ def _row(status: int, title: str, advice: str, *, code: str = "", retry_after: i
     return Outcome(status, code, title, advice, retry_after, at_page)
 
 
+AWAY = "database_unavailable"
 _OURS = "Send us the request id if it happens again."
 _NOT_THERE = "The address may be mistyped, or what it led to is not there for you."
 _NOT_YOURS = "Your role does not open this page. Ask your administrator if you need it."
@@ -144,10 +148,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
     DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
     InterfaceError: _row(
-        503, "The database is away", _MAYBE_STORED, code="database_unavailable", retry_after=1, at_page=_AWAY
+        503, "The database is away", _MAYBE_STORED, code=AWAY, retry_after=1, at_page=_AWAY
     ),
     OperationalError: _row(
-        503, "The database is away", _MAYBE_STORED, code="database_unavailable", retry_after=1, at_page=_AWAY
+        503, "The database is away", _MAYBE_STORED, code=AWAY, retry_after=1, at_page=_AWAY
     ),
     # what the frameworks raise
     Http404: _row(
@@ -185,6 +189,15 @@ def outcome_of(error: BaseException) -> Outcome:
             code = error.code if isinstance(error, DomainError) else row.code
             return row if code == row.code else replace(row, code=code)
     return UNEXPECTED
+
+
+def log_fault(path: str, error: BaseException) -> None:
+    """What is our own fault is logged once, with its trace; a database that is away needs none."""
+    outcome = outcome_of(error)
+    if outcome.code == AWAY:
+        logger.error("request_failed", code=outcome.code, path=path, error=next(iter(str(error).splitlines()), ""))
+    elif is_ours(outcome):
+        logger.error("request_failed", code=outcome.code, path=path, exc_info=error)
 
 
 def is_ours(outcome: Outcome) -> bool:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable
 
-import structlog
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
@@ -16,11 +15,10 @@ from rest_framework.exceptions import MethodNotAllowed
 from audit.errors import DomainError
 from partners.errors import HostUnknown
 from portal.api.problems import problem
-from portal.errors import FormOutdated, is_ours, outcome_of
+from portal.errors import FormOutdated, log_fault, outcome_of
 from portal.middleware import is_api
 from scoring.engine.contract import ContractViolation
 
-logger = structlog.get_logger(__name__)
 _CSRF_FIELD = "csrfmiddlewaretoken"
 
 
@@ -65,8 +63,7 @@ class PageErrorMiddleware:
         """The page of the refusal; our own faults are logged with their trace."""
         if is_api(request) or not isinstance(error, DomainError | ContractViolation):
             return None
-        if is_ours(outcome_of(error)):
-            logger.error("request_failed", code=outcome_of(error).code, path=request.path_info, exc_info=error)
+        log_fault(request.path_info, error)
         return page(request, error)
 
 
@@ -89,7 +86,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 def failed(request: HttpRequest) -> HttpResponseBase:
     """500, or 503 when the database is away."""
     error = sys.exc_info()[1] or RuntimeError()
-    return problem(request, error) if is_api(request) else page(request, error)
+    if is_api(request):
+        return problem(request, error)
+    log_fault(request.path_info, error)
+    return page(request, error)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

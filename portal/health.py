@@ -52,7 +52,7 @@ def detailed(request: HttpRequest) -> HttpResponse:
             "redis": {"status": redis or "ok", "milliseconds": round((after_redis - after_database) * 1000, 2)},
         },
         "worker": {"memory_bytes": psutil.Process().memory_info().rss, "uptime_seconds": round(time.monotonic() - _started, 1)},
-        "disk_free_share": round(1 - psutil.disk_usage(str(settings.BASE_DIR)).percent / 100, 3),
+        "disk_free_share": round(1 - psutil.disk_usage(_state_folder()).percent / 100, 3),
     }
     return JsonResponse(body, status=503 if database else 200)
 
@@ -90,6 +90,10 @@ def _is_from_here(request: HttpRequest) -> bool:
 
 def _refusal() -> HttpResponse:
     return JsonResponse({"status": "token needed"}, status=401, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _state_folder() -> str:
+    return str(settings.VOUCH_HOME if settings.VOUCH_HOME.exists() else settings.BASE_DIR)
 
 
 def _database_fault() -> str | None:

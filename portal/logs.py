@@ -47,7 +47,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"level": "INFO"},
-            "django.request": {"level": "ERROR"},  # a refused request is answered, not logged as a warning
+            "django.request": {"level": "CRITICAL"},  # portal.errors.log_fault tells of what failed, once
             "django.server": {"handlers": [], "propagate": False},
         },
     }

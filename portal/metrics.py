@@ -11,8 +11,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
+from portal import metric_files
 from scoring.observers import Told
 
+metric_files.install()
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))    # a caller may invent others; each would be kept
@@ -51,6 +53,7 @@ def exposition() -> bytes:
     """The Prometheus text of all workers, with memory and processor of this machine."""
     registry = CollectorRegistry()
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        Path(folder).mkdir(mode=0o700, exist_ok=True)  # somebody may have cleaned up below it
         _forget_the_dead(Path(folder))
         MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
     else:
@@ -59,13 +62,6 @@ def exposition() -> bytes:
             registry.register(metric)
     registry.register(_Machine())  # type: ignore[arg-type,unused-ignore]
     return generate_latest(registry)
-
-
-def fresh_folder(path: Path) -> None:
-    """The folder the workers share is empty: counters start with the server."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in path.glob("*.db"):
-        left.unlink()
 
 
 def _forget_the_dead(folder: Path) -> None:

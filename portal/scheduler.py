@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 from django.db import Error, close_old_connections
 
 from audit import sealer
+from audit.errors import DomainError
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
@@ -18,6 +20,8 @@ from scoring import selectors
 
 PARTNERS_SECONDS = 5.0
 RING_EXPIRES_SECONDS = 30
+FIRST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 60.0
+LIST = "list-partners"
 log = logging.getLogger(__name__)
 
 
@@ -44,6 +48,14 @@ DUTIES = (
 )
 
 
+@dataclass(frozen=True)
+class Rest:
+    """Until when something that failed is left alone, and how long that was to be."""
+
+    until: float
+    seconds: float
+
+
 @dataclass
 class Scheduler:
     """Runs the duties until it is told to stop."""
@@ -53,6 +65,7 @@ class Scheduler:
     _due: dict[str, float] = field(default_factory=dict)
     _partners: list[Partner] = field(default_factory=list)
     _partners_until: float = 0.0
+    _rests: dict[tuple[str, str], "Rest"] = field(default_factory=dict)
 
     def run(self) -> None:
         """Returns when `stopping` is set."""
@@ -65,23 +78,43 @@ class Scheduler:
         due = [duty for duty in self.duties if self._due.get(duty.name, 0.0) <= now]
         for duty in due:
             self._due[duty.name] = now + duty.seconds
-        try:
-            partners = self._active_partners(now)
-        except Error:
-            log.exception("the list of partners cannot be read")
-            close_old_connections()
+        if not self._attempt(LIST, "", self._read_partners):
             return
-        for partner in partners:
+        for partner in self._partners:
             for duty in due:
                 if self.stopping.is_set():
                     return
-                _run(duty, partner)
+                has_failed = not self._attempt(duty.name, partner.slug, partial(_run, duty, partner))
+                if has_failed and not self._attempt(LIST, "", self._read_partners):
+                    return  # it is the database, and not this partner
 
-    def _active_partners(self, now: float) -> list[Partner]:
+    def _attempt(self, duty: str, partner: str, run: Callable[[], object]) -> bool:
+        """Whether it has not failed. What failed rests for a second, then for twice as long each time; one line tells of each failure."""
+        rest = self._rests.get((duty, partner))
+        if rest is not None and time.monotonic() < rest.until:
+            return duty != LIST
+        try:
+            run()
+        except Exception as error:
+            longest = PARTNERS_SECONDS if duty == LIST else LONGEST_REST_SECONDS
+            seconds = min(2 * rest.seconds, longest) if rest else FIRST_REST_SECONDS
+            self._rests[duty, partner] = Rest(time.monotonic() + seconds, seconds)
+            is_news = rest is None and not isinstance(error, Error | DomainError)
+            what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            where = {"duty": duty, "partner": partner}
+            log.error("duty failed: %s; it is tried again in %g s", what, seconds, extra=where, exc_info=error if is_news else None)
+            if isinstance(error, Error):
+                self._partners_until = 0.0
+                close_old_connections()
+            return False
+        self._rests.pop((duty, partner), None)
+        return True
+
+    def _read_partners(self) -> None:
+        now = time.monotonic()
         if now >= self._partners_until:
             self._partners = list(Partner.objects.filter(is_active=True).exclude(schema_name="public").order_by("schema_name"))
             self._partners_until = now + PARTNERS_SECONDS
-        return self._partners
 
     def _pause(self) -> float:
         if len(self._due) < len(self.duties):
@@ -90,10 +123,5 @@ class Scheduler:
 
 
 def _run(duty: Duty, partner: Partner) -> None:
-    """One partner's trouble is logged and never keeps the others waiting."""
-    try:
-        with tenant_context(partner):
-            duty.run()
-    except Exception:
-        log.exception("duty failed", extra={"duty": duty.name, "partner": partner.slug})
-        close_old_connections()
+    with tenant_context(partner):
+        duty.run()

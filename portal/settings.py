@@ -2,11 +2,10 @@
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from portal import embedded, env
+from portal import addresses, embedded, env
 from portal.logs import logging_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -17,23 +16,19 @@ ENVIRONMENT = env.one_of("VOUCH_ENV", ("development", "production"), "developmen
 PRODUCTION = ENVIRONMENT == "production"
 DEBUG = env.flag("VOUCH_DEBUG")
 VOUCH_HOME = embedded.home()
-BASE_DOMAIN = env.text("VOUCH_BASE_DOMAIN", "localhost").lower()
+BASE_DOMAIN = addresses.host_name("VOUCH_BASE_DOMAIN", env.text("VOUCH_BASE_DOMAIN", "localhost"))
 TLS = env.flag("VOUCH_TLS", default=PRODUCTION)
-ALLOWED_HOSTS = env.words("VOUCH_ALLOWED_HOSTS", (BASE_DOMAIN, f".{BASE_DOMAIN}"))
+ALLOWED_HOSTS = addresses.allowed_hosts("VOUCH_ALLOWED_HOSTS", env.words("VOUCH_ALLOWED_HOSTS", (BASE_DOMAIN, f".{BASE_DOMAIN}")))
 TRUSTED_PROXIES = env.number("VOUCH_TRUSTED_PROXIES", 0, maximum=10)  # how many of ours append to X-Forwarded-For
 VERSION = "0.1.0"
 
 # --- secrets ----------------------------------------------------------------------------------------------------------
-# In development they are made once under <home>/keys. In production portal.checks refuses a start without them.
+# In development they are kept under <home>/keys: the secret key is made here, the root key by `embedded.start`, and only for a new
+# database. In production portal.checks refuses a start without them.
 
-
-def _own_secret(name: str, file: str) -> str:
-    return env.secret(name) or ("" if PRODUCTION else embedded.local_secret(file))
-
-
-SECRET_KEY = _own_secret("VOUCH_SECRET_KEY", "secret") or "absent"
+SECRET_KEY = env.secret("VOUCH_SECRET_KEY") or ("absent" if PRODUCTION else embedded.local_secret("secret"))
 SECRET_KEY_FALLBACKS = env.words("VOUCH_OLD_SECRET_KEYS")
-ROOT_KEY = _own_secret("VOUCH_ROOT_KEY", "root")
+ROOT_KEY = env.secret("VOUCH_ROOT_KEY") or ("" if PRODUCTION else embedded.kept_secret("root"))
 
 # --- applications -----------------------------------------------------------------------------------------------------
 
@@ -164,11 +159,7 @@ DATABASE_URL = env.secret("DATABASE_URL") or embedded.database_url()
 
 
 def _database(url: str) -> dict[str, Any]:
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"}:
-        raise env.BadSetting("DATABASE_URL", "must begin with postgresql://.")
-    query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
-    host = query.pop("host", "") or unquote(parts.hostname or "")
+    address = addresses.postgres_address(url)
     limits = {
         "synchronous_commit": "on",  # whatever the server's default is: nothing is answered before it is durable
         "statement_timeout": f"{env.number('VOUCH_STATEMENT_TIMEOUT_SECONDS', 300)}s",  # portal.wsgi lowers it for requests
@@ -177,15 +168,15 @@ def _database(url: str) -> dict[str, Any]:
     }
     return {
         "ENGINE": "partners.postgres",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": host,
-        "PORT": str(parts.port or query.pop("port", "")),
+        "NAME": address.name,
+        "USER": address.user,
+        "PASSWORD": address.password,
+        "HOST": address.host,
+        "PORT": address.port,
         "CONN_MAX_AGE": None,
         "CONN_HEALTH_CHECKS": False,  # a round trip per request; a broken connection is closed after its first failure
         "OPTIONS": {
-            **query,
+            **address.options,
             "connect_timeout": 2,
             "application_name": "vouch",
             "prepare_threshold": 5,
@@ -199,7 +190,7 @@ DATABASES = {"default": _database(DATABASE_URL)}
 
 # --- redis, cache and queue -------------------------------------------------------------------------------------------
 
-REDIS_URL = env.secret("REDIS_URL") or embedded.redis_url()
+REDIS_URL = addresses.redis_address(env.secret("REDIS_URL") or embedded.redis_url())
 REDIS_TIMEOUT_SECONDS = 0.25
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "KEY_FUNCTION": "partners.tenancy.cache_key"}}
 
@@ -259,5 +250,5 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
 # --- logs and metrics -------------------------------------------------------------------------------------------------
 
 LOGGING_CONFIG = "logging.config.dictConfig"
-LOGGING = logging_config(level=env.text("VOUCH_LOG_LEVEL", "INFO").upper())
+LOGGING = logging_config(level=env.one_of("VOUCH_LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), "INFO"))
 METRICS_TOKEN = env.secret("VOUCH_METRICS_TOKEN")  # asked for by /metrics and /health/detailed, which tell of all partners

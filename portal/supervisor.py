@@ -64,6 +64,23 @@ class Supervisor:
         finally:
             self._end_all()
 
+    def first(self, command: Sequence[str], environment: Mapping[str, str]) -> tuple[int, str]:
+        """The exit code and output of a command that ends by itself, or is ended when it is time to stop."""
+        process = subprocess.Popen(  # noqa: S603
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=end_with_parent,
+        )  # fmt: skip
+        stop_at = 0.0
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                output, _ = process.communicate(timeout=0.1)
+                return process.returncode, output
+            if self.stopping and not stop_at:
+                process.terminate()
+                stop_at = time.monotonic() + STOP_SECONDS
+            if stop_at and time.monotonic() > stop_at:
+                os.killpg(process.pid, signal.SIGKILL)
+
     @property
     def stopping(self) -> bool:
         """Whether the end has begun."""
@@ -72,7 +89,7 @@ class Supervisor:
     def _start(self, program: Program) -> None:
         process = subprocess.Popen(  # noqa: S603
             program.command, env=program.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True, preexec_fn=_end_with_parent,
+            start_new_session=True, preexec_fn=end_with_parent,
         )  # fmt: skip
         program.process, program.started_at = process, time.monotonic()
         pipe = threading.Thread(target=self._copy, args=(program.name, process.stdout), daemon=True)
@@ -116,6 +133,7 @@ class Supervisor:
             pipe.join(1.0)
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """In a child that is about to become another program: it is told to end when this process has ended, however that came."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # PR_SET_PDEATHSIG

@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from portal import embedded
+from portal.embedded import place
 
 KEPT = {"postgres", "redis", "locks", "numba", "postgres.log", "redis.log", "claim"}
 
@@ -31,6 +32,8 @@ def enter() -> None:
     Path(os.environ["VOUCH_HOME"]).mkdir(exist_ok=True)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(embedded.home() / "numba"))
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    embedded.make_home()
+    place.local_secret("root")  # the configured database may hold partners of another state folder; the run has a database of its own
     embedded.start()
 
 

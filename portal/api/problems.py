@@ -3,17 +3,15 @@
 from typing import Any
 
 import msgspec
-import structlog
 from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 
 from audit.errors import DomainError
 from partners.api.errors import MOST_FAULTS, Fault, LimitReached, RequestRefused
-from portal.errors import Outcome, is_ours, outcome_of
+from portal.errors import Outcome, is_ours, log_fault, outcome_of
 from scoring.engine.contract import ContractViolation
 
 _MORE = f" The first {MOST_FAULTS:,} faults are listed; there are more."
-logger = structlog.get_logger(__name__)
 
 
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,8 +45,7 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponse:
 def problem(request: HttpRequest, error: BaseException, *, challenge: str | None = None) -> HttpResponse:
     """The error as a problem; what is our own fault is logged with its trace and told without detail."""
     outcome = outcome_of(error)
-    if is_ours(outcome):
-        logger.error("request_failed", code=outcome.code, path=request.path_info, exc_info=error)
+    log_fault(request.path_info, error)
     errors = _field_errors(error)
     body = msgspec.json.encode(
         Problem(

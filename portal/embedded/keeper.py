@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from portal.embedded import postgres, redis
-from portal.embedded.place import EmbeddedFault, become, lock_file, log_path, myself, socket_folder, try_lock, wait_until
+from portal.embedded.place import EmbeddedFault, become, last_words, lock_file, log_path, myself, socket_folder, try_lock, wait_until
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -25,6 +25,7 @@ class Service:
     """How one server is prepared, started, asked and stopped."""
 
     name: str
+    url: Callable[[], str]
     prepare: Callable[[], None]
     command: Callable[[], list[str]]
     answers: Callable[[], bool]
@@ -38,21 +39,25 @@ SERVICES = {
     service.name: service
     for service in (
         Service(
-            "postgres", postgres.prepare, postgres.command, postgres.answers, postgres.finish, postgres.owner, postgres.data_folder,
-            postgres.STOP_SIGNAL,
+            "postgres", postgres.url, postgres.prepare, postgres.command, postgres.answers, postgres.finish, postgres.owner,
+            postgres.data_folder, postgres.STOP_SIGNAL,
         ),
-        Service("redis", redis.prepare, redis.command, redis.answers, lambda: None, myself, redis.data_folder, redis.STOP_SIGNAL),
+        Service(
+            "redis", redis.url, redis.prepare, redis.command, redis.answers, lambda: None, myself, redis.data_folder, redis.STOP_SIGNAL
+        ),
     )
 }
 
 
 def _run(service: Service) -> subprocess.Popen[bytes]:
     """The server runs and answers, as a child of this process."""
+    since = log_path(service.name).stat().st_size if log_path(service.name).exists() else 0
     server = subprocess.Popen(service.command(), stdin=subprocess.DEVNULL, stdout=sys.stderr, cwd="/", start_new_session=True,  # noqa: S603
                               preexec_fn=become(service.owner(), service.stop_signal))  # fmt: skip
     wait_until(lambda: server.poll() is not None or service.answers(), START_SECONDS)
     if server.poll() is not None:
-        raise EmbeddedFault(f"The embedded {service.name} ended with code {server.returncode}; see {log_path(service.name)}.")
+        words = last_words(service.name, since)
+        raise EmbeddedFault(f"The embedded {service.name} ended with code {server.returncode}: {words} ({log_path(service.name)}).")
     return server
 
 

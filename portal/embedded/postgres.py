@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from portal.embedded.place import EmbeddedFault, become, home, myself, package_folder, private_folder, socket_folder
 
@@ -150,7 +151,7 @@ def command() -> list[str]:
 
 
 def _superuser() -> str:
-    return f"host={socket_folder(data_folder())} user=postgres dbname=postgres connect_timeout=2"
+    return make_conninfo(host=str(socket_folder(data_folder())), user="postgres", dbname="postgres", connect_timeout=2)
 
 
 def answers() -> bool:

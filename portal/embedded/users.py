@@ -12,6 +12,8 @@ from typing import IO
 from portal.embedded.keeper import STOP_SECONDS, Service
 from portal.embedded.place import BASE_DIR, EmbeddedFault, home, lock_file, log_path, try_lock, wait_until
 
+_PASSED_ON = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
+
 
 @dataclass
 class Lease:
@@ -43,7 +45,8 @@ class Lease:
                     line = pipe.readline().strip()
                 if line != "ready":
                     self.keeper.wait()
-                    raise EmbeddedFault(line or f"The embedded {self.service.name} did not start; see {log_path(self.service.name)}.")
+                    seen = line or f"The embedded {self.service.name} did not start."
+                    raise EmbeddedFault(seen, _fix(self.service, line), part=self.service.name)
         finally:
             self.starting.close()
 
@@ -77,9 +80,25 @@ class Lease:
             self.keeper.wait()
 
 
+def _fix(service: Service, line: str) -> str:
+    if "No space left" in line:
+        return f"Free some space on the disk of {home()}."
+    return f"Mend what {log_path(service.name)} says, or set {'DATABASE_URL' if service.name == 'postgres' else 'REDIS_URL'}."
+
+
+def _open_log(service: Service) -> IO[bytes]:
+    try:
+        return open(log_path(service.name), "ab")
+    except OSError as error:
+        message = f"{log_path(service.name)} cannot be opened ({error.strerror})."
+        raise EmbeddedFault(message, "Make it writable, or set VOUCH_HOME to a folder of your own.", part=service.name) from None
+
+
 def _spawn_keeper(service: Service) -> subprocess.Popen[str]:
-    with open(log_path(service.name), "ab") as log:
+    """The keeper and its server see no setting of ours but the state folder: no key and no address of another."""
+    passed_on = {name: value for name, value in os.environ.items() if name in _PASSED_ON or name.startswith(("LC_", "PYTHON"))}
+    with _open_log(service) as log:
         return subprocess.Popen(  # noqa: S603
             [sys.executable, "-m", "portal.embedded", service.name], cwd=BASE_DIR, start_new_session=True,
-            env={**os.environ, "VOUCH_HOME": str(home())}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
+            env={**passed_on, "VOUCH_HOME": str(home())}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
         )  # fmt: skip

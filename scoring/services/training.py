@@ -1,7 +1,9 @@
 """Training a model version: in a process of its own, without the database and without keys; signed and stored only when it succeeded."""
 
+import ctypes
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -77,6 +79,11 @@ def _trained(request: dict[str, Any], progress: Callable[[str], None]) -> tuple[
         return sign_bundle((Path(folder) / "bundle").read_bytes(), sign=ring.sign, key_id=ring.key_id), result
 
 
+def _end_with_parent() -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG
+
+
 def _run(given: dict[str, Any], progress: Callable[[str], None]) -> int:
     """Runs the training process to its end and hands its lines on. It sees no secret and no database of ours."""
     threads = str(given["threads"])
@@ -84,7 +91,7 @@ def _run(given: dict[str, Any], progress: Callable[[str], None]) -> int:
     environment |= {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive", "PYTHONHASHSEED": "0"}
     process = subprocess.Popen(
         [sys.executable, "-m", "scoring.engine.training"], cwd=settings.BASE_DIR, env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_end_with_parent,
     )
     with process:
         assert process.stdin is not None

@@ -67,7 +67,7 @@ def test_database_away_is_one_fault_and_not_three(north: House, monkeypatch: pyt
         away.setitem(connection.settings_dict, "HOST", "/nowhere")
         answer, code = look()
 
-    assert (faults(answer), code) == ([("database", "Start PostgreSQL, or correct DATABASE_URL.")], 1)
+    assert (faults(answer), code) == ([("database", "Start PostgreSQL, or correct host and port in DATABASE_URL.")], 1)
 
 
 def test_a_database_that_forgets_is_a_fault(north: House) -> None:

@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from redis import Redis
 
 from portal import embedded
 from portal.embedded import postgres
+from portal.embedded.place import socket_folder
 
 USE = """
 import sys
@@ -181,14 +183,37 @@ def test_nothing_starts_when_both_addresses_are_given(home: Path) -> None:
     assert list(home.iterdir()) == []
 
 
-def test_a_long_path_moves_only_the_sockets(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = home / ("d" * 60) / ("e" * 60)
-    monkeypatch.setenv("VOUCH_HOME", str(deep))
-    user = User(deep)
+def test_a_long_or_odd_path_moves_only_the_sockets() -> None:
+    plain, long, odd = Path("/state/redis"), Path("/") / ("d" * 60) / ("e" * 60) / "redis", Path("/my state/redis")
+
+    assert socket_folder(plain) == plain
+    assert len({socket_folder(long), socket_folder(odd)}) == 2
+    assert all(socket_folder(folder).parent == Path(tempfile.gettempdir()) for folder in (long, odd))
+
+
+def test_a_path_may_hold_a_space_an_accent_an_apostrophe_and_a_comma(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd = home / "Ma banque, l'État % #1"
+    monkeypatch.setenv("VOUCH_HOME", str(odd))
+    user = User(odd)
 
     assert postgres_answers()
-    assert (deep / "postgres" / "PG_VERSION").exists()
+    assert (odd / "postgres" / "PG_VERSION").exists()
+    with Redis.from_url(embedded.redis_url()) as client:
+        assert client.ping()
     user.leave()
+    assert not socket_folder(odd / "redis").exists()
+
+
+def test_whatever_a_keeper_meets_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "locks").mkdir()
+    (home / "redis").touch()  # where a folder is wanted
+
+    done = subprocess.run([sys.executable, "-m", "portal.embedded", "redis"], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 1
+    assert done.stdout.startswith("The embedded redis cannot run: ")
+    assert str(home / "redis.log") in done.stdout
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root lends PostgreSQL another user")
@@ -225,7 +250,7 @@ def test_an_unwritable_state_folder_is_one_clear_line(home: Path, monkeypatch: p
     (home / "file").touch()
     monkeypatch.setenv("VOUCH_HOME", str(home / "file"))
 
-    with pytest.raises(embedded.EmbeddedFault, match="cannot be written .*VOUCH_HOME"):
+    with pytest.raises(embedded.EmbeddedFault, match="VOUCH_HOME names .*/file, which is no folder"):
         embedded.make_home()
 
 

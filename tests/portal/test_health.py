@@ -11,6 +11,7 @@ from django.db import connection
 from django.test import Client, override_settings
 from prometheus_client.parser import text_string_to_metric_families
 
+from portal import metric_files
 from tests.conftest import House
 
 HOSTS = ["localhost", "127.0.0.1", "10.1.2.3:8000", "north.localhost", "nobody.example"]
@@ -112,6 +113,72 @@ def test_metrics_have_their_names(name: str) -> None:
     text = Client().get("/metrics").content.decode()
 
     assert f"# TYPE {name.removesuffix('_bucket').removesuffix('_count').removesuffix('_total')}" in text
+
+
+def test_a_full_disk_takes_figures_and_never_the_worker(tmp_path: Path) -> None:
+    """The limit on a file's size stands for a full disk: neither has room for another byte."""
+    count = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY))\n"
+        "from portal import metrics\n"
+        "for number in range(1000): metrics.requests_total.labels('GET', f'/{{number}}/' + 'x' * 90, '200').inc()\n"
+        "metrics.rate_limited_total.labels('free').inc(3); metrics.rate_limited_total.labels('free').inc(4)\n"
+        "print(metrics.exposition().decode())\n"
+    )
+    found = {}
+    for room in (1_000, 70_000, 10_000_000):
+        (tmp_path / str(room)).mkdir()
+        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / str(room))}
+        source = count.format(room=room)
+        done = subprocess.run([sys.executable, "-c", source], env=environment, capture_output=True, text=True, check=True)
+        samples = [sample for family in text_string_to_metric_families(done.stdout) for sample in family.samples]
+        found[room] = sum(sample.name == "api_requests_total" for sample in samples)
+        files = list((tmp_path / str(room)).iterdir())
+        assert all(file.stat().st_blocks * 512 >= file.stat().st_size for file in files), "a hole is left"
+
+    assert found[1_000] == 0
+    assert 100 < found[70_000] < 1_000
+    assert found[10_000_000] == 1_000
+
+
+def test_each_run_has_figures_of_its_own_and_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metric_files, "MEMORY", tmp_path)
+    stray, young = tmp_path / "vouch-metrics-stray", tmp_path / "vouch-metrics-young"
+    for folder in (stray, young):
+        folder.mkdir()
+    os.utime(stray, (0, 0))
+
+    with metric_files.run_folder(tmp_path) as first, metric_files.run_folder(tmp_path) as second:
+        assert first is not None
+        assert second is not None
+        os.utime(first, (0, 0))
+        with metric_files.run_folder(tmp_path):
+            left = sorted(tmp_path.iterdir())
+            assert {first, second, young} <= set(left)
+            assert stray not in left
+        assert first.stat().st_mode & 0o777 == 0o700
+
+    assert list(tmp_path.iterdir()) == [young]
+
+
+def test_figures_go_below_the_state_folder_or_nowhere_without_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metric_files, "MEMORY", tmp_path / "absent")
+
+    with metric_files.run_folder(tmp_path) as folder:
+        assert folder is not None
+        assert folder.parent == tmp_path / "metrics"
+    (tmp_path / "metrics").rmdir()
+    (tmp_path / "metrics").touch()
+    with metric_files.run_folder(tmp_path) as none:
+        assert none is None
+
+
+def test_the_disk_measured_is_that_of_the_state_folder(db: None) -> None:
+    here = Client().get("/health/detailed").json()["disk_free_share"]
+    with override_settings(VOUCH_HOME=Path("/proc")):
+        elsewhere = Client().get("/health/detailed").json()["disk_free_share"]
+
+    assert here < 1.0
+    assert elsewhere == 1.0
 
 
 def test_workers_are_added_up_and_dead_ones_leave_the_gauges(tmp_path: Path) -> None:

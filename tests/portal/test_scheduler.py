@@ -53,7 +53,7 @@ def test_one_partners_trouble_does_not_stop_the_others(north: House, south: Hous
         Scheduler([Duty("look", 60, schemas_seen(found, failing="t_north"))]).run_due()
 
     assert "t_south" in found
-    assert [record.getMessage() for record in caplog.records] == ["duty failed"]
+    assert [record.getMessage() for record in caplog.records] == ["duty failed: RuntimeError: trouble; it is tried again in 1 s"]
 
 
 def test_a_duty_waits_for_its_time(north: House) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from portal import env
+from portal import addresses, env
 from portal.logs import logging_config, without_rows
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +18,7 @@ SAFE = {
     "VOUCH_SECRET_KEY": "s" * 40,
     "VOUCH_ROOT_KEY": "ab" * 32,
     "VOUCH_BASE_DOMAIN": "vouch.example",
+    "VOUCH_TRUSTED_PROXIES": "1",
     "DATABASE_URL": "postgresql://vouch:secret@127.0.0.1:1/vouch",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }
@@ -88,7 +89,7 @@ def test_safe_production_settings_pass() -> None:
     ("changes", "codes"),
     [
         ({"VOUCH_SECRET_KEY": ""}, {"E001"}),
-        ({"VOUCH_ROOT_KEY": ""}, {"E002"}),
+        ({"VOUCH_ROOT_KEY": "forty characters of nonsense are no key!!"}, {"E002"}),
         ({"VOUCH_SECRET_KEY": "ab" * 32}, {"E003"}),
         ({"VOUCH_DEBUG": "1"}, {"E004"}),
         ({"VOUCH_ALLOWED_HOSTS": "*"}, {"E005"}),
@@ -143,3 +144,93 @@ def test_a_log_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> No
     assert line["logger"] == "scoring"
     assert line["duty"] == "seal"
     assert "person" not in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "postgresql://vouch:hunter2@host:port/vouch"),
+        ("DATABASE_URL", "postgresql://vouch:hunter2@host:99999/vouch"),
+        ("DATABASE_URL", "postgresql://vouch:hun[ter2@host/vouch"),
+        ("DATABASE_URL", "postgresql://vouch:hun/ter2@host/vouch"),
+        ("DATABASE_URL", "postgresql://vouch:12/hunter2@host/vouch"),
+        ("DATABASE_URL", "postgresql://vouch:hun#ter2@host/vouch"),
+        ("DATABASE_URL", "postgresql://vouch:hunter2@host"),
+        ("DATABASE_URL", "postgresql://vouch:hunter2@host/"),
+        ("DATABASE_URL", "mysql://vouch:hunter2@host/vouch"),
+        ("REDIS_URL", "http://x"),
+        ("REDIS_URL", "127.0.0.1:8233"),
+        ("REDIS_URL", "redis://:hunter2@host:x/0"),
+        ("REDIS_URL", "redis://:hunter2@host/abc"),
+        ("REDIS_URL", "redis:///0"),
+        ("REDIS_URL", "unix:"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_one_line_without_its_password(name: str, value: str) -> None:
+    read = {"DATABASE_URL": addresses.postgres_address, "REDIS_URL": addresses.redis_address}[name]
+
+    with pytest.raises(SystemExit) as stop:
+        read(value)
+
+    said = str(stop.value)
+    assert said.startswith(f"{name} ")
+    assert "percent-encoded" in said
+    assert len(said.splitlines()) == 1
+    assert not any(part in said for part in ("hunter", "ter2", "hun["))
+    assert stop.value.__suppress_context__ or stop.value.__context__ is None
+
+
+def test_addresses_are_taken_apart() -> None:
+    plain = addresses.postgres_address("postgresql://ada:p%40ss%2F@db.example:6432/credit?sslmode=require")
+    socket = addresses.postgres_address("postgresql://vouch@/vouch?host=%2Fmy%20folder")
+
+    assert plain == addresses.PostgresAddress("credit", "ada", "p@ss/", "db.example", "6432", {"sslmode": "require"})
+    assert (socket.host, socket.port, socket.options) == ("/my folder", "", {})
+    for url in ("redis://h:6379/0", "rediss://:secret@h", "unix:///run/redis.sock?db=0"):
+        assert addresses.redis_address(url) == url
+
+
+@pytest.mark.parametrize("value", ["http://x.y/", ".vouch.example", "vouch.example:8000", "*", "a..b", "-x.example", "x_y.example"])
+def test_a_base_domain_is_a_bare_host_name(value: str) -> None:
+    with pytest.raises(SystemExit, match="^VOUCH_BASE_DOMAIN is .*bare host name"):
+        addresses.host_name("VOUCH_BASE_DOMAIN", value)
+
+
+def test_allowed_hosts_are_names_addresses_or_all() -> None:
+    good = ["vouch.example", ".vouch.example", "10.0.0.1", "[::1]", "*", "localhost"]
+
+    assert addresses.allowed_hosts("VOUCH_ALLOWED_HOSTS", good) == good
+    with pytest.raises(SystemExit, match="^VOUCH_ALLOWED_HOSTS holds 'http://foo'"):
+        addresses.allowed_hosts("VOUCH_ALLOWED_HOSTS", [*good, "http://foo"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"DATABASE_URL": "postgresql://vouch:hun/ter2@host/vouch"}, "DATABASE_URL cannot be read."),
+        ({"VOUCH_LOG_LEVEL": "loud"}, "VOUCH_LOG_LEVEL is 'loud'; write one of DEBUG, INFO, WARNING, ERROR, CRITICAL."),
+    ],
+)
+def test_a_bad_setting_is_one_line_of_the_command(changes: dict[str, str], line: str) -> None:
+    done = check(**changes)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(line)
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_production_without_a_trusted_proxy_is_a_warning() -> None:
+    done = check(VOUCH_TRUSTED_PROXIES="0")
+
+    assert done.returncode == 0
+    assert "vouch.W001" in done.stderr
+    assert "VOUCH_TRUSTED_PROXIES=1" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["createsuperuser", "flush"])
+def test_commands_that_make_no_sense_here_say_what_does(command: str) -> None:
+    done = subprocess.run([sys.executable, "manage.py", command], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"`{command}` is not for this portal: ")
+    assert len(done.stderr.splitlines()) == 1

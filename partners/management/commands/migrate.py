@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db.migrations.autodetector import MigrationAutodetector
 
+from partners.console import told_in_one_line
 from partners.migrating import migrate_all
 
 
@@ -24,6 +25,7 @@ class Command(BaseCommand):
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Prints each schema it changes."""
         quiet = options["verbosity"] == 0
-        changed = migrate_all(report=lambda line: None if quiet else self.stderr.write(line))
+        with told_in_one_line():
+            changed = migrate_all(report=lambda line: None if quiet else self.stderr.write(line))
         if not quiet:
             self.stdout.write(f"{len(changed)} schemas brought up to date." if changed else "Every schema is up to date.")

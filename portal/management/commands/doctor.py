@@ -13,17 +13,19 @@ from django.conf import settings
 from django.core.checks import run_checks
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, connection
+from django.db.models import QuerySet
 from redis import Redis, RedisError
 
-from audit.errors import DomainError
-from audit.vault import refresh_keyring
 from partners.models import Partner
-from partners.tenancy import outdated_schemas, tenant_context
-from portal.checks import database_faults
+from partners.postgres import faults
+from partners.tenancy import as_login, outdated_schemas
+from portal import embedded
+from portal.checks import database_faults, keyring_faults
 
 LEAST_FREE_BYTES = 2 * 1024**3
 LARGEST_CLOCK_GAP_SECONDS = 2.0
 OLDEST_POSTGRES = 140000
+PARTS = {"postgres": "database"}
 
 
 @dataclass(frozen=True)
@@ -67,25 +69,32 @@ class Command(BaseCommand):
 def examine() -> Iterator[Finding]:
     """Every finding, in the order in which a start needs the parts."""
     yield from _settings()
+    absent = {fault.part for fault in embedded.met}
+    for fault in embedded.met:
+        yield Finding(PARTS.get(fault.part, fault.part), fault.seen, fault.fix or "Mend that, then look again.")
     reachable = False
-    for finding in _guarded("database", _database, "Start PostgreSQL, or correct DATABASE_URL.", DatabaseError):
-        reachable = reachable or not finding.is_fault
-        yield finding
-    yield from _guarded("redis", _redis, "Start Redis, or correct REDIS_URL. Decisions go on without it.", RedisError)
+    if not absent & {"postgres", "state"}:
+        for finding in _guarded("database", _database):
+            reachable = reachable or not finding.is_fault
+            yield finding
+    if not absent & {"redis", "state"}:
+        yield from _guarded("redis", _redis)
     if reachable:
-        yield from _guarded("migrations", _migrations, "Run `manage.py migrate`.", DatabaseError)
-        yield from _guarded("keys", _keys, "Run `manage.py migrate`, then look again.", DatabaseError)
-        yield from _guarded("clock", _clock, "Start PostgreSQL, or correct DATABASE_URL.", DatabaseError)
+        yield from _guarded("migrations", _migrations)
+        if "keys" not in absent:
+            yield from _guarded("keys", _keys)
+        yield from _guarded("clock", _clock)
     yield _disk()
 
 
-def _guarded(part: str, look: Callable[[], Iterable[Finding]], fix: str, error: type[Exception]) -> Iterable[Finding]:
+def _guarded(part: str, look: Callable[[], Iterable[Finding]]) -> Iterable[Finding]:
     try:
         return list(look())
-    except error as fault:
-        if isinstance(fault, DatabaseError):
-            connection.close()
-        return [Finding(part, str(fault).strip().partition("\n")[0] or type(fault).__name__, fix)]
+    except RedisError as error:
+        return [Finding(part, faults.what(error), "Start Redis, or correct REDIS_URL. Decisions go on without it.")]
+    except DatabaseError as error:
+        connection.close()
+        return [Finding(part, faults.what(error), faults.fix(error))]
 
 
 def _settings() -> Iterator[Finding]:
@@ -98,7 +107,7 @@ def _settings() -> Iterator[Finding]:
 
 def _database() -> Iterator[Finding]:
     started = time.perf_counter()
-    with connection.cursor() as cursor:
+    with as_login(), connection.cursor() as cursor:
         cursor.execute(
             "SELECT current_setting('server_version_num')::int, current_setting('server_version'), current_setting('max_connections')::int"
         )
@@ -127,23 +136,25 @@ def _migrations() -> Iterator[Finding]:
     if outdated:
         yield Finding("migrations", f"{len(outdated)} schemas are behind: {', '.join(outdated[:5])}", "Run `manage.py migrate`.")
     else:
-        yield Finding("migrations", f"public and {Partner.objects.exclude(schema_name='public').count()} partners' schemas are up to date")
+        yield Finding("migrations", f"public and {_partners().count()} partners' schemas are up to date")
+
+
+def _partners() -> QuerySet[Partner]:
+    partners: QuerySet[Partner] = Partner.objects.exclude(schema_name="public").order_by("slug")
+    return partners
 
 
 def _keys() -> Iterator[Finding]:
-    opened = 0
-    for partner in Partner.objects.exclude(schema_name="public").order_by("slug"):
-        try:
-            with tenant_context(partner):
-                refresh_keyring()
-            opened += 1
-        except DomainError as error:
-            yield Finding("keys", f"{partner.slug}: {error}", "Give back the root key of that time: VOUCH_ROOT_KEY, or <home>/keys/root.")
-    yield Finding("keys", f"the root key opens the keys of {opened} partners")
+    if "public" in outdated_schemas():
+        return
+    found = list(keyring_faults(_partners()))
+    for fault in found:
+        yield Finding("keys", str(fault.msg), str(fault.hint))
+    yield Finding("keys", f"the root key opens the keys of {_partners().count() - len(found)} partners")
 
 
 def _clock() -> Iterator[Finding]:
-    with connection.cursor() as cursor:
+    with as_login(), connection.cursor() as cursor:
         cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
         gap = abs(cursor.fetchone()[0] - time.time())
     fix = "Synchronise the clocks of this machine and the database (chrony, systemd-timesyncd)." if gap > LARGEST_CLOCK_GAP_SECONDS else ""

@@ -1,10 +1,13 @@
 """Makes the two demo partners, or finds them as they are."""
 
+import signal
+import sys
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from partners.console import told_in_one_line
 from portal import demo
 
 
@@ -19,6 +22,8 @@ class Command(BaseCommand):
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Prints addresses, logins, a key and a curl line."""
-        access = demo.seed(report=lambda line: self.stderr.write(line))
+        signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))  # so that training ends, and its folder goes
+        with told_in_one_line():
+            access = demo.seed(report=lambda line: self.stderr.write(line))
         for line in demo.instructions(access, options["port"]):
             self.stdout.write(line)
