@@ -32,6 +32,7 @@ class OverviewPage(Page):
             "scores": score_chart(figures.histogram, cut_offs=cut_offs),
             "since": figures.since.date().isoformat(),
             "products": products,
+            "by_product": [(one, figures.by_product.get(one.slug, 0)) for one in products],
             "without_model": [product for product in products if product.champion_version is None],
             "refused": selectors.refused_champions(),
             "asked_for": self._asked_for(),

@@ -1,4 +1,4 @@
-"""Routes of scores, products and models, and the names that earlier systems gave them."""
+"""Routes of scores, products, models and signing keys, and the names that earlier systems gave them."""
 
 from django.urls import URLPattern, path
 
@@ -16,6 +16,7 @@ from scoring.api.registry import (
     RulesView,
 )
 from scoring.api.scores import ScoreBatchesView, ScoreExplanationView, ScoresView, ScoreView
+from scoring.api.signing_keys import SigningKeysView
 from scoring.api.usage import UsageView
 
 urlpatterns = [
@@ -37,6 +38,7 @@ urlpatterns = [
     path("promotions/<str:promotion_id>/withdraw", PromotionWithdrawalView.as_view(), name="promotion-withdraw"),
     path("models", ModelsView.as_view(), name="models"),
     path("models/<int:version>", ModelView.as_view(), name="model"),
+    path("signing-keys", SigningKeysView.as_view(), name="signing-keys"),
     path("usage", UsageView.as_view(), name="usage"),
 ]
 

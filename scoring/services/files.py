@@ -1,9 +1,12 @@
 """Scoring a table: every good row becomes a stored decision on the one path, every bad row a line that says what to repair."""
 
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+import numpy as np
 
 from audit.context import Actor
 from scoring import registry
@@ -11,12 +14,14 @@ from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
 from scoring.errors import ApplicantErased, TableRefused
-from scoring.models import Channel
+from scoring.models import AnsweredBy, Channel
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 
 ROWS_AT_A_TIME = 1_000
 REASONS = 4
 LONGEST_REFERENCE = 100
+FAULTS_SHOWN = 20
+ROWS_SHOWN = 5
 _PROBLEMS = {
     "required": "is empty", "wrong_type": "has the wrong type", "not_in_list": "is not in the list", "out_of_range": "is out of range",
     "not_finite": "is not a finite number", "too_long": "is too long", "wrong_characters": "holds characters that no text needs",
@@ -35,13 +40,34 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in the same way in `count` rows; `rows` are the first of them."""
+
+    column: str
+    problem: str
+    fix: str
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How many rows have a reference that an earlier row had, and the first of them."""
+
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredFile:
-    """What became of a table's rows."""
+    """What became of a table's rows. `by_rules` are those that no model answered."""
 
     scored: int
+    by_rules: int
     bad_rows: int
     errors: Path | None
-    shown: tuple[BadRow, ...]
+    faults: tuple[Fault, ...]
+    repeated: Repeated
 
 
 def score_file(*, product_slug: str, source: Path, destination: Path, actor: Actor, progress: Callable[[str], None]) -> ScoredFile:
@@ -63,8 +89,10 @@ class _FileScoring:
         self.id_column = active.definition.id_column
         self.inputs = [one.name for one in active.definition.contract.inputs]
         self.required = [one.name for one in active.definition.contract.inputs if one.required]
-        self.scored = 0
+        self.scored = self.by_rules = 0
         self.bad: list[BadRow] = []
+        # Eight bytes a row each, whatever the references are: a million rows must not stand there as a million texts.
+        self.references, self.rows = array("q"), array("q")
 
     def run(self) -> ScoredFile:
         needed = [*([self.id_column] if self.id_column else []), *self.required]
@@ -77,6 +105,7 @@ class _FileScoring:
 
     def _columns(self) -> ColumnKinds:
         kinds: ColumnKinds = {self.id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
+        kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
         for place in range(1, REASONS + 1):
             kinds |= {f"reason_{place}_code": str, f"reason_{place}_text": str}
         return kinds
@@ -115,22 +144,40 @@ class _FileScoring:
                 numbered = [pair for place, pair in enumerate(numbered) if place not in gone]
                 continue
             self.scored += len(decided)
+            self.by_rules += sum(one.answered_by == AnsweredBy.RULES for one in decided)
+            self.references.extend(hash(one.reference) for one in decided)
+            self.rows.extend(row for row, _ in numbered)
             return decided
         return []
 
     def _line(self, decided: Decided) -> list[Cell]:
         reasons = [text for reason in decided.reasons[:REASONS] for text in (reason.code, reason.text)]
         blank: list[Cell] = [None] * (2 * REASONS - len(reasons))
-        return [decided.reference, decided.probability, decided.score, decided.band, decided.outcome, *reasons, *blank]
+        answer: list[Cell] = [decided.reference, decided.probability, decided.score, decided.band, decided.outcome]
+        return [*answer, decided.answered_by, decided.model_version, str(decided.id), *reasons, *blank]
 
     def _report(self) -> ScoredFile:
         errors = self.destination.with_name(f"{self.destination.name.partition('.')[0]}.errors.csv")
-        if not self.bad:
+        if self.bad:
+            with TableWriter(errors, {"row": int, "column": str, "problem": str, "fix": str}) as writer:
+                writer.write([bad.row, bad.column, bad.problem, bad.fix] for bad in self.bad)
+        else:
             errors.unlink(missing_ok=True)
-            return ScoredFile(self.scored, 0, None, ())
-        with TableWriter(errors, {"row": int, "column": str, "problem": str, "fix": str}) as writer:
-            writer.write([bad.row, bad.column, bad.problem, bad.fix] for bad in self.bad)
-        return ScoredFile(self.scored, len({bad.row for bad in self.bad}), errors, tuple(self.bad[:20]))
+        bad_rows = len({bad.row for bad in self.bad})
+        return ScoredFile(self.scored, self.by_rules, bad_rows, errors if self.bad else None, self._faults(), self._repeated())
+
+    def _faults(self) -> tuple[Fault, ...]:
+        """Equal faults as one, in the order of their first rows."""
+        rows: dict[tuple[str, str, str], list[int]] = {}
+        for bad in self.bad:
+            rows.setdefault((bad.column, bad.problem, bad.fix), []).append(bad.row)
+        return tuple(Fault(*fault, len(found), tuple(found[:ROWS_SHOWN])) for fault, found in list(rows.items())[:FAULTS_SHOWN])
+
+    def _repeated(self) -> Repeated:
+        references, rows = np.frombuffer(self.references, np.int64), np.frombuffer(self.rows, np.int64)
+        _, first = np.unique(references, return_index=True)
+        again = np.delete(rows, first)
+        return Repeated(len(again), tuple(again[:ROWS_SHOWN].tolist()))
 
 
 def _column(pointer: str) -> str:

@@ -16,7 +16,6 @@ from audit.vault import keyring
 from scoring.engine.bundle import BundleRefused, read_bundle
 from scoring.errors import (
     ModelRefused,
-    ModelVersionUnknown,
     NothingToRollBack,
     ReasonMissing,
     SecondPersonNeeded,
@@ -121,7 +120,7 @@ def version_of(product: Product, version: int) -> ModelVersion:
     """The product's version of this number. Raises ModelVersionUnknown."""
     found = product.versions.filter(version=version).first() if version < 2**31 else None
     if found is None:
-        raise ModelVersionUnknown(f"Product '{product.slug}' has no model version {version}.")
+        raise product.version_unknown(version)
     return found
 
 
