@@ -198,8 +198,7 @@ class ProductDetailPage(Page):
         least = (*active.policy.bands, None)
         context = {
             "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
-            "bands": list(zip(BandCode.values, least, strict=True)),
-            "rules": selectors.rules_versions(slug),
+            "bands": list(zip(BandCode.values, least, strict=True)), "rules": selectors.rules_versions(slug),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
 
