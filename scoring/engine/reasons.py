@@ -1,7 +1,6 @@
 """From contributions to plain sentences: at most four reasons, one per group of features, only of what really counted."""
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,19 +29,19 @@ class ReasonWriter:
     def __init__(self, product: Product, usual: Mapping[str, float]) -> None:
         self._inputs = {one.name: one for one in product.contract.inputs}
         self._features = {feature.name: feature for feature in product.features}
+        self._groups = tuple(feature.group or feature.name for feature in product.features)
         self._texts, self._sentences, self._usual, self._scale = product.texts, product.sentences, usual, product.scale
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
-        groups: defaultdict[str, list[tuple[float, str, float]]] = defaultdict(list)
-        for (name, value), read in zip(contributions.items(), row, strict=True):
-            groups[self._features[name].group or name].append((value, name, read))
-        weighed = sorted(((sum(part[0] for part in parts), group) for group, parts in groups.items()), key=lambda one: (-one[0], one[1]))
+        weights: dict[str, float] = {}
+        for group, value in zip(self._groups, contributions.values(), strict=True):
+            weights[group] = weights.get(group, 0.0) + value
+        counting = sorted((-weight, group) for group, weight in weights.items() if weight >= LEAST_LOG_ODDS)
         found = []
-        for weight, group in weighed[:most]:
-            if weight < LEAST_LOG_ODDS:
-                break
-            _, name, read = max(groups[group])
+        for lightness, group in counting[:most]:
+            parts = zip(self._groups, contributions.values(), contributions, row, strict=True)
+            weight, (name, read) = -lightness, max(part[1:] for part in parts if part[0] == group)[1:]
             code, text = self._sentence(self._features[name], values, read, language)
             found.append(Reason(code, text, self._scale.points(weight), name))
         return found
