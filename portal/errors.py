@@ -93,6 +93,9 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them.", at_page=_NOT_THERE),
     accounts.ApiKeyUnknown: _row(404, "There is no such API key", "GET /api/v1/api-keys lists them.", at_page=_NOT_THERE),
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
+    scoring.JobUnknown: _row(404, "There is no such job", "Check its id; a job is known to the partner that began it.", at_page=_NOT_THERE),
+    scoring.JobTaken: _row(409, "Another process works on this job", "Wait until it is over."),
+    scoring.JobFailed: _row(409, "The job failed", "Its detail says why; what was decided before stays."),
     scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it.", at_page=_UNREADABLE),
     scoring.FilterRefused: _row(400, "The filter cannot be used", "Correct the filter."),
     # what stands against it

@@ -12,6 +12,8 @@ from audit import sealer
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
+from portal.celery import app
+from scoring.services.jobs import forget_old_results, unattended
 
 PARTNERS_SECONDS = 5.0
 log = logging.getLogger(__name__)
@@ -26,9 +28,17 @@ class Duty:
     run: Callable[[], object]
 
 
+def ring_for_jobs() -> None:
+    """Every job that nobody works on is in the queue: new ones, and those whose workers died."""
+    for job_id in unattended():
+        app.send_task("scoring.work_on_job", [str(job_id)], retry=False)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
+    Duty("ring-for-jobs", 5.0, ring_for_jobs),
+    Duty("forget-results", 600.0, forget_old_results),
 )
 
 

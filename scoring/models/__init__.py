@@ -2,7 +2,7 @@
 
 from scoring.models.applicant import Applicant
 from scoring.models.decision import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
-from scoring.models.job import Job
+from scoring.models.job import Job, JobChunk
 from scoring.models.product import ModelVersion, Policy, Product, ProductRevision, Promotion
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Channel",
     "Decision",
     "Job",
+    "JobChunk",
     "ModelVersion",
     "OutcomeCode",
     "Policy",
