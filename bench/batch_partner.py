@@ -1,4 +1,4 @@
-"""`python -m bench.batch_partner ROWS FILE`: a partner with a promoted model of 300 trees x 31 leaves over 60 columns, and a table."""
+"""A partner with a promoted model of 300 trees x 31 leaves over 60 columns, and a table: `main` with ROWS FILE [PREFIX] as arguments."""
 
 import csv
 import os
@@ -25,18 +25,18 @@ def main() -> None:
     product = replace(product, slug=PRODUCT, id_column="id")
     if not _exists():
         _make(product, content(model, product, records))
-    write_rows(Path(sys.argv[2]), records, int(sys.argv[1]))
+    write_rows(Path(sys.argv[2]), records, int(sys.argv[1]), prefix=(sys.argv[3:] or ["L"])[0])
 
 
-def write_rows(path: Path, records: list[dict[str, Any]], rows: int) -> None:
+def write_rows(path: Path, records: list[dict[str, Any]], rows: int, *, prefix: str) -> None:
     """Rows whose columns are drawn from the records, each column by itself, so that every row takes other ways through the trees."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["id", *records[0]])
-        writer.writerows(_rows(records, rows))
+        writer.writerows(_rows(records, rows, prefix))
 
 
-def _rows(records: list[dict[str, Any]], rows: int) -> Iterator[list[str]]:
+def _rows(records: list[dict[str, Any]], rows: int, prefix: str) -> Iterator[list[str]]:
     import numpy as np
 
     draw = np.random.default_rng(7)
@@ -45,7 +45,7 @@ def _rows(records: list[dict[str, Any]], rows: int) -> Iterator[list[str]]:
     for first in range(0, rows, 1_000):
         picks = draw.integers(0, len(records), (min(1_000, rows - first), len(texts))).tolist()
         for place, picked in enumerate(picks):
-            yield [f"L{first + place:07}", *(column[pick] for column, pick in zip(texts, picked, strict=True))]
+            yield [f"{prefix}{first + place:07}", *(column[pick] for column, pick in zip(texts, picked, strict=True))]
 
 
 def _exists() -> bool:
