@@ -30,18 +30,20 @@ class ReasonWriter:
         self._inputs = {one.name: one for one in product.contract.inputs}
         self._features = {feature.name: feature for feature in product.features}
         self._groups = tuple(feature.group or feature.name for feature in product.features)
+        self._places: dict[str, list[tuple[int, str]]] = {group: [] for group in self._groups}
+        for place, feature in enumerate(product.features):
+            self._places[self._groups[place]].append((place, feature.name))
         self._texts, self._sentences, self._usual, self._scale = product.texts, product.sentences, usual, product.scale
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
-        weights: dict[str, float] = {}
-        for group, value in zip(self._groups, contributions.values(), strict=True):
-            weights[group] = weights.get(group, 0.0) + value
+        parts, weights = list(contributions.values()), dict.fromkeys(self._places, 0.0)
+        for group, value in zip(self._groups, parts, strict=True):
+            weights[group] += value
         counting = sorted((-weight, group) for group, weight in weights.items() if weight >= LEAST_LOG_ODDS)
         found = []
         for lightness, group in counting[:most]:
-            parts = zip(self._groups, contributions.values(), contributions, row, strict=True)
-            weight, (name, read) = -lightness, max(part[1:] for part in parts if part[0] == group)[1:]
+            weight, (_, name, read) = -lightness, max((parts[place], name, row[place]) for place, name in self._places[group])
             code, text = self._sentence(self._features[name], values, read, language)
             found.append(Reason(code, text, self._scale.points(weight), name))
         return found
