@@ -1,5 +1,6 @@
 """A table to stored, explained decisions and a results file, by `manage.py score_file` on one and on two processes."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -25,12 +26,14 @@ LEAST_PER_SECOND, LEAST_RATIO, MOST_GROWTH = 2_000.0, 1.7, 1.1
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One call: seconds, and the most memory that one of its processes and one of PostgreSQL's held, in MiB; `half` by the middle of it."""
+    """One call: how long, how much of the processors, the most memory of one process in MiB; `half`: by the middle of it."""
 
     seconds: float
     resident: float
     half: float
     database: float
+    processor: float
+    database_processor: float
     load: float
 
 
@@ -60,6 +63,8 @@ def _rows(runs: dict[int, Run]) -> list[dict[str, Any]]:
         rows.append(_row(f"{name}: largest process", one.resident, "MiB"))
         rows.append(_row(f"{name}: its growth in the second half", one.resident / one.half, "times", at_most=MOST_GROWTH))
         rows.append(_row(f"{name}: largest process of PostgreSQL", one.database, "MiB"))
+        rows.append(_row(f"{name}: processor time, its own", 1e6 * one.processor / ROWS, "us CPU/row"))
+        rows.append(_row(f"{name}: processor time, PostgreSQL's", 1e6 * one.database_processor / ROWS, "us CPU/row"))
         rows.append(_row(f"{name}: load of the machine before", one.load, "1 min"))
     if not {1, 2} <= set(runs):
         return rows
@@ -90,7 +95,10 @@ def _score(environment: dict[str, str], table: Path, workers: int) -> Run:
     watched.stop()
     if process.returncode or json.loads(out)["scored"] != ROWS:
         raise AssertionError(f"not every row was decided: {out}")
-    return Run(seconds, watched.largest("own"), watched.largest("own", until=began + seconds / 2), watched.largest("database"), load)
+    return Run(
+        seconds=seconds, resident=watched.largest("own"), half=watched.largest("own", until=began + seconds / 2),
+        database=watched.largest("database"), processor=watched.spent("own"), database_processor=watched.spent("database"), load=load,
+    )
 
 
 class _Watch:
@@ -98,6 +106,7 @@ class _Watch:
 
     def __init__(self, pid: int, home: str) -> None:
         self._seen: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._spent: defaultdict[str, dict[int, float]] = defaultdict(dict)
         self._main, self._home, self._over = psutil.Process(pid), Path(home), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -109,11 +118,19 @@ class _Watch:
     def largest(self, part: str, until: float = float("inf")) -> float:
         return max((size for at, size in self._seen[part] if at <= until), default=float("nan"))
 
+    def spent(self, part: str) -> float:
+        return sum(self._spent[part].values())
+
     def _watch(self) -> None:
         while not self._over.wait(EVERY_SECONDS):
             now = time.perf_counter()
-            self._seen["own"] += [(now, size) for one in self._own() if (size := _resident(one)) > 0]
-            self._seen["database"] += [(now, size) for one in self._database() if (size := _resident(one, private=True)) > 0]
+            for part, processes in (("own", self._own()), ("database", self._database())):
+                for process in processes:
+                    with contextlib.suppress(psutil.Error):
+                        memory, times = process.memory_info(), process.cpu_times()
+                        shared = memory.shared if part == "database" else 0
+                        self._seen[part].append((now, (memory.rss - shared) / 2**20))
+                        self._spent[part][process.pid] = times.user + times.system
 
     def _own(self) -> list[psutil.Process]:
         try:
@@ -130,11 +147,3 @@ class _Watch:
             except (psutil.Error, OSError):
                 continue
         return found
-
-
-def _resident(process: psutil.Process, *, private: bool = False) -> float:
-    try:
-        memory = process.memory_info()
-        return float(memory.rss - (memory.shared if private else 0)) / 2**20
-    except psutil.Error:
-        return 0.0

@@ -162,6 +162,7 @@ class _FileScoring:
 
     def _work(self, job: Job, chunks: Iterator[TableChunk], workers: int) -> None:
         """Returns when every chunk of the table is finished."""
+        jobs.free_chunks(job)
         rest = enumerate(chunks) if not job.is_split else iter(())
         there, ahead = jobs.chunks_there(job), CHUNKS_AHEAD * max(workers, 1)
         while True:

@@ -141,6 +141,11 @@ def give_back(lease: Lease) -> None:
     JobChunk.objects.filter(id=lease.chunk_id, lease=lease.lease, finished_at=None).update(lease_until=None)
 
 
+def free_chunks(job: Job) -> None:
+    """Whatever is not finished may be taken at once: for whoever goes on after a death. Who is alive after all finds its lease lost."""
+    job.chunks.filter(finished_at=None).exclude(lease=None).update(lease=None, lease_until=None)
+
+
 def finish_chunk(finished: FinishedChunk) -> bool:
     """A chunk without a decision is finished, if the lease is still this one."""
     held = JobChunk.objects.filter(id=finished.id, lease=finished.lease, finished_at=None)

@@ -38,7 +38,7 @@ ROWS = 25
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "ROWS_AT_A_TIME", 10)
-    monkeypatch.setattr(files, "CHUNKS_AHEAD", 1)
+    monkeypatch.setattr(files, "CHUNKS_AHEAD", 2)
     monkeypatch.setattr(files, "PROGRESS_SECONDS", 0.0)
 
 
@@ -129,6 +129,7 @@ def test_a_call_that_died_is_gone_on_with_and_nothing_is_decided_twice(house: Ho
     with pytest.raises(Killed):
         files.score_file(product_slug=PRODUCT, source=table, destination=out, actor=SYSTEM, progress=die)
     before = Decision.objects.count()
+    assert jobs.take_chunk(Job.objects.get().id) is not None  # it died with a chunk in its hands, and nobody waits for the lease to end
     done = files.score_file(product_slug=PRODUCT, source=table, destination=out, actor=SYSTEM, progress=told.append)
 
     assert 0 < before < ROWS
