@@ -92,10 +92,12 @@ def wait_until(holds: Callable[[], object], work: Work, meanwhile: Callable[[], 
         time.sleep(0.01)
 
 
-def strike(work: Work, process: subprocess.Popen[bytes], draw: random.Random, meanwhile: Callable[[], None] = lambda: None) -> None:
-    """The process is killed some moment after it has taken a chunk: while it reads, decides, stores, or takes the next."""
-    attempts = taken()
-    wait_until(lambda: process.poll() is not None or taken() > attempts, work, meanwhile)
+def strike(
+    work: Work, process: subprocess.Popen[bytes], draw: random.Random, *, chunks: int, meanwhile: Callable[[], None] = lambda: None
+) -> None:
+    """The process is killed some moment after it took so many chunks: while it reads, decides, stores, or takes the next."""
+    wanted = taken() + chunks
+    wait_until(lambda: process.poll() is not None or taken() >= wanted, work, meanwhile)
     assert process.poll() is None, work.log()
     time.sleep(draw.uniform(0.0, 0.35))
     process.kill()
@@ -130,9 +132,9 @@ def assert_each_row_is_decided_once(work: Work) -> None:
 
 def test_a_command_that_is_killed_again_and_again_decides_each_row_once(work: Work) -> None:
     draw = random.Random(20261121)
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         with work.running(*work.command(workers=1)) as process:
-            strike(work, process, draw)
+            strike(work, process, draw, chunks=1 + kill % 2)
             assert not work.out.exists()
     killed_after = work.finished_chunks()
 
@@ -146,9 +148,9 @@ def test_a_command_that_is_killed_again_and_again_decides_each_row_once(work: Wo
 def test_a_worker_of_the_queue_that_is_killed_again_and_again_decides_each_row_once(work: Work, redis: object) -> None:
     draw = random.Random(20261122)
     with work.running(*work.command(workers=0)) as command:
-        for _ in range(KILLS):
+        for kill in range(KILLS):
             with work.running(*QUEUE) as worker:
-                strike(work, worker, draw, ring_for_jobs)
+                strike(work, worker, draw, chunks=1 + kill % 2, meanwhile=ring_for_jobs)
         assert command.poll() is None
         with work.running(*QUEUE):
             wait_until(lambda: command.poll() is not None, work, ring_for_jobs)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from redis import Redis
 
@@ -265,6 +266,16 @@ def test_what_a_job_keeps_is_sealed_and_goes_after_a_day(house: House, table: Pa
     Job.objects.update(finished_at=timezone.now() - timedelta(hours=25))
     jobs.forget_old_results()
     assert JobChunk.objects.count() == 0
+
+
+def test_what_a_job_holds_is_not_read_to_be_forgotten(house: House, table: Path) -> None:
+    job = a_job(table)
+
+    with CaptureQueriesContext(connection) as sent:
+        jobs.forget_chunks(job)
+
+    assert [statement["sql"].split()[0] for statement in sent] == ["DELETE"]
+    assert not JobChunk.objects.exists()
 
 
 def test_a_batch_about_known_applicants_is_decided_in_one_go(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
