@@ -1,15 +1,19 @@
 """What can go wrong in the record and in the vault, and the base of every refusal in the house."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
 class DomainError(Exception):
-    """A refusal that a caller can act on. `code` is stable; `portal/errors.py` gives it an HTTP status."""
+    """A refusal that a caller can act on. `code` is stable; `portal/errors.py` gives it an HTTP status.
+
+    `fields` says what is wrong by the name of what was given; the detail is all of it, unless one is given."""
 
     code: ClassVar[str]
 
-    def __init__(self, detail: str = "") -> None:
-        super().__init__(detail or (self.__doc__ or self.code).strip())
+    def __init__(self, detail: str = "", *, fields: Mapping[str, str] | None = None) -> None:
+        self.fields = dict(fields or {})
+        super().__init__(detail or " ".join(self.fields.values()) or (self.__doc__ or self.code).strip())
 
     @property
     def detail(self) -> str:

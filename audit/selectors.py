@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 
 from audit.actions import Action
 from audit.models import Event
+from audit.models import Keyring as KeyringRow
+from audit.vault import keyring, public_key_id, refresh_keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,26 @@ def events(filters: EventFilters, *, before: uuid.UUID | None = None, limit: int
 def timeline(object_kind: str, object_id: object) -> list[Event]:
     """Everything recorded about one thing, oldest first, each with its place in the tree."""
     return list(Event.objects.select_related("leaf").filter(object_kind=object_kind, object_id=str(object_id)).order_by("id"))
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs or once signed receipts, bundles and checkpoints: its id, its raw Ed25519 public key, and since and until when."""
+
+    key_id: str
+    public_key: bytes
+    created_at: datetime
+    retired_at: datetime | None
+
+
+def signing_keys() -> list[SigningKey]:
+    """Every signing key of the current partner, the one in use first. A row whose public key belongs to none of the secrets is left out."""
+    rows = list(KeyringRow.objects.filter(purpose=KeyringRow.Purpose.SIGN).order_by("-version"))
+    found = {public_key_id(bytes(row.public_key)): row for row in rows if row.public_key is not None}
+    known = keyring().public_keys()
+    if not known.keys() >= found.keys():
+        known = refresh_keyring().public_keys()
+    return [SigningKey(key_id, known[key_id], row.created_at, row.retired_at) for key_id, row in found.items() if key_id in known]
 
 
 def _filtered(filters: EventFilters) -> QuerySet[Event]:

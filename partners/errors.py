@@ -15,6 +15,12 @@ class PartnerUnknown(DomainError):
     code = "partner_unknown"
 
 
+class HostUnknown(DomainError):
+    """No partner is at this address: open your partner's own host name."""
+
+    code = "host_unknown"
+
+
 class PartnerExists(DomainError):
     """A partner with this slug exists already."""
 

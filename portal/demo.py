@@ -111,11 +111,11 @@ def _partner(demo: DemoPartner, access: dict[str, Any], report: Callable[[str], 
 
 
 def _people(demo: DemoPartner, access: dict[str, Any]) -> None:
-    for role in Role:
+    for place, role in enumerate(Role):
         email = f"{role.value.replace('_', '-')}@{demo.slug}.example"
         password = access["passwords"].setdefault(email, secrets.token_urlsafe(12))
         if not User.objects.filter(email=email).exists():
-            create_user(email=email, role=role, password=password, name=_name(demo, len(email)), language=demo.language,
+            create_user(email=email, role=role, password=password, name=_name(demo, APPLICANTS + place), language=demo.language,
                         time_zone=demo.time_zone, actor=SYSTEM)  # fmt: skip
 
 
@@ -168,7 +168,8 @@ def _reference(demo: DemoPartner, number: int) -> str:
 
 
 def _name(demo: DemoPartner, number: int) -> str:
-    return f"{FIRST_NAMES[(number + demo.seed) % len(FIRST_NAMES)]} {LAST_NAMES[(number * 5 + demo.seed) % len(LAST_NAMES)]}"
+    first = number + demo.seed
+    return f"{FIRST_NAMES[first % len(FIRST_NAMES)]} {LAST_NAMES[(first + first // len(FIRST_NAMES)) % len(LAST_NAMES)]}"
 
 
 def _kept() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404
@@ -60,6 +61,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     requests.LengthMissing: _row(411, "The length is missing", "Send Content-Length instead of a chunked body."),
     requests.BodyTooLarge: _row(413, "The body is too large", "Send less at once; /docs says how much each route takes."),
     requests.MediaTypeUnsupported: _row(415, "The body must be JSON", "Send Content-Type: application/json."),
+    requests.BodyCompressed: _row(415, "The body must not be compressed", "Send it as plain JSON, without Content-Encoding."),
     requests.RequestRefused: _row(422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored."),
     ContractViolation: _row(
         422, "Some fields cannot be used", "Correct the fields under errors; nothing was stored.", code="invalid_request",
@@ -92,6 +94,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them.", at_page=_NOT_THERE),
     accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them.", at_page=_NOT_THERE),
     accounts.ApiKeyUnknown: _row(404, "There is no such API key", "GET /api/v1/api-keys lists them.", at_page=_NOT_THERE),
+    partners.HostUnknown: _row(
+        404, "No partner is at this address",
+        f"Open http://<partner>.{settings.BASE_DOMAIN}, with your organisation's short name for <partner> and the port of this address.",
+    ),  # fmt: skip
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
     scoring.JobUnknown: _row(404, "There is no such job", "Check its id; a job is known to the partner that began it.", at_page=_NOT_THERE),
     scoring.JobTaken: _row(409, "Another process works on this job", "Wait until it is over."),
@@ -110,7 +116,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),
     scoring.TableRefused: _row(422, "The table cannot be used", "Correct the table."),
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
-    accounts.PasswordRefused: _row(422, "The password cannot be used", "Choose another password."),
+    accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),

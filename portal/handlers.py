@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import MethodNotAllowed
 
 from audit.errors import DomainError
+from partners.errors import HostUnknown
 from portal.api.problems import problem
 from portal.errors import FormOutdated, is_ours, outcome_of
 from portal.middleware import is_api
@@ -80,8 +81,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """404."""
-    return problem(request, exception) if is_api(request) else page(request, exception)
+    """404. Where no partner is, nothing can be there: the answer says which address to open, and names nobody."""
+    error = exception if getattr(request, "partner", None) is not None else HostUnknown()
+    return problem(request, error) if is_api(request) else page(request, error)
 
 
 def failed(request: HttpRequest) -> HttpResponseBase:

@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
-from django.middleware.locale import LocaleMiddleware
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -68,7 +67,7 @@ class RequestMiddleware:
         headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
         if is_api(request):
             headers.setdefault("Cache-Control", "no-store")
-        if isinstance(response, HttpResponse) and not response.has_header("Content-Length"):
+        if isinstance(response, HttpResponse) and response.status_code != 204 and not response.has_header("Content-Length"):
             headers["Content-Length"] = str(len(response.content))
 
 
@@ -87,10 +86,6 @@ class PageStaticMiddleware(_ForPages, WhiteNoiseMiddleware):
 
 class PageSessionMiddleware(_ForPages, SessionMiddleware):
     """Sessions, in the partner's schema."""
-
-
-class PageLocaleMiddleware(_ForPages, LocaleMiddleware):
-    """The page's language."""
 
 
 class PageCommonMiddleware(_ForPages, CommonMiddleware):

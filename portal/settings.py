@@ -78,7 +78,6 @@ MIDDLEWARE = [
     "portal.middleware.PageStaticMiddleware",
     "partners.middleware.TenantMiddleware",
     "portal.middleware.PageSessionMiddleware",
-    "portal.middleware.PageLocaleMiddleware",
     "portal.middleware.PageCommonMiddleware",
     "portal.middleware.PageCsrfMiddleware",
     "portal.middleware.PageAuthenticationMiddleware",

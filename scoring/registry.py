@@ -133,7 +133,7 @@ def _load(key: _Key, *, stale: Active | None) -> Active:
 def _read(slug: str, last: Active | None) -> Active:
     product = Product.objects.select_related("policy").filter(slug=slug).first()
     if product is None:
-        raise ProductUnknown(f"There is no product {slug!r}.")
+        raise Product.unknown(slug)
     definition, model, version = _model(product, last)
     is_champion = product.champion_id == (version and version[0])
     return Active(

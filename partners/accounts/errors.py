@@ -26,9 +26,10 @@ class PasswordRefused(DomainError):
 
     code = "password_refused"
 
-    def __init__(self, detail: str = "", *, is_about_current: bool = False) -> None:
-        super().__init__(detail)
-        self.is_about_current = is_about_current
+    @property
+    def is_about_current(self) -> bool:
+        """Whether it is the password until now that is wrong."""
+        return "current" in self.fields
 
 
 class UserExists(DomainError):

@@ -18,16 +18,16 @@ FAILURES_PER_EMAIL = 10
 FAILURES_PER_ADDRESS = 100
 
 
-def check_password_choice(password: str, user: User) -> None:
-    """Raises PasswordRefused with every reason at once."""
+def check_password_choice(password: str, user: User, *, field: str = "password") -> None:
+    """Raises PasswordRefused with every reason at once, about the `field` that the password was given as."""
     if len(password) > LONGEST:
-        raise PasswordRefused(f"A password has at most {LONGEST} characters.")
+        raise PasswordRefused(fields={field: f"A password has at most {LONGEST} characters."})
     if len(set(password)) < FEWEST_DIFFERENT:
-        raise PasswordRefused(f"A password needs at least {FEWEST_DIFFERENT} different characters.")
+        raise PasswordRefused(fields={field: f"A password needs at least {FEWEST_DIFFERENT} different characters."})
     try:
         validate_password(password, user)
     except ValidationError as error:
-        raise PasswordRefused(" ".join(error.messages)) from error
+        raise PasswordRefused(fields={field: " ".join(error.messages)}) from error
 
 
 def is_locked(email: str, address: str) -> bool:

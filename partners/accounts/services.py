@@ -53,11 +53,12 @@ def create_user(
     """The person can sign in on the partner's host. Raises UserExists, UserRefused or PasswordRefused."""
     current_schema()
     email = email.strip().lower()
-    _check_person(email=email, role=role, name=name, language=language, time_zone=time_zone)
+    faults = faults_of_person(email=email, role=role, password=password, name=name, language=language, time_zone=time_zone)
+    if faults:
+        raise PasswordRefused(fields=faults) if set(faults) == {"password"} else UserRefused(fields=faults)
     if User.objects.filter(email=email).exists():
         raise UserExists(f"There is already a user {email}.")
     user = User(email=email, name=name.strip() or email.partition("@")[0], role=role, language=language, time_zone=time_zone)
-    passwords.check_password_choice(password, user)
     user.set_password(password)
     try:
         with transaction.atomic():
@@ -68,21 +69,36 @@ def create_user(
     return user
 
 
-def _check_person(*, email: str, role: str, name: str, language: str, time_zone: str) -> None:
+def faults_of_person(
+    *, email: str | None = None, role: str | None = None, password: str | None = None, name: str | None = None,
+    language: str | None = None, time_zone: str | None = None, is_active: bool | None = None,
+) -> dict[str, str]:  # fmt: skip
+    """What is wrong with a person's details, by name; what is None is not looked at."""
+    faults: dict[str, str] = {}
+    if email is not None and (fault := _fault_of_email(email.strip().lower())):
+        faults["email"] = fault
+    if role is not None and role not in Role.values:
+        faults["role"] = f"{role!r} is not a role: {', '.join(Role.values)}."
+    if name is not None and not name.isprintable():
+        faults["name"] = "The name has a character that cannot be shown."
+    if language is not None and language not in dict(settings.LANGUAGES):
+        faults["language"] = f"{language!r} is not a language of ours: {', '.join(dict(settings.LANGUAGES))}."
+    if time_zone is not None and time_zone not in available_timezones():
+        faults["time_zone"] = f"{time_zone!r} is not a time zone; one is Africa/Nairobi."
+    if password is not None:
+        try:
+            passwords.check_password_choice(password, User(email=email or "", name=name or ""))
+        except PasswordRefused as refusal:
+            faults |= refusal.fields
+    return faults
+
+
+def _fault_of_email(email: str) -> str:
     try:
         validate_email(email)
-    except ValidationError as error:
-        raise UserRefused(f"{email!r} is not an e-mail address.") from error
-    if not email.isascii():
-        raise UserRefused("The e-mail address has a letter that only looks like another: write it with plain letters.")
-    if role not in Role.values:
-        raise UserRefused(f"{role!r} is not a role: {', '.join(Role.values)}.")
-    if not name.isprintable():
-        raise UserRefused("The name has a character that cannot be shown.")
-    if language not in dict(settings.LANGUAGES):
-        raise UserRefused(f"{language!r} is not a language of ours: {', '.join(dict(settings.LANGUAGES))}.")
-    if time_zone not in available_timezones():
-        raise UserRefused(f"{time_zone!r} is not a time zone; one is Africa/Nairobi.")
+    except ValidationError:
+        return f"{email!r} is not an e-mail address."
+    return "" if email.isascii() else "The e-mail address has a letter that only looks like another: write it with plain letters."
 
 
 @transaction.atomic
@@ -92,8 +108,8 @@ def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is
     user = User.objects.select_for_update().filter(id=user_id).first()
     if user is None:
         raise UserUnknown
-    if role is not None and role not in Role.values:
-        raise UserRefused(f"{role!r} is not a role: {', '.join(Role.values)}.")
+    if faults := faults_of_person(role=role):
+        raise UserRefused(fields=faults)
     before = (user.role, user.is_active)
     user.role = role or user.role
     user.is_active = user.is_active if is_active is None else is_active
@@ -119,10 +135,10 @@ def change_password(*, user: User, current: str, new: str, actor: Actor) -> None
     if len(current) > passwords.LONGEST or not user.check_password(current) or is_locked:
         _note_failed_guess(user, actor, is_locked=is_locked)
         message = "The current password is not right, or there were too many attempts; then wait 15 minutes."
-        raise PasswordRefused(message, is_about_current=True)
+        raise PasswordRefused(fields={"current": message})
     with transaction.atomic():
         user = User.objects.select_for_update().get(id=user.id)
-        passwords.check_password_choice(new, user)
+        passwords.check_password_choice(new, user, field="new")
         user.set_password(new)
         user.save(update_fields=["password"])
         tokens.end_all(user)
@@ -172,19 +188,31 @@ def record_logout(*, user: User, actor: Actor) -> None:
 @transaction.atomic
 def create_api_key(*, name: str, actor: Actor, scopes: Iterable[str] | None = None, expires_at: datetime | None = None) -> NewApiKey:
     """A machine can act for the partner with this key. Raises ApiKeyRefused."""
-    if not name.strip() or len(name) > 80:
-        raise ApiKeyRefused("The name needs 1 to 80 characters.")
     chosen = sorted(KEY_SCOPES if scopes is None else set(scopes))
-    if unknown := [scope for scope in chosen if scope not in KEY_SCOPES]:
-        raise ApiKeyRefused(f"A key cannot have {', '.join(unknown)}; possible are {', '.join(sorted(KEY_SCOPES))}.")
-    if not chosen:
-        raise ApiKeyRefused("A key needs at least one scope.")
-    if expires_at is not None and expires_at <= timezone.now():
-        raise ApiKeyRefused("The key would have expired already.")
+    if faults := faults_of_api_key(name=name, scopes=chosen, expires_at=expires_at):
+        raise ApiKeyRefused(fields=faults)
     made = _new_key(name=name.strip(), scopes=chosen, expires_at=expires_at, actor=actor)
     detail = {"hint": made.key.hint, "scopes": chosen}
     record(action=Action.API_KEY_CREATED, actor=actor, object_kind="api_key", object_id=made.key.id, detail=detail)
     return made
+
+
+def faults_of_api_key(
+    *, name: str | None = None, scopes: Iterable[str] | None = None, expires_at: datetime | None = None
+) -> dict[str, str]:
+    """What is wrong with a key's details, by name; what is None is not looked at."""
+    faults: dict[str, str] = {}
+    if name is not None and not (name.strip() and len(name) <= 80):
+        faults["name"] = "The name needs 1 to 80 characters."
+    if scopes is not None:
+        wanted = sorted(set(scopes))
+        if unknown := [scope for scope in wanted if scope not in KEY_SCOPES]:
+            faults["scopes"] = f"A key cannot have {', '.join(unknown)}; possible are {', '.join(sorted(KEY_SCOPES))}."
+        elif not wanted:
+            faults["scopes"] = "A key needs at least one scope."
+    if expires_at is not None and expires_at <= timezone.now():
+        faults["expires_at"] = "The key would have expired already."
+    return faults
 
 
 @transaction.atomic

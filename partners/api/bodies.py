@@ -1,5 +1,7 @@
 """Reading a request's body: its length before its bytes, its type, and its fields, with every fault at once."""
 
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -7,7 +9,7 @@ from django.http import HttpRequest
 from rest_framework.request import Request
 
 from partners.api import strict
-from partners.api.errors import MOST_FAULTS, BodyTooLarge, Fault, LengthMissing, MediaTypeUnsupported, RequestRefused
+from partners.api.errors import MOST_FAULTS, BodyCompressed, BodyTooLarge, Fault, LengthMissing, MediaTypeUnsupported, RequestRefused
 
 LARGEST = 1_000_000
 DRAINED = 16_000_000  # a refused body up to here is read and dropped, since most clients hear no answer while they still send
@@ -15,8 +17,10 @@ _PIECE = 65_536
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def read_body(request: Request, *, at_most: int = LARGEST) -> bytes:
-    """The body's bytes. Raises LengthMissing, BodyTooLarge before keeping any of it, or MediaTypeUnsupported."""
+def read_body(request: Request, *, at_most: int = LARGEST, may_be_empty: bool = False) -> bytes:
+    """The body's bytes; no body is an empty object where it `may_be_empty`, since every field is optional.
+
+    Raises LengthMissing, BodyTooLarge before keeping any of it, BodyCompressed or MediaTypeUnsupported."""
     http: HttpRequest = request._request
     length = http.META.get("CONTENT_LENGTH") or ""
     if not length.isdecimal():
@@ -26,6 +30,8 @@ def read_body(request: Request, *, at_most: int = LARGEST) -> bytes:
     if int(length) > at_most:
         _drain(http, int(length))
         raise BodyTooLarge(f"The body has {int(length):,} bytes; this route takes at most {at_most:,}.")
+    if may_be_empty and int(length) == 0:
+        return b"{}"
     _check_type(http)
     return http.read(int(length))
 
@@ -35,12 +41,17 @@ def _drain(http: HttpRequest, length: int) -> None:
         pass
 
 
-def decode(raw: bytes, kind: type[T]) -> T:
-    """The body as a `kind`. Raises BodyMalformed or RequestRefused with every fault."""
+def decode(raw: bytes, kind: type[T], *, also: Callable[..., Mapping[str, str]] | None = None) -> T:
+    """The body as a `kind`. Raises BodyMalformed or RequestRefused with every fault.
+
+    `also` says by name what a service would refuse of the members that are right so far, for a body that is refused anyway."""
     faults: list[Fault] = []
     values = strict.plain(strict.parse(raw), faults)
     faults += faults_of(values, kind, known={fault.pointer for fault in faults})
     if faults:
+        if also is not None and isinstance(values, dict):
+            refused = also(**_values_of(values, kind, faults))
+            faults += [Fault(f"/{name}", "invalid_value", detail) for name, detail in refused.items()]
         raise RequestRefused(faults)
     return msgspec.convert(values, kind)
 
@@ -86,6 +97,13 @@ def _faults_of_field(value: Any, kind: Any, place: str, known: set[str]) -> list
     return []
 
 
+def _values_of(values: Mapping[str, Any], kind: type[msgspec.Struct], faults: Sequence[Fault]) -> dict[str, Any]:
+    """Those members that have no fault, as a `kind` holds them."""
+    wrong = {fault.pointer.split("/")[1] for fault in faults if fault.pointer}
+    fields = {field.encode_name: field.type for field in msgspec.structs.fields(kind)}
+    return {name: msgspec.convert(value, fields[name]) for name, value in values.items() if name in fields and name not in wrong}
+
+
 def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
     options = get_args(kind) if get_origin(kind) is Union or type(kind).__name__ == "UnionType" else (kind,)
     return next((option for option in options if isinstance(option, type) and issubclass(option, msgspec.Struct)), None)
@@ -106,18 +124,49 @@ def _length_faults(value: list[Any], kind: Any, place: str) -> list[Fault]:
     return []
 
 
+_DAY, _TIME = "a date such as 1990-05-17", "a time with its offset, such as 2026-11-21T08:30:00Z"
+_NAMES = {
+    "str": "text", "int": "a whole number", "float": "a number", "bool": "true or false", "null": "null", "array": "a list",
+    "object": "an object", "date": _DAY, "datetime": _TIME,
+}    # fmt: skip
+_ENCODED = {"Invalid RFC3339 encoded date": _DAY, "Invalid RFC3339 encoded datetime": _TIME}
+_LENGTH = re.compile(r"Expected `(str|array)[^`]*` of length (<=|>=) (\d+)")
+_BOUND = re.compile(r"Expected `(int|float)[^`]*` (<=|>=) (\S+)")
+_KIND = re.compile(r"Expected `([a-z |]+)`")
+
+
 def _fault(place: str, error: msgspec.ValidationError) -> Fault:
-    message = str(error).partition(" - at `")[0]
-    if "of length" in message:
-        return Fault(place, "too_long" if "<=" in message else "too_short", f"{message}.")
+    """What the decoder found, in words that say what to send. An item of a list is pointed at."""
+    message, _, path = str(error).partition(" - at `$")
+    place += "".join(f"/{at}" for at in re.findall(r"\[(\d+)\]", path))
+    if length := _LENGTH.match(message):
+        what = "characters" if length[1] == "str" else "items"
+        what = what if length[3] != "1" else what[:-1]
+        is_short = length[2] == ">="
+        return Fault(place, "too_short" if is_short else "too_long", f"Send at {'least' if is_short else 'most'} {length[3]} {what}.")
     if "matching regex" in message:
         return Fault(place, "wrong_characters", "Send text without control characters and without space around it.")
-    if message.startswith("Expected") and (">" in message or "<" in message):
-        return Fault(place, "out_of_range", f"{message}.")
-    return Fault(place, "wrong_type", f"{message}.")
+    if bound := _BOUND.match(message):
+        end = "least" if bound[2] == ">=" else "most"
+        return Fault(place, "out_of_range", f"Send {_NAMES[bound[1]]} of at {end} {bound[3].rstrip('.')}.")
+    if message in _ENCODED:
+        return Fault(place, "wrong_type", f"Send {_ENCODED[message]}.")
+    kind = _KIND.match(message)
+    return Fault(place, "wrong_type", f"Send {_in_words(kind[1]) if kind else 'a value of the kind that /docs names'}.")
+
+
+def _in_words(kinds: str) -> str:
+    """`bool | null` as 'true, false or null'."""
+    words = [_NAMES.get(kind, kind) for kind in kinds.split(" | ")]
+    if "true or false" in words and len(words) > 1:
+        words = ["true", "false", *(word for word in words if word != "true or false")]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _check_type(request: HttpRequest) -> None:
+    encoding = (request.META.get("HTTP_CONTENT_ENCODING") or "identity").strip().lower()
+    if encoding != "identity":
+        raise BodyCompressed
     media, _, parameters = (request.META.get("CONTENT_TYPE") or "").lower().partition(";")
     if media.strip() != "application/json" or ("charset" in parameters and "utf-8" not in parameters and "utf8" not in parameters):
         raise MediaTypeUnsupported

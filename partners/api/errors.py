@@ -59,6 +59,12 @@ class MediaTypeUnsupported(DomainError):
     code = "unsupported_media_type"
 
 
+class BodyCompressed(DomainError):
+    """Compressed bodies are not accepted."""
+
+    code = "unsupported_encoding"
+
+
 class AnswerTypeRefused(DomainError):
     """Answers are JSON: accept application/json."""
 

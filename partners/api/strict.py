@@ -7,10 +7,11 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from partners.api.errors import BodyMalformed, Fault
+from partners.api.errors import BodyCompressed, BodyMalformed, Fault
 
 _LONGEST_NUMBER = 400
 _DEEPEST = 64
+_GZIP = b"\x1f\x8b"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -25,10 +26,12 @@ class Unreadable(str):
 
 
 def parse(raw: bytes) -> Any:
-    """The text's tree with objects as Pairs. Raises BodyMalformed for what is not JSON, is nested too deeply or is not UTF-8."""
+    """The text's tree with objects as Pairs. Raises BodyCompressed, or BodyMalformed for what is no JSON, too deep or no UTF-8."""
     try:
         return _decoder.decode(raw.decode())
     except UnicodeDecodeError as error:
+        if raw.startswith(_GZIP):
+            raise BodyCompressed from error
         raise BodyMalformed(f"The body is not UTF-8: see byte {error.start + 1}.") from error
     except json.JSONDecodeError as error:
         raise BodyMalformed(f"The body is not JSON: {error.msg.lower()} at line {error.lineno}, column {error.colno}.") from error

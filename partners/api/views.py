@@ -6,6 +6,7 @@ from typing import Any, ClassVar, cast
 
 import msgspec
 from django.http import HttpResponse
+from rest_framework import status as http
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import BasePermission
@@ -143,7 +144,10 @@ def answer(body: object, *, status: int = 200, headers: Mapping[str, str] | None
 def answer_bytes(body: bytes, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """The bytes as a JSON answer of known length."""
     response = HttpResponse(body, status=status, content_type=_JSON)
-    response.headers["Content-Length"] = str(len(body))
+    if status == http.HTTP_204_NO_CONTENT:
+        del response.headers["Content-Type"]    # there is nothing whose type it could be
+    else:
+        response.headers["Content-Length"] = str(len(body))
     for name, value in (headers or {}).items():
         response.headers[name] = value
     return response

@@ -81,6 +81,8 @@ def _detail(outcome: Outcome, error: BaseException) -> str:
 def _field_errors(error: BaseException) -> list[FieldError]:
     if isinstance(error, RequestRefused):
         return [_field_error(fault) for fault in error.faults]
+    if isinstance(error, DomainError) and error.fields:
+        return [FieldError(code="invalid_value", detail=detail, pointer=f"/{name}") for name, detail in error.fields.items()]
     if isinstance(error, ContractViolation):
         return [FieldError(code=one.code, detail=one.detail, pointer=f"/inputs{one.pointer}") for one in error.problems]
     return []

@@ -48,7 +48,7 @@ def outcome_state(outcome: str) -> str:
 @register.filter
 def channel_words(channel: str) -> str:
     """Where a decision was asked for."""
-    words = {"api": _("by the API"), "page": _("on a page"), "file": _("from a file"), "batch": _("in a batch")}
+    words = {"api": _("by the API"), "portal": _("in the portal"), "file": _("from a file"), "batch": _("in a batch")}
     return words.get(channel, channel)
 
 
@@ -62,7 +62,7 @@ def kind_words(kind: str) -> str:
 @register.filter
 def share(value: float, decimals: int = 1) -> str:
     """0.118 as 11.8%."""
-    return f"{number_format(value * 100, decimals)}%"
+    return f"{number_format(round(value * 100, decimals), decimals)}%"
 
 
 @register.filter
@@ -73,9 +73,9 @@ def points(value: float) -> str:
 
 
 @register.filter
-def decimals(value: float, places: int = 3) -> str:
-    """A number with so many decimals and a true minus sign."""
-    return number_format(value, places).replace("-", _MINUS)
+def decimals(value: float | str | None, places: int = 3) -> str:
+    """A number with so many decimals and a true minus sign; nothing where there is none."""
+    return "" if value is None or isinstance(value, str) else number_format(round(value, places), places).replace("-", _MINUS)
 
 
 @register.filter

@@ -51,5 +51,6 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
     craft = places(
         (_("Products"), "scoring:product-list", Permission.PRODUCT_READ),
         (_("Models"), "scoring:model-list", Permission.MODEL_READ),
+        (_("API"), "api:docs", Permission.KEY_MANAGE),
     )
     return [daily, craft]

@@ -32,6 +32,7 @@ class OverviewPage(Page):
             "scores": score_chart(figures.histogram, cut_offs=cut_offs),
             "since": figures.since.date().isoformat(),
             "products": products,
+            "by_product": [(one, figures.by_product.get(one.slug, 0)) for one in products],
             "without_model": [product for product in products if product.champion_version is None],
             "by_rules": figures.by_answer["rules"],
             "steps": [] if figures.total else first_steps(request.partner, products, f"{request.scheme}://{request.get_host()}"),  # type: ignore[attr-defined]

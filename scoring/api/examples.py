@@ -15,8 +15,8 @@ BATCH = {"product": "market-loan", "items": [{"applicant": {"reference": "loan-2
 
 
 def example_inputs(contract: Contract) -> dict[str, Any]:
-    """Inputs that this contract takes: the middle of each range, the first of each list."""
-    return {one.name: _example(one) for one in contract.inputs}
+    """Inputs that this contract takes: the middle of each range, the first of each list; nothing that is protected."""
+    return {one.name: _example(one) for one in contract.inputs if not one.is_protected}
 
 
 def _example(one: Input) -> Any:

@@ -1,9 +1,10 @@
-"""Routes of scores, products and models, and the names that earlier systems gave them."""
+"""Routes of scores, products, models and signing keys, and the names that earlier systems gave them."""
 
 from django.urls import URLPattern, path
 
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
 from scoring.api.scores import ScoreBatchesView, ScoreExplanationView, ScoresView, ScoreView
+from scoring.api.signing_keys import SigningKeysView
 from scoring.api.usage import UsageView
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("products/<slug:slug>", ProductView.as_view(), name="product"),
     path("models", ModelsView.as_view(), name="models"),
     path("models/<int:version>", ModelView.as_view(), name="model"),
+    path("signing-keys", SigningKeysView.as_view(), name="signing-keys"),
     path("usage", UsageView.as_view(), name="usage"),
 ]
 

@@ -14,6 +14,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from scoring.engine.written import DefinitionRefused as DefinitionRefused  # a part of what a contract says of itself
+from scoring.engine.written import check_members, kinds_of
+
 LARGEST_INTEGER = 2**53    # beyond it a float64, and so a JSON number elsewhere, skips integers
 _EXACT = float(LARGEST_INTEGER - 1)
 LONGEST_TEXT = 200
@@ -21,12 +24,6 @@ MOST_PROBLEMS = 200
 
 Value = float | int | str | bool | None
 Values = Mapping[str, Value]    # what a validator returns: every input of the contract, in its order
-
-
-class DefinitionRefused(ValueError):
-    """A contract, feature, rule or text that a person wrote cannot be used; says where and how to repair it."""
-
-    code = "definition_refused"
 
 
 class InputKind(StrEnum):
@@ -41,7 +38,9 @@ class InputKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
-    """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known"."""
+    """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known".
+
+    A protected input is never required."""
 
     name: str
     kind: InputKind
@@ -66,11 +65,19 @@ class Input:
             raise DefinitionRefused(f"input {self.name!r}: list its categories, or set accepts_other.")
         if len(set(self.categories)) < len(self.categories):
             raise DefinitionRefused(f"input {self.name!r}: a category stands there twice.")
+        if self.is_protected:
+            # Nobody has to say what no model may use, and forms do not ask for it.
+            object.__setattr__(self, "required", False)
 
     @property
     def title(self) -> str:
         """The input's name for people."""
         return self.label or self.name
+
+    @property
+    def unit_beside_title(self) -> str | None:
+        """The unit, where the title does not say it already."""
+        return None if self.unit and self.unit.lower() in self.title.lower() else self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,9 @@ class Contract:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Contract":
         """Raises DefinitionRefused."""
-        try:
-            return cls(tuple(_input_from(one) for one in data["inputs"]))
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, DefinitionRefused):
-                raise
-            raise DefinitionRefused(f"the contract is not as expected: {error}.") from error
+        if not isinstance(data.get("inputs"), list | tuple):
+            raise DefinitionRefused("'inputs' is missing or no list; list what applicants are asked, each with a name and a kind.")
+        return cls(tuple(_input_from(one, f"input {place}") for place, one in enumerate(data["inputs"], start=1)))
 
     def json_schema(self) -> dict[str, Any]:
         """The inputs as JSON Schema 2020-12."""
@@ -134,7 +138,8 @@ def _without_defaults(one: Input) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items()}
 
 
-def _input_from(data: Mapping[str, Any]) -> Input:
+def _input_from(data: Any, where: str) -> Input:
+    check_members(data, kinds_of(Input), where=where)
     known = {**data, "kind": InputKind(data["kind"]), "categories": tuple(map(str, data.get("categories", ())))}
     return Input(**{**known, "missing_codes": tuple(map(str, data.get("missing_codes", ())))})
 
@@ -151,6 +156,8 @@ def _property(one: Input) -> dict[str, Any]:
         schema["format"] = "date"
     if one.kind is InputKind.CATEGORY and not one.accepts_other:
         schema["enum"] = [*one.categories, *([] if one.required else [None])]
+    if one.kind is InputKind.CATEGORY and one.accepts_other and one.required:
+        schema["pattern"] = r"\S"
     if one.minimum is not None:
         schema["minimum"] = one.minimum
     if one.maximum is not None:
@@ -173,7 +180,7 @@ _YES_NO = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0
 
 def _read(one: Input, value: Any) -> Value:
     """The value as the model takes it, None when it is not known. Raises _Refused. The definition; the fast path only agrees with it."""
-    if value is None or _is_missing_code(one, value):
+    if value is None or _is_missing_code(one, value) or _is_blank(one, value):
         if one.required:
             raise _Refused("required", "This is needed; give a value.")
         return None
@@ -188,6 +195,11 @@ def _read(one: Input, value: Any) -> Value:
             return value
         case InputKind.DATE:
             return _date(value)
+
+
+def _is_blank(one: Input, value: Any) -> bool:
+    """Whether a text says nothing, as an empty cell or field does."""
+    return one.kind is InputKind.CATEGORY and isinstance(value, str) and not value.strip() and value not in one.categories
 
 
 def _is_missing_code(one: Input, value: Any) -> bool:
@@ -262,7 +274,7 @@ def _from_cell(one: Input, text: str) -> Any:
     if text[:1] in "=+-@" and text not in one.categories:
         raise _Refused("formula", "This begins like a spreadsheet formula; write the plain value.")
     if one.kind is InputKind.BOOLEAN:
-        return _YES_NO.get(text.lower(), text)
+        return _YES_NO.get(_plain(float(text)) if _NUMBER.fullmatch(text) else text.lower(), text)
     if one.kind is InputKind.CATEGORY and text not in one.categories and _NUMBER.fullmatch(text):
         return _plain(float(text))    # 3.0 in a file is the category 3
     return text

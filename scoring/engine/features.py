@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.engine.contract import Contract, DefinitionRefused, InputKind, Value, Values
+from scoring.engine.written import check_members, kinds_of
 
 DAYS_PER_YEAR = 365.25
 KINDS = ("input", "ratio", "difference", "log", "age", "missing", "bucket")
@@ -19,7 +20,8 @@ _NAN = math.nan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feature:
-    """One feature. `kind` says how it comes from `inputs`; features of one `group` share one reason; `monotone` is +1 if more is worse."""
+    """One feature. `kind` says how it comes from `inputs`; features of one `group` share one reason, and one line
+    under that name; `monotone` is +1 if more is worse; `unit` is told with a computed number, and "%" shows a share as per cent."""
 
     name: str
     kind: str = "input"
@@ -27,6 +29,7 @@ class Feature:
     edges: tuple[float, ...] = ()
     label: str = ""
     group: str = ""
+    unit: str = ""
     monotone: int = 0
 
     def __post_init__(self) -> None:
@@ -44,18 +47,14 @@ class Feature:
     def to_dict(self) -> dict[str, Any]:
         """As JSON; what is at its default is left out."""
         said: dict[str, Any] = {"name": self.name, "kind": self.kind, "inputs": list(self.inputs), "edges": list(self.edges)}
-        said |= {"label": self.label, "group": self.group, "monotone": self.monotone}
+        said |= {"label": self.label, "group": self.group, "unit": self.unit, "monotone": self.monotone}
         return {name: value for name, value in said.items() if name in {"name", "kind"} or value}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Feature":
         """Raises DefinitionRefused."""
-        try:
-            return cls(**{**data, "inputs": tuple(data.get("inputs", ())), "edges": tuple(map(float, data.get("edges", ())))})
-        except (TypeError, ValueError) as error:
-            if isinstance(error, DefinitionRefused):
-                raise
-            raise DefinitionRefused(f"a feature is not as expected: {error}.") from error
+        check_members(data, kinds_of(Feature), where="feature")
+        return cls(**{**data, "inputs": tuple(map(str, data.get("inputs", ()))), "edges": tuple(map(float, data.get("edges", ())))})
 
 
 _Reader = Callable[[Values, date], float]
@@ -69,9 +68,11 @@ class FeaturePlan:
         for feature in features:
             for source in feature.sources:
                 if source not in known:
-                    raise DefinitionRefused(f"feature {feature.name!r}: there is no input {source!r}.")
+                    fix = "correct the name, or take the feature out of features"
+                    raise DefinitionRefused(f"feature {feature.name!r}: there is no input {source!r}; {fix}.")
                 if known[source].is_protected:
-                    raise DefinitionRefused(f"feature {feature.name!r}: {source!r} is protected and may not be used.")
+                    fix = "take the feature out of features, or is_protected off the input"
+                    raise DefinitionRefused(f"feature {feature.name!r}: the input {source!r} is protected, so no model may use it; {fix}.")
         self.names = tuple(feature.name for feature in features)
         self.categories = tuple(
             known[feature.sources[0]].categories if feature.kind == "input" and known[feature.sources[0]].kind is InputKind.CATEGORY else ()

@@ -7,7 +7,8 @@ from typing import Any
 from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
-from scoring.engine.texts import SENTENCES, Sentences, check_sentences, check_template, check_texts
+from scoring.engine.texts import SENTENCES, Sentences, check_labels, check_sentences, check_template, check_texts
+from scoring.engine.written import check_members, kinds_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`."""
+    """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`.
+    `labels` name features in languages other than the contract's own, by language and feature."""
 
     slug: str
     title: str
@@ -51,6 +53,7 @@ class Product:
     rules: Rules = field(default_factory=Rules)
     texts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     sentences: Sentences = field(default_factory=lambda: SENTENCES)
+    labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         names = [feature.name for feature in self.features]
@@ -60,11 +63,18 @@ class Product:
         inputs = {one.name for one in self.contract.inputs}
         for rule in self.rules.rules:
             if rule.condition.input not in inputs:
-                raise DefinitionRefused(f"rule {rule.code!r}: there is no input {rule.condition.input!r}.")
+                fix = "correct the name, or take the rule out"
+                raise DefinitionRefused(f"rule {rule.code!r}: there is no input {rule.condition.input!r}; {fix}.")
             check_texts(rule.texts)
         for texts in self.texts.values():
             check_texts(texts, check_template)
         check_sentences(self.sentences)
+        check_labels(self.labels, names)
+
+    def label(self, feature: Feature, language: str) -> str:
+        """The feature's name for people, in their language where the product knows it."""
+        own = feature.label or next(one.title for one in self.contract.inputs if one.name == feature.sources[0])
+        return self.labels.get(language, {}).get(feature.name, own)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON that a person can read and edit."""
@@ -83,34 +93,50 @@ class Product:
             },
             "texts": {code: dict(texts) for code, texts in self.texts.items()},
             "sentences": {language: dict(sentences) for language, sentences in self.sentences.items()},
+            "labels": {language: dict(labels) for language, labels in self.labels.items()},
         }    # fmt: skip
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Product":
         """Raises DefinitionRefused with what to repair."""
-        try:
-            plain = {name: data[name] for name in _PLAIN if name in data}
-            return cls(
-                contract=Contract.from_dict(data),
-                features=tuple(Feature.from_dict(one) for one in data["features"]),
-                scale=ScoreScale(**data.get("scale", {})),
-                rules=_rules_from(data.get("rules", {})),
-                texts={str(code): dict(texts) for code, texts in data.get("texts", {}).items()},
-                sentences={str(language): dict(one) for language, one in data.get("sentences", SENTENCES).items()},
-                **plain,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, DefinitionRefused):
-                raise
-            raise DefinitionRefused(f"the product is not as expected: {error!r}.") from error
+        check_members({name: data[name] for name in _PARTS if name in data}, _PARTS, where="the definition")
+        scale = data.get("scale", {})
+        check_members(scale, kinds_of(ScoreScale), where="scale")
+        return cls(
+            contract=Contract.from_dict(data),
+            features=tuple(Feature.from_dict(one) for one in data["features"]),
+            scale=ScoreScale(**scale),
+            rules=_rules_from(data.get("rules", {})),
+            texts={code: dict(texts) for code, texts in data.get("texts", {}).items()},
+            sentences={language: dict(one) for language, one in data.get("sentences", SENTENCES).items()},
+            labels={language: dict(one) for language, one in data.get("labels", {}).items()},
+            **{name: data[name] for name in _PLAIN if name in data},
+        )
 
 
 _PLAIN = ("slug", "title", "kind", "id_column", "time_column", "target", "positive", "estimator")
 
 
+_PARTS: Mapping[str, tuple[Any, bool]] = {
+    **{name: kinds_of(Product)[name] for name in _PLAIN},
+    "inputs": (list[Any], True), "features": (list[Any], True), "scale": (dict[str, Any], False), "rules": (dict[str, Any], False),
+    "texts": (dict[str, dict[str, str]], False), "sentences": (dict[str, dict[str, str]], False),
+    "labels": (dict[str, dict[str, str]], False),
+}    # fmt: skip
+_RULES: Mapping[str, tuple[Any, bool]] = {"base_probability": (float, False), "may_approve": (bool, False), "rules": (list[Any], False)}
+_RULE: Mapping[str, tuple[Any, bool]] = {
+    "code": (str, True), "if": (dict[str, Any], True), "log_odds": (float, True), "texts": (dict[str, str], False)
+}    # fmt: skip
+_CONDITION: Mapping[str, tuple[Any, bool]] = {"input": (str, True), "operator": (str, True), "value": (Any, False)}
+
+
 def _rules_from(data: Mapping[str, Any]) -> Rules:
-    rules = tuple(
-        Rule(str(one["code"]), condition_from_dict(one["if"]), float(one["log_odds"]), dict(one.get("texts", {})))
-        for one in data.get("rules", ())
-    )
-    return Rules(float(data.get("base_probability", 0.1)), rules, bool(data.get("may_approve", False)))
+    check_members(data, _RULES, where="rules")
+    rules = tuple(_rule_from(one, f"rule {place}") for place, one in enumerate(data.get("rules", ()), start=1))
+    return Rules(float(data.get("base_probability", 0.1)), rules, data.get("may_approve", False))
+
+
+def _rule_from(one: Any, where: str) -> Rule:
+    check_members(one, _RULE, where=where)
+    check_members(one["if"], _CONDITION, where=f"the \"if\" of rule {one['code']!r}")
+    return Rule(one["code"], condition_from_dict(one["if"]), float(one["log_odds"]), dict(one.get("texts", {})))

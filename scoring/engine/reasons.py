@@ -1,5 +1,6 @@
 """From contributions to plain sentences: at most four reasons, one per group of features, only of what really counted."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from scoring.engine.contract import Input, InputKind, Value, Values
 from scoring.engine.features import Feature
 from scoring.engine.product import Product
+from scoring.engine.texts import UNITS
 
 MOST_REASONS = 4
 LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
@@ -33,7 +35,7 @@ class ReasonWriter:
         self._places: dict[str, list[tuple[int, str]]] = {group: [] for group in self._groups}
         for place, feature in enumerate(product.features):
             self._places[self._groups[place]].append((place, feature.name))
-        self._texts, self._sentences, self._usual, self._scale = product.texts, product.sentences, usual, product.scale
+        self._product, self._usual = product, usual
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
@@ -45,37 +47,50 @@ class ReasonWriter:
         for lightness, group in counting[:most]:
             weight, (_, name, read) = -lightness, max((parts[place], name, row[place]) for place, name in self._places[group])
             code, text = self._sentence(self._features[name], values, read, language)
-            found.append(Reason(code, text, self._scale.points(weight), name))
+            found.append(Reason(code, text, self._product.scale.points(weight), name))
         return found
 
     def _sentence(self, feature: Feature, values: Values, read: float, language: str) -> tuple[str, str]:
-        words = self._sentences[language]
-        label = feature.label or self._inputs[feature.sources[0]].title
+        words = {**UNITS[language], **self._product.sentences[language]}
         source = self._inputs[feature.sources[0]]
-        usual = self._usual.get(feature.name)
-        how, value, shown = self._case(feature, source, values.get(source.name), read, usual, words)
+        how, value, usual = self._case(feature, source, values.get(source.name), read, words)
         code = f"{re.sub(r'[^a-z0-9]+', '_', feature.name.lower()).strip('_')}.{how}"
-        template = self._texts.get(code, {}).get(language) or words["value" if how in _ANSWERS else how]
-        return code, template.format_map({"label": label, "value": value, "usual": shown})
+        template = self._product.texts.get(code, {}).get(language) or words["value" if how in _ANSWERS else how]
+        return code, template.format_map({"label": self._product.label(feature, language), "value": value, "usual": usual})
 
-    def _case(
-        self, feature: Feature, source: Input, given: Value, read: float, usual: float | None, words: Mapping[str, str]
-    ) -> tuple[str, str, str]:
+    def _case(self, feature: Feature, source: Input, given: Value, read: float, words: Mapping[str, str]) -> tuple[str, str, str]:
+        """How the value counts, the value, and what is usual."""
         if feature.kind == "missing" or (given is None and read != read):
             return ("missing" if given is None else "level"), shown_value(given, source, words), ""
         if isinstance(given, bool):
             return _ANSWERS[not given], shown_value(given, source, words), shown_value(not given, source, words)
         if isinstance(given, str) and source.kind is InputKind.CATEGORY:
-            common, shown = self._common(source, usual), shown_value(given, source, words)
+            common, shown = self._common(feature, source), shown_value(given, source, words)
             return ("value" if common and common != shown else "level"), shown, common
-        value = shown_number(read, source.unit if feature.kind == "input" else None)
-        if usual is None or read == usual or read != read:
-            return "level", value, ""
-        return ("high" if read > usual else "low"), value, shown_number(usual, source.unit if feature.kind == "input" else None)
+        return self._number_case(feature, source, read, words)
 
-    @staticmethod
-    def _common(source: Input, usual: float | None) -> str:
+    def _number_case(self, feature: Feature, source: Input, read: float, words: Mapping[str, str]) -> tuple[str, str, str]:
+        usual = self._usual.get(feature.name)
+        value = "" if read != read else shown_reading(read, feature, source, words)
+        if usual is None or read != read:
+            return "level", value, ""
+        if (read > usual and feature.monotone >= 0) or (read < usual and feature.monotone <= 0):
+            return ("high" if read > usual else "low"), value, shown_reading(usual, feature, source, words)
+        # No worse than usual, and yet it lowered the score: against the average of everybody. The sign says which way is better.
+        return {1: "less", -1: "more", 0: "level"}[feature.monotone], value, ""
+
+    def _common(self, feature: Feature, source: Input) -> str:
+        usual = self._usual.get(feature.name)
         return source.categories[int(usual)] if usual is not None and 0 <= usual < len(source.categories) else ""
+
+
+def shown_reading(read: float, feature: Feature, source: Input, words: Mapping[str, str]) -> str:
+    """A number that the model read, as the applicant knows it: a logarithm as the value itself, a share in per cent."""
+    if feature.kind == "log":
+        return _shown_number(math.copysign(math.expm1(abs(read)), read), source.unit, words)
+    if feature.unit == "%":
+        return f"{shown_number(float(f'{100 * read:.3g}'))}%"
+    return _shown_number(read, source.unit if feature.kind == "input" else feature.unit, words)
 
 
 def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:
@@ -86,13 +101,18 @@ def shown_value(value: Value, source: Input, words: Mapping[str, str]) -> str:
         return words["yes" if value else "no"]
     if isinstance(value, str):
         return value if not source.categories or value in source.categories else words["other"]
-    return shown_number(float(value), source.unit)
+    return _shown_number(float(value), source.unit, words)
+
+
+def _shown_number(value: float, unit: str | None, words: Mapping[str, str]) -> str:
+    return shown_number(value, words.get(unit, unit) if unit else None)
 
 
 def shown_number(value: float, unit: str | None = None) -> str:
     """A number with grouped thousands and as many decimals as matter."""
-    if value.is_integer() or abs(value) >= 1000:
-        text = f"{value:,.0f}"
+    rounded = round(value)
+    if abs(value) >= 1000 or math.isclose(value, rounded, rel_tol=1e-12):
+        text = f"{rounded:,}"
     else:
         text = f"{value:,.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.3g}"
     return f"{text} {unit}" if unit else text

@@ -301,7 +301,9 @@ def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
         except StopIteration:
             return
         except UnicodeDecodeError as error:
-            byte = f"byte 0x{error.object[error.start]:02x} after line {records.line_num}"
+            # The text is decoded ahead of the rows, in pieces that begin within the line that comes next.
+            line = records.line_num + len((error.object[: error.start] + b".").splitlines())
+            byte = f"byte 0x{error.object[error.start]:02x} in line {line}"
             problem = f"the file is not UTF-8: {byte} (it may be Latin-1 or Windows-1252)"
             raise TableError(problem, fix="save it as 'CSV UTF-8'") from error
         except csv.Error as error:

@@ -1,7 +1,7 @@
 """What the text of a reason may say: a full sentence in a language of ours that tells the applicant something."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from string import Formatter
 
 from scoring.engine.contract import DefinitionRefused
@@ -19,13 +19,17 @@ _PLACES = frozenset({"label", "value", "usual"})
 Sentences = Mapping[str, Mapping[str, str]]
 
 # What a reason says that has no text of its own: {label} the feature's name, {value} the applicant's, {usual} what those with a good
-# outcome have. A product keeps its own copy, so that an old decision says the same when these have changed.
+# outcome have. high, low: the value is beyond the usual; less, more: it is not, and the sign of the feature says which way is better;
+# value, level: one answer against the usual one, or against all others. A product keeps its own copy, so that an old decision says the
+# same when these have changed.
 SENTENCES: Sentences = {
     "en": {
         "high": "{label} is {value}; applicants with a good outcome usually have {usual} or less.",
         "low": "{label} is {value}; applicants with a good outcome usually have {usual} or more.",
+        "less": "{label} is {value}; a lower value would count in your favour.",
+        "more": "{label} is {value}; a higher value would count in your favour.",
         "level": "{label} is {value}; other answers led to a good outcome more often.",
-        "value": "{label} is {value}; {usual} led to a good outcome more often.",
+        "value": "{label} is “{value}”; “{usual}” led to a good outcome more often.",
         "missing": "{label} is not known; giving it may change the answer.",
         "yes": "Yes",
         "no": "No",
@@ -34,14 +38,17 @@ SENTENCES: Sentences = {
     "fr": {
         "high": "{label} : {value} ; les dossiers à l'issue favorable ont d'habitude {usual} ou moins.",
         "low": "{label} : {value} ; les dossiers à l'issue favorable ont d'habitude {usual} ou plus.",
+        "less": "{label} : {value} ; une valeur plus basse compterait en votre faveur.",
+        "more": "{label} : {value} ; une valeur plus haute compterait en votre faveur.",
         "level": "{label} : {value} ; d'autres réponses ont mené plus souvent à une issue favorable.",
-        "value": "{label} : {value} ; {usual} a mené plus souvent à une issue favorable.",
-        "missing": "{label} n'est pas connu ; l'indiquer peut changer la réponse.",
+        "value": "{label} : « {value} » ; « {usual} » a mené plus souvent à une issue favorable.",
+        "missing": "{label} : pas connu ; l'indiquer peut changer la réponse.",
         "yes": "Oui",
         "no": "Non",
         "other": "une autre réponse",
     },
 }
+UNITS: Mapping[str, Mapping[str, str]] = {"en": {}, "fr": {"months": "mois", "days": "jours", "weeks": "semaines", "years": "ans"}}
 _WORDS = frozenset({"yes", "no", "other"})
 
 
@@ -76,6 +83,15 @@ def check_sentences(sentences: Sentences) -> None:
             raise DefinitionRefused(f"sentences in {language!r} are {', '.join(wanted)}: no more and no less.")
         for name in wanted.keys() - _WORDS:
             check_template(given[name])
+
+
+def check_labels(labels: Mapping[str, Mapping[str, str]], features: Collection[str]) -> None:
+    """Every label is in a language that is spoken here and names a feature that there is. Raises DefinitionRefused."""
+    for language, named in labels.items():
+        if language not in LANGUAGES:
+            raise DefinitionRefused(f"labels are in {' or '.join(LANGUAGES)}, not {language!r}.")
+        if unknown := [name for name in named if name not in features]:
+            raise DefinitionRefused(f"labels in {language!r} name {', '.join(unknown)}, which are no features of the product.")
 
 
 def check_template(text: str) -> str:

@@ -5,6 +5,9 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
+from scoring.errors import ModelVersionUnknown, ProductUnknown
+
+_LISTED = 10
 
 
 class Product(models.Model):
@@ -32,6 +35,19 @@ class Product(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @classmethod
+    def unknown(cls, slug: str) -> ProductUnknown:
+        """The refusal for a slug that no product has: it says which there are."""
+        known = ", ".join(cls.objects.order_by("slug").values_list("slug", flat=True)[:_LISTED])
+        hint = f"There are: {known}." if known else "There is none yet: make one with `manage.py create_product`."
+        return ProductUnknown(f"There is no product '{slug}'. {hint}")
+
+    def version_unknown(self, version: int) -> ModelVersionUnknown:
+        """The refusal for a number that no version of the product has: it says which there are, newest first."""
+        known = ", ".join(map(str, self.versions.order_by("-version").values_list("version", flat=True)[:_LISTED]))
+        hint = f"There are: {known}." if known else "There is none yet: make one with `manage.py train_model`."
+        return ModelVersionUnknown(f"Product '{self.slug}' has no model version {version}. {hint}")
 
 
 class ProductRevision(models.Model):

@@ -32,6 +32,7 @@ class ModelVersionSummary:
 
     id: uuid.UUID
     product: str
+    product_title: str
     version: int
     estimator: str
     state: str
@@ -103,6 +104,7 @@ def _version_summary(row: ModelVersion) -> ModelVersionSummary:
     return ModelVersionSummary(
         id=row.id,
         product=row.product.slug,
+        product_title=row.product.title,
         version=row.version,
         estimator=row.estimator,
         state=row.state,

@@ -60,6 +60,7 @@ class DecisionSummary:
     applicant_id: uuid.UUID
     reference: str | None
     product: str
+    product_title: str
     probability: float
     score: int
     band: str
@@ -207,6 +208,7 @@ def _summary(ring: Keyring, decision: Decision) -> DecisionSummary:
         applicant_id=decision.applicant_id,
         reference=None if details is None else details.reference,
         product=decision.product.slug,
+        product_title=decision.product.title,
         probability=decision.probability,
         score=decision.score,
         band=decision.band,

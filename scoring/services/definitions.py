@@ -10,6 +10,7 @@ from django.conf import settings
 
 from audit.context import Actor
 from partners.tenancy import current_schema, slug_of
+from scoring.engine.contract import DefinitionRefused
 from scoring.engine.product import Product as ProductDefinition
 from scoring.errors import ProductFileRefused
 from scoring.models import Product
@@ -42,11 +43,15 @@ def take_up_edits(*, product: Product, actor: Actor) -> list[str]:
     if not path.exists():
         write_definition(product)
         return []
+    shown = _read(path)
+    written_from = shown.pop(WRITTEN_FROM, None)
     try:
-        shown: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        written_from, edited = shown.pop(WRITTEN_FROM, None), ProductDefinition.from_dict(shown)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ProductFileRefused(f"{path} is not a product definition: {error}") from error
+        edited = ProductDefinition.from_dict(shown)
+    except DefinitionRefused as refusal:
+        raise ProductFileRefused(f"{path} is not a product definition: {refusal}") from refusal
+    if unknown := [part for part in shown if part not in edited.to_dict()]:
+        known = ", ".join(edited.to_dict())
+        raise ProductFileRefused(f"{path} is not a product definition: there is no key {unknown[0]!r}; the keys are {known}.")
     if edited.slug != product.slug:
         raise ProductFileRefused(f"{path} says slug '{edited.slug}'; the slug of a product cannot be changed.")
     before, after = product.definition, edited.to_dict()
@@ -56,6 +61,21 @@ def take_up_edits(*, product: Product, actor: Actor) -> list[str]:
     if changed:
         write_definition(change_product(definition=edited, actor=actor))
     return changed
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        shown = json.loads(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ProductFileRefused(f"{path} is not UTF-8; save it as UTF-8.") from error
+    except json.JSONDecodeError as error:
+        fix = "look there, and just before, for a comma, quote or bracket too many or too few"
+        raise ProductFileRefused(f"{path} is not JSON at line {error.lineno}, column {error.colno}: {fix}.") from error
+    except RecursionError as error:
+        raise ProductFileRefused(f"{path} is nested too deeply to be a product definition.") from error
+    if not isinstance(shown, dict):
+        raise ProductFileRefused(f"{path} is not a product definition: write one JSON object, {{...}}.")
+    return shown
 
 
 def _written_from(product: Product) -> str:

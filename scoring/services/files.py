@@ -4,6 +4,7 @@ import hashlib
 import os
 import time
 import uuid
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 from django.db import Error
 
 from audit.context import Actor
@@ -20,7 +22,7 @@ from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
 from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
-from scoring.models import Channel, Job
+from scoring.models import AnsweredBy, Channel, Job
 from scoring.services import jobs
 from scoring.services.score import ApplicantDetails, ScoreItem, score_chunk
 from scoring.store import FinishedChunk
@@ -29,7 +31,10 @@ KIND = "score_file"
 ROWS_AT_A_TIME = 1_000
 CHUNKS_AHEAD = 4    # per process: nobody waits for the reader, and the table is never held whole
 REASONS = 4
+_ANSWERED_BY = 5    # its place in a line
 LONGEST_REFERENCE = 100
+FAULTS_SHOWN = 20
+ROWS_SHOWN = 5
 WAIT_SECONDS = 0.1
 PROGRESS_SECONDS = 2.0
 Helper = AbstractContextManager[None]
@@ -51,13 +56,34 @@ class BadRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in the same way in `count` rows; `rows` are the first of them."""
+
+    column: str
+    problem: str
+    fix: str
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """How many rows have a reference that an earlier row had, and the first of them."""
+
+    count: int
+    rows: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredFile:
-    """What became of a table's rows."""
+    """What became of a table's rows. `by_rules` are those that no model answered."""
 
     scored: int
+    by_rules: int
     bad_rows: int
     errors: Path | None
-    shown: tuple[BadRow, ...]
+    faults: tuple[Fault, ...]
+    repeated: Repeated
 
 
 class TableChunk(msgspec.Struct, frozen=True, array_like=True):
@@ -69,8 +95,9 @@ class TableChunk(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ScoredChunk(msgspec.Struct, frozen=True, array_like=True):
-    """The lines of the results file, and the rows that are not in it."""
+    """The lines of the results file with the numbers of their rows, and the rows that are not in it."""
 
+    rows: list[int]
     lines: list[list[Cell]]
     bad: list[BadRow]
 
@@ -191,24 +218,51 @@ class _FileScoring:
             self.progress(f"{now.done} rows scored, {now.failed} bad")
 
     def _put_together(self, job: Job, writer: TableWriter) -> ScoredFile:
-        errors = self.destination.with_name(f"{self.destination.name.partition('.')[0]}.errors.csv")
-        scored = bad_rows = 0
-        shown: list[BadRow] = []
+        errors, told = self.destination.with_name(f"{self.destination.name.partition('.')[0]}.errors.csv"), _Told()
         with ExitStack() as files:
             list_of_bad: TableWriter | None = None
             for part in jobs.results(job, ScoredChunk):
                 writer.write(part.lines)
-                scored += len(part.lines)
-                if not part.bad:
-                    continue
-                if list_of_bad is None:
+                told.add(part)
+                if part.bad and list_of_bad is None:
                     list_of_bad = files.enter_context(TableWriter(errors, {"row": int, "column": str, "problem": str, "fix": str}))
-                list_of_bad.write([bad.row, bad.column, bad.problem, bad.fix] for bad in part.bad)
-                bad_rows += len({bad.row for bad in part.bad})
-                shown += part.bad[: 20 - len(shown)]
-        if not bad_rows:
+                if list_of_bad is not None:
+                    list_of_bad.write([bad.row, bad.column, bad.problem, bad.fix] for bad in part.bad)
+        if not told.bad_rows:
             errors.unlink(missing_ok=True)
-        return ScoredFile(scored, bad_rows, errors if bad_rows else None, tuple(shown))
+        return told.file(errors)
+
+
+class _Told:
+    """What is said of a table in the end, gathered part by part: it takes a few bytes a row, whatever the rows hold."""
+
+    def __init__(self) -> None:
+        self.by_rules = self.bad_rows = 0
+        self.faults: dict[tuple[str, str, str], tuple[int, list[int]]] = {}
+        # Eight bytes a row each, whatever the references are: a million rows must not stand there as a million texts.
+        self.references, self.rows = array("q"), array("q")
+
+    def add(self, part: ScoredChunk) -> None:
+        """One part more, in the table's order."""
+        self.by_rules += sum(line[_ANSWERED_BY] == AnsweredBy.RULES for line in part.lines)
+        self.bad_rows += len({bad.row for bad in part.bad})
+        self.references.extend(hash(line[0]) for line in part.lines)
+        self.rows.extend(part.rows)
+        for bad in part.bad:
+            count, rows = self.faults.get((bad.column, bad.problem, bad.fix), (0, []))
+            self.faults[bad.column, bad.problem, bad.fix] = count + 1, rows if len(rows) == ROWS_SHOWN else [*rows, bad.row]
+
+    def file(self, errors: Path) -> ScoredFile:
+        """Equal faults as one, in the order of their first rows."""
+        faults = tuple(Fault(*what, count, tuple(rows)) for what, (count, rows) in list(self.faults.items())[:FAULTS_SHOWN])
+        path = errors if self.bad_rows else None
+        return ScoredFile(len(self.rows), self.by_rules, self.bad_rows, path, faults, self._repeated())
+
+    def _repeated(self) -> Repeated:
+        references, rows = np.frombuffer(self.references, np.int64), np.frombuffer(self.rows, np.int64)
+        _, first = np.unique(references, return_index=True)
+        again = np.delete(rows, first)
+        return Repeated(len(again), tuple(again[:ROWS_SHOWN].tolist()))
 
 
 def cut(reader: TableReader) -> Iterator[TableChunk]:
@@ -227,6 +281,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _columns(id_column: str | None) -> ColumnKinds:
     kinds: ColumnKinds = {id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
+    kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
     for place in range(1, REASONS + 1):
         kinds |= {f"reason_{place}_code": str, f"reason_{place}_text": str}
     return kinds
@@ -262,6 +317,7 @@ class _ChunkScoring:
         self.body, self.actor, self.lease = msgspec.convert({**job.body}, FileBody), jobs.actor_of(job), lease
         self.active = registry.current(self.body.product)
         self.id_column = self.active.definition.id_column
+        self.rows: list[int] = []    # those of the decisions
         self.bad: list[BadRow] = []
 
     def run(self) -> None:
@@ -269,6 +325,7 @@ class _ChunkScoring:
         self.bad += chunk.bad
         numbered = list(self._items(chunk))
         while numbered:
+            self.rows = [number for number, _ in numbered]
             try:
                 score_chunk(
                     finish=self._finish, product_slug=self.body.product, items=[item for _, item in numbered], actor=self.actor,
@@ -281,10 +338,11 @@ class _ChunkScoring:
                 numbered = [pair for place, pair in enumerate(numbered) if place not in gone]
                 continue
             return
+        self.rows = []
         jobs.finish_chunk(self._finish([]))
 
     def _finish(self, decided: Sequence[Decided]) -> FinishedChunk:
-        result = ScoredChunk([_line(one) for one in decided], sorted(self.bad, key=lambda bad: bad.row))
+        result = ScoredChunk(self.rows, [_line(one) for one in decided], sorted(self.bad, key=lambda bad: bad.row))
         return self.lease.finished(result, done=len(decided), failed=len({bad.row for bad in self.bad}))
 
     def _items(self, chunk: TableChunk) -> Iterator[tuple[int, ScoreItem]]:
@@ -310,7 +368,8 @@ class _ChunkScoring:
 def _line(decided: Decided) -> list[Cell]:
     reasons = [text for reason in decided.reasons[:REASONS] for text in (reason.code, reason.text)]
     blank: list[Cell] = [None] * (2 * REASONS - len(reasons))
-    return [decided.reference, decided.probability, decided.score, decided.band, decided.outcome, *reasons, *blank]
+    answer: list[Cell] = [decided.reference, decided.probability, decided.score, decided.band, decided.outcome]
+    return [*answer, decided.answered_by, decided.model_version, str(decided.id), *reasons, *blank]
 
 
 def _column(pointer: str) -> str:

@@ -13,7 +13,7 @@ from audit.context import Actor
 from audit.services import record
 from audit.vault import keyring
 from scoring.engine.bundle import read_bundle
-from scoring.errors import ModelVersionUnknown, NothingToRollBack, VersionInForce
+from scoring.errors import NothingToRollBack, VersionInForce
 from scoring.models import ModelVersion, Product, Promotion
 from scoring.services.products import locked_product
 
@@ -49,7 +49,7 @@ def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str 
     product = locked_product(product_slug)
     chosen = product.versions.filter(version=version).first()
     if chosen is None:
-        raise ModelVersionUnknown(f"Product '{product_slug}' has no model version {version}.")
+        raise product.version_unknown(version)
     if chosen.id == product.champion_id:
         raise VersionInForce(f"Version {version} of '{product_slug}' is in force already.")
     read_bundle(bytes(chosen.bundle), keyring().public_keys())

@@ -10,7 +10,7 @@ from audit.ids import uuid7
 from audit.services import record
 from scoring.engine.policy import Policy as PolicyDefinition
 from scoring.engine.product import Product as ProductDefinition
-from scoring.errors import ProductExists, ProductRefused, ProductUnknown
+from scoring.errors import ProductExists, ProductRefused
 from scoring.models import Policy, Product
 
 LONGEST_TITLE = 120
@@ -70,5 +70,5 @@ def locked_product(slug: str) -> Product:
     """The product's row, held until the caller's transaction ends. Raises ProductUnknown."""
     product = Product.objects.select_for_update().filter(slug=slug).first()
     if product is None:
-        raise ProductUnknown(f"There is no product '{slug}'.")
+        raise Product.unknown(slug)
     return product

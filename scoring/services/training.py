@@ -16,7 +16,7 @@ from django.conf import settings
 from audit.context import Actor
 from audit.vault import keyring
 from scoring.engine.bundle import sign_bundle
-from scoring.errors import ProductUnknown, TrainingRefused
+from scoring.errors import TrainingRefused
 from scoring.models import ModelVersion, Product
 from scoring.services.definitions import take_up_edits
 from scoring.services.models import store_model_version
@@ -44,7 +44,7 @@ def train_model(
     Raises ProductUnknown, ProductFileRefused, and TrainingRefused when the table cannot train it; then no version is made."""
     product = Product.objects.filter(slug=product_slug).first()
     if product is None:
-        raise ProductUnknown(f"There is no product '{product_slug}'.")
+        raise Product.unknown(product_slug)
     edited = take_up_edits(product=product, actor=actor)
     if edited:
         progress(f"the edited definition was taken up: {', '.join(edited)} changed")

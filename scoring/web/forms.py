@@ -1,5 +1,6 @@
 """The form of one applicant, made from the product's contract."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import date
@@ -15,6 +16,8 @@ from scoring.engine.reasons import shown_number
 from scoring.services.score import ApplicantDetails, ScoreItem
 
 EXAMPLES = 5
+_SPACED = re.compile(r"-?\d{1,3}(\s\d{3})+(\.\d+)?")    # any space, also those that do not break
+_COMMAS = re.compile(r"-?\d{1,3}(,\d{3})+(\.\d+)?")
 _TEXT = {"class": "form-control w-m", "autocomplete": "off"}
 
 
@@ -24,7 +27,7 @@ class ScoreForm(forms.Form):
     token = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
     reference = forms.CharField(
         label=gettext_lazy("Your reference"), max_length=100, widget=forms.TextInput(attrs=_TEXT),
-        help_text=gettext_lazy("How you call this applicant; the same reference means the same person."),
+        help_text=gettext_lazy("Your own name or number for the applicant; the same reference means the same person."),
     )
     name = forms.CharField(label=gettext_lazy("Full name"), max_length=200, required=False, widget=forms.TextInput(attrs=_TEXT))
     phone = forms.CharField(
@@ -38,12 +41,21 @@ class ScoreForm(forms.Form):
 
     def __init__(self, contract: Contract, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.optional = {name for name, field in self.fields.items() if not field.required}
         self.asked = {f"input_{place}": one for place, one in enumerate(contract.inputs) if not one.is_protected}
         for name, one in self.asked.items():
             self.fields[name] = _field(one)
             self.fields[name].widget.attrs["data-input"] = one.name
+            self.optional |= set() if one.required else {name}
         for name, field in self.fields.items():
             field.widget.attrs["id"] = f"id_{name}"
+
+    def typed(self, name: str, one: Input) -> str:
+        """What was typed. People group thousands: 60 000 and 60,000 are 60000 here."""
+        text = str(self.data.get(name, "")).strip()
+        if one.kind in {InputKind.NUMBER, InputKind.INTEGER} and (_SPACED.fullmatch(text) or _COMMAS.fullmatch(text)):
+            return re.sub(r"[\s,]", "", text)
+        return text
 
     def about_applicant(self) -> Iterator[forms.BoundField]:
         """The fields about the person."""
@@ -58,11 +70,12 @@ class ScoreForm(forms.Form):
         is_valid = self.is_valid()
         values: dict[str, Value] = {}
         try:
-            values = validator.check_text({one.name: str(self.data.get(name, "")) for name, one in self.asked.items()})
+            values = validator.check_text({one.name: self.typed(name, one) for name, one in self.asked.items()})
         except ContractViolation as violation:
             places = {pointer(one.name): name for name, one in self.asked.items()}
             for problem in violation.problems:
-                self.add_error(places.get(problem.pointer), problem.detail)
+                place = places.get(problem.pointer)
+                self.add_error(place, problem.detail if place else f"{problem.pointer[1:]}: {problem.detail}")
             is_valid = False
         return ScoreItem(self._details(), values) if is_valid else None
 
@@ -95,9 +108,7 @@ def _field(one: Input) -> forms.Field:
 
 
 def _label(one: Input) -> str:
-    is_said = not one.unit or one.unit.lower() in one.title.lower()
-    title = one.title if is_said else f"{one.title}, {one.unit}"
-    return title if one.required else _("%(title)s (optional)") % {"title": title}
+    return f"{one.title}, {one.unit_beside_title}" if one.unit_beside_title else one.title
 
 
 def _select(choices: Any = ()) -> forms.Select:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone, translation
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.errors import IdempotencyMismatch
@@ -24,7 +24,7 @@ from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.score import score_once
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
-from scoring.web.shown import GoodPoint, contributions, importances, named_inputs, speaking_for, weighed_reasons
+from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
 
 _FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until")
 
@@ -100,7 +100,7 @@ class DecisionDetailPage(Page):
             "title": product.title,
             "reasons": weighed_reasons(explanation, product, shows_values=may_read) if explanation else [],
             "speaks_for": self._speaks_for(detail, product, may_read=may_read),
-            "contributions": contributions(explanation, product) if explanation else None,
+            "contributions": contributions(explanation, product, detail.summary.score) if explanation else None,
             "inputs": named_inputs(detail, product) if may_read else [],
             "earlier": self._earlier(detail) if may_read else [],
             "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
@@ -111,7 +111,8 @@ class DecisionDetailPage(Page):
     def _speaks_for(detail: selectors.DecisionDetail, product: Product, *, may_read: bool) -> list[GoodPoint]:
         if detail.explanation is None:
             return []
-        return speaking_for(detail.explanation, product, detail.inputs if may_read else None, detail.summary.created_at.date())
+        found = factors(detail.explanation, product, detail.summary.score)
+        return speaking_for(found, product, detail.inputs if may_read else None, detail.summary.created_at.date())
 
     @staticmethod
     def _earlier(detail: selectors.DecisionDetail) -> list[selectors.DecisionSummary]:
@@ -147,7 +148,8 @@ class DecisionNewPage(Page):
             answer = score_once(
                 attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=_said(form)),
                 render=lambda decided: str(decided[0].id).encode(),
-                product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL, language=_language(),
+                product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL,
+                language=self.user.language if self.user.language in LANGUAGES else "en",
             )  # fmt: skip
         except IdempotencyMismatch:
             form.ask_again(_("This form was sent before with other answers, and that decision stands. Send it again to decide anew."))
@@ -171,12 +173,6 @@ def _said(form: ScoreForm) -> bytes:
     return urlencode(sorted((name, form.data.get(name, "")) for name in form.fields)).encode()
 
 
-def _language() -> str:
-    """The person's language, where reasons are written in it."""
-    language = (translation.get_language() or "en").partition("-")[0]
-    return language if language in LANGUAGES else "en"
-
-
 class ProductListPage(Page):
     """What the partner scores."""
 
@@ -198,7 +194,11 @@ class ProductDetailPage(Page):
             product, active = selectors.product(slug), registry.current(slug)
         except ProductUnknown as error:
             raise Http404 from error
-        context = {"product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug)}
+        least = (*active.policy.bands, None)
+        context = {
+            "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
+            "bands": list(zip(BandCode.values, least, strict=True)),
+        }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from scoring.engine.contract import Input
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.product import Product
-from scoring.engine.reasons import shown_number, shown_value
+from scoring.engine.reasons import shown_reading, shown_value
 from scoring.selectors import DecisionDetail, Explanation
 
 SHOWN_BARS = 10
@@ -29,27 +29,36 @@ class WeighedReason:
 
 
 @dataclass(frozen=True, slots=True)
-class ContributionBar:
-    """One feature's points and its bar: x and width in per cent, from the middle."""
+class Factor:
+    """What a group of related features did to the score together. `points` are whole: all of them lead from the starting score to the
+    decision's. `feature` is the one that did most."""
 
     label: str
     feature: str
-    points: float
+    points: int
+    x: str = ""
+    width: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FeaturePoints:
+    """One feature as the model sees it."""
+
+    feature: str
     log_odds: float
-    x: str
-    width: str
-    kind: str
+    points: float
 
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """Where the score comes from."""
+    """Where the score comes from: bars of the largest factors, the rest together, and every feature for the table."""
 
     base_score: int
-    bars: tuple[ContributionBar, ...]
+    bars: tuple[Factor, ...]
     rest: int
-    rest_points: float
-    table: tuple[ContributionBar, ...]
+    rest_points: int
+    table: tuple[FeaturePoints, ...]
 
 
 def weighed_reasons(explanation: Explanation, product: Product, *, shows_values: bool) -> list[WeighedReason]:
@@ -72,26 +81,52 @@ def _weight(place: int, part: float) -> str:
     return _("Counts a lot") if part > 0.6 else _("Counts") if part > 0.25 else _("Counts a little")
 
 
-def contributions(explanation: Explanation, product: Product) -> Contributions:
-    """Bars of the largest, the rest together, and all of them for the table."""
+def contributions(explanation: Explanation, product: Product, score: int) -> Contributions:
+    """How the product's starting score became this one."""
+    found = factors(explanation, product, score)
+    widest = max((abs(one.points) for one in found), default=0) or 1
+    bars = tuple(_drawn(one, widest) for one in found[:SHOWN_BARS])
+    rest = found[SHOWN_BARS:]
+    table = tuple(FeaturePoints(name, value, product.scale.points(value)) for name, value in explanation.contributions)
+    return Contributions(product.scale.score(explanation.base), bars, len(rest), sum(one.points for one in rest), table)
+
+
+def factors(explanation: Explanation, product: Product, score: int) -> list[Factor]:
+    """One for each group of features or feature without one, as reasons are; the largest first."""
+    features = {feature.name: feature for feature in product.features}
+    groups: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
+    for name, value in explanation.contributions:
+        groups[(features[name].group if name in features else "") or name].append((value, name))
+    exact = [product.scale.points(math.fsum(value for value, _ in parts)) for parts in groups.values()]
+    whole = _whole(exact, score - product.scale.score(explanation.base))
     labels = _labels(product)
-    widest = max((abs(product.scale.points(value)) for _, value in explanation.contributions), default=0.0) or 1.0
-    bars = tuple(_bar(feature, value, product, widest, labels) for feature, value in explanation.contributions)
-    rest = bars[SHOWN_BARS:]
-    return Contributions(product.scale.score(explanation.base), bars[:SHOWN_BARS], len(rest), sum(bar.points for bar in rest), bars)
+    found = []
+    for (group, parts), total, points in zip(groups.items(), exact, whole, strict=True):
+        heaviest = max(parts, key=lambda part: part[0] * -total)[1]
+        found.append((-abs(total), Factor(group if len(parts) > 1 else labels.get(heaviest, heaviest), heaviest, points)))
+    return [one for _, one in sorted(found, key=lambda pair: (pair[0], pair[1].label))]
 
 
-def _bar(feature: str, value: float, product: Product, widest: float, labels: Mapping[str, str]) -> ContributionBar:
-    points = product.scale.points(value)
-    width = abs(points) / widest * 48
-    x = 50 - width if points < 0 else 50.0
-    kind = "c-against" if points < 0 else "c-for"
-    return ContributionBar(labels.get(feature, feature), feature, points, value, f"{x:.2f}%", f"{width:.2f}%", kind)
+def _whole(exact: Sequence[float], total: int) -> list[int]:
+    """Rounded so that they add up to the total (largest remainders); each on its own where the score stands at an end of its scale."""
+    whole = [math.floor(one) for one in exact]
+    missing = total - sum(whole)
+    if not 0 <= missing <= len(exact):
+        return [round(one) for one in exact]
+    for place in sorted(range(len(exact)), key=lambda at: whole[at] - exact[at])[:missing]:
+        whole[place] += 1
+    return whole
+
+
+def _drawn(factor: Factor, widest: int) -> Factor:
+    """x and width of its bar in per cent, from the middle."""
+    width = abs(factor.points) / widest * 48
+    x = 50 - width if factor.points < 0 else 50.0
+    return replace(factor, x=f"{x:.2f}%", width=f"{width:.2f}%", kind="c-against" if factor.points < 0 else "c-for")
 
 
 def _labels(product: Product) -> dict[str, str]:
-    titles = {one.name: one.title for one in product.contract.inputs}
-    return {feature.name: feature.label or titles.get(feature.sources[0], feature.name) for feature in product.features}
+    return {feature.name: product.label(feature, "en") for feature in product.features}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,21 +150,16 @@ class GoodPoint:
     """What raised the score: a sentence with the applicant's value, and by how many points."""
 
     text: str
-    points: float
+    points: int
 
 
 def speaking_for(
-    explanation: Explanation, product: Product, inputs: Mapping[str, Any] | None, decided_on: date, *, most: int = 3
+    found: Sequence[Factor], product: Product, inputs: Mapping[str, Any] | None, decided_on: date, *, most: int = 3
 ) -> list[GoodPoint]:
-    """What raised the score, one of each group of features, the largest first; only by name for who may not see `inputs`."""
+    """The factors that raised the score most; only by name for who may not see `inputs`."""
     features = {feature.name: feature for feature in product.features}
-    groups: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
-    for name, value in explanation.contributions:
-        group = features[name].group if name in features else ""
-        groups[group or name].append((product.scale.points(value), name))
-    raising = sorted(((sum(points for points, _ in parts), max(parts)[1]) for parts in groups.values()), key=lambda one: (-one[0], one[1]))
-    shown = [(points, name) for points, name in raising[:most] if points >= 1]
-    return [GoodPoint(_told(features.get(name), name, product, inputs, decided_on), points) for points, name in shown]
+    raising = [one for one in found if one.points > 1][:most]    # a point is nobody's merit
+    return [GoodPoint(_told(features.get(one.feature), one.feature, product, inputs, decided_on), one.points) for one in raising]
 
 
 def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[str, Any] | None, decided_on: date) -> str:
@@ -149,18 +179,23 @@ def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[
 
 
 def _answer(given: Any, source: Input) -> str:
-    """What was answered; empty when that is not known. The unit only where the title does not say it."""
-    unit = None if source.unit and source.unit.lower() in source.title.lower() else source.unit
-    return shown_value(given, replace(source, unit=unit), {"other": _("another answer")})
+    """What was answered; empty when that is not known."""
+    return shown_value(given, replace(source, unit=source.unit_beside_title), {"other": _("another answer")})
 
 
 def _computed(feature: Feature, product: Product, inputs: Mapping[str, Any], decided_on: date) -> str:
     """What the model read; empty when that is not known."""
     read = float(FeaturePlan(product.contract, (feature,)).matrix([inputs], decided_on)[0, 0])
-    return "" if math.isnan(read) else shown_number(read)
+    source = next(one for one in product.contract.inputs if one.name == feature.sources[0])
+    return "" if math.isnan(read) else shown_reading(read, feature, source, {})
 
 
-def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, Any]]:
-    """The inputs with what was said, in the contract's order; what the contract of now does not know any more comes last."""
+def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, str]]:
+    """The inputs with what was said, in the contract's order; empty where it is not known."""
     said = dict(detail.inputs or {})
-    return [(one, said[one.name]) for one in product.contract.inputs if one.name in said]
+    words = {"yes": _("Yes"), "no": _("No"), "other": _("another answer")}
+    return [(one, _said(said[one.name], one, words)) for one in product.contract.inputs if one.name in said]
+
+
+def _said(value: Any, one: Input, words: Mapping[str, str]) -> str:
+    return value if isinstance(value, str) else shown_value(value, one, words)

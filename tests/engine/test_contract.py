@@ -264,6 +264,20 @@ def test_a_contract_that_cannot_be_used_is_refused(given: dict[str, Any]) -> Non
         Contract.from_dict(given)
 
 
+@pytest.mark.parametrize("blank", ["", "  ", "\u00a0"])
+def test_a_blank_text_is_a_missing_one(blank: str) -> None:
+    needed = compile_contract(Contract((Input(name="area", kind=InputKind.CATEGORY, categories=("coast",), accepts_other=True),)))
+    listed = compile_contract(Contract((Input(name="area", kind=InputKind.CATEGORY, categories=("coast",), required=False),)))
+    raw = json.dumps({"area": blank}).encode()
+
+    assert refused(needed, raw) == {"/area": "required"}
+    for check in (needed.check, needed.check_text):
+        with pytest.raises(ContractViolation, match="needed"):
+            check({"area": blank})
+    assert listed.check_json(raw) == listed.check({"area": blank}) == listed.check_text({"area": blank}) == {"area": None}
+    assert needed.contract.json_schema()["properties"]["area"]["pattern"] == r"\S"
+
+
 def test_pointers_escape_what_json_pointers_must() -> None:
     assert pointer("a/b~c") == "/a~1b~0c"
     assert pointer("\ud800").encode()

@@ -270,6 +270,49 @@ def test_a_reason_names_the_applicants_value_and_what_is_usual(model: ServingMod
     assert french["burden"].startswith("Amount for each unit of income : 90 ; ")
 
 
+@pytest.mark.parametrize(
+    ("sign", "read", "said"),
+    [
+        (1, 12.0, "high; applicants with a good outcome usually have 10 or less."),
+        (1, 8.0, "less; a lower value would count in your favour."),
+        (1, 10.0, "less; a lower value would count in your favour."),
+        (-1, 8.0, "low; applicants with a good outcome usually have 10 or more."),
+        (-1, 12.0, "more; a higher value would count in your favour."),
+        (0, 8.0, "low; applicants with a good outcome usually have 10 or more."),
+        (0, 10.0, "level; other answers led to a good outcome more often."),
+    ],
+)
+def test_no_reason_speaks_against_the_sign_of_its_feature(sign: int, read: float, said: str) -> None:
+    signed = tuple(replace(one, monotone=sign) if one.name == "income" else one for one in FEATURES)
+    writer = ReasonWriter(replace(PRODUCT, features=signed), {"income": 10.0})
+    row, parts = [0.0] * len(FEATURES), dict.fromkeys((feature.name for feature in FEATURES), 0.0)
+    row[1], parts["income"] = read, 0.5
+
+    reason = writer.reasons({"income": read}, parts, row, 1, "en")[0]
+
+    how, _, rest = said.partition(";")
+    assert (reason.code, reason.text) == (f"income.{how}", f"income is {read:g};{rest}")
+
+
+def test_what_the_model_read_is_said_as_people_know_it() -> None:
+    shown = (*FEATURES[:4], replace(FEATURES[4], unit="%"), *FEATURES[5:])
+    writer = ReasonWriter(
+        replace(PRODUCT, features=shown, labels={"fr": {"burden": "Charge", "log": "Montant"}}), {"burden": 0.125, "log": np.log1p(250.0)}
+    )
+    none = dict.fromkeys((feature.name for feature in FEATURES), 0.0)
+
+    def said(feature: str, read: float, language: str) -> str:
+        row = [read] * len(FEATURES)
+        return writer.reasons({"Amount asked": 1000.0, "income": 4.0}, {**none, feature: 0.5}, row, 1, language)[0].text
+
+    assert said("burden", 2.5, "en") == (
+        "Amount for each unit of income is 250%; applicants with a good outcome usually have 12.5% or less."
+    )
+    assert said("log", np.log1p(1000.0), "fr") == (
+        "Montant : 1,000 EUR ; les dossiers à l'issue favorable ont d'habitude 250 EUR ou moins."
+    )
+
+
 @pytest.mark.parametrize("usual", [0.0, 1.0])
 def test_a_truth_value_counts_against_the_other_answer(usual: float) -> None:
     writer = ReasonWriter(replace(PRODUCT, texts={"member.no": {"en": "You are in no group."}}), {"member": usual})
@@ -282,9 +325,9 @@ def test_a_truth_value_counts_against_the_other_answer(usual: float) -> None:
 
     assert [reason.code for reason in said] == ["member.yes", "member.no", "member.no"]
     assert [reason.text for reason in said] == [
-        "member is Yes; No led to a good outcome more often.",
+        "member is “Yes”; “No” led to a good outcome more often.",
         "You are in no group.",
-        "member : Non ; Oui a mené plus souvent à une issue favorable.",
+        "member : « Non » ; « Oui » a mené plus souvent à une issue favorable.",
     ]
 
 
@@ -317,7 +360,7 @@ def test_texts_leave_nothing_else_open(text: str) -> None:
         {"en": SENTENCES["en"]},
         {**SENTENCES, "en": {**SENTENCES["en"], "high": "Too high."}},
         {**SENTENCES, "en": {**SENTENCES["en"], "high": "{label} is {odd} for now."}},
-        {**SENTENCES, "fr": {**SENTENCES["fr"], "more": "{label} is {value} for now."}},
+        {**SENTENCES, "fr": {**SENTENCES["fr"], "most": "{label} is {value} for now."}},
     ],
 )
 def test_sentences_are_whole_and_say_something(sentences: dict[str, dict[str, str]]) -> None:

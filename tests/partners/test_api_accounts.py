@@ -112,10 +112,22 @@ def test_a_changed_password_ends_every_token_of_before(north: House) -> None:
     right = send(client, "POST", "/auth/change-password", {"current": PASSWORD, "new": new})
 
     assert (wrong.status_code, wrong.json()["code"]) == (422, "password_refused")
+    assert [one["pointer"] for one in wrong.json()["errors"]] == ["/current"]
+    assert "current password is not right" in wrong.json()["detail"]
+    assert "another password" not in wrong.json()["detail"]
     assert right.status_code == 204
+    assert not right.has_header("Content-Type")
     assert client.get(f"{API}/products").status_code == 401
     assert log_in(north).status_code == 401
     assert log_in(north, password=new).status_code == 200
+
+
+def test_a_new_password_that_cannot_be_one_is_pointed_at(north: House) -> None:
+    client = bearer(north, log_in(north).json()["access"])
+
+    answer = send(client, "POST", "/auth/change-password", {"current": PASSWORD, "new": "short"})
+
+    assert (answer.status_code, [one["pointer"] for one in answer.json()["errors"]]) == (422, ["/new"])
 
 
 def test_a_key_has_no_password(north: House) -> None:
@@ -166,6 +178,7 @@ def test_a_person_who_cannot_be_let_in_is_not(north: House, body: dict[str, Any]
     answer = send(as_role(north, "admin"), "POST", "/users", body)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert bool(answer.json().get("errors")) == (status == 422)
     assert PASSWORD.encode() not in answer.content
     with tenant_context(north.partner):
         assert User.objects.count() == before
@@ -222,6 +235,24 @@ def test_a_person_who_makes_no_sense_is_not_made(north: House, changed: dict[str
     assert send(as_role(north, "admin"), "POST", "/users", wanted).status_code == 422
 
 
+def pointers(answer: Any) -> set[str]:
+    assert answer.status_code == 422
+    return {one["pointer"] for one in answer.json()["errors"]}
+
+
+def test_every_wrong_field_is_named_at_once(north: House) -> None:
+    admin, developer = as_role(north, "admin"), as_role(north, "developer")
+    officer = north.users["officer"].id
+
+    assert pointers(send(admin, "POST", "/users", {"email": "zoe", "role": "boss", "x": 1})) == {"/email", "/role", "/password", "/x"}
+    assert pointers(send(admin, "POST", "/users", {"email": "zoe", "role": "x", "password": "short"})) == {"/email", "/role", "/password"}
+    assert pointers(send(admin, "PATCH", f"/users/{officer}", {"role": "king", "x": 1})) == {"/role", "/x"}
+    assert pointers(send(admin, "PATCH", f"/users/{officer}", {"role": "king"})) == {"/role"}
+    assert pointers(send(developer, "POST", "/api-keys", {"name": "", "scopes": ["root"]})) == {"/name", "/scopes"}
+    late = {"name": "", "scopes": ["root", 7], "expires_at": "2020-01-01T00:00:00Z"}
+    assert pointers(send(developer, "POST", "/api-keys", late)) == {"/name", "/scopes/1", "/expires_at"}
+
+
 # ---- keys
 
 
@@ -241,6 +272,18 @@ def test_a_key_is_shown_once_rotated_and_revoked(north: House) -> None:
     assert send(developer, "DELETE", f"/api-keys/{made['key']['id']}").status_code == 204
     assert north.api(made["secret"]).get(f"{API}/products").status_code == 401
     assert send(developer, "DELETE", f"/api-keys/{made['key']['id']}").status_code == 404
+
+
+def test_a_key_is_rotated_without_a_body(north: House) -> None:
+    developer = as_role(north, "developer")
+    made = send(developer, "POST", "/api-keys", {"name": "till", "scopes": ["product.read"]}).json()
+
+    rotated = developer.generic("POST", f"{API}/api-keys/{made['key']['id']}/rotate")
+    ended = send(developer, "DELETE", f"/api-keys/{rotated.json()['key']['id']}")
+
+    assert rotated.status_code == 201
+    assert north.api(made["secret"]).get(f"{API}/products").status_code == 200
+    assert (ended.status_code, ended.has_header("Content-Type"), ended.has_header("Content-Length")) == (204, False, False)
 
 
 def test_a_revoked_key_reads_nothing_more_at_once(north: House) -> None:

@@ -1,7 +1,8 @@
 """Bodies read strictly: every fault at once, in a time that does not depend on how hostile they are."""
 
+import gzip
 import time
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 from partners.api.bodies import decode
-from partners.api.errors import BodyMalformed, RequestRefused
+from partners.api.errors import BodyCompressed, BodyMalformed, RequestRefused
 
 
 class Person(msgspec.Struct, forbid_unknown_fields=True):
@@ -84,3 +85,50 @@ def test_what_is_no_json_or_too_deep_is_refused_quickly(raw: bytes) -> None:
         decode(raw, Order)
 
     assert time.perf_counter() - started < 1
+
+
+class Everything(msgspec.Struct, forbid_unknown_fields=True):
+    text: str | None = None
+    plain: Annotated[str, Meta(min_length=1, max_length=3)] = "a"
+    flag: bool | None = None
+    whole: Annotated[int, Meta(ge=0, le=9)] = 0
+    share: float = 0.0
+    day: date | None = None
+    moment: Annotated[datetime, Meta(tz=True)] | None = None
+    texts: Annotated[list[str], Meta(min_length=1, max_length=1000)] | None = None
+    person: Person | None = None
+    people: Annotated[list[Person], Meta(min_length=1, max_length=2)] = []
+
+
+@pytest.mark.parametrize(
+    ("raw", "pointer", "said"),
+    [
+        ('{"text": 5}', "/text", "Send text or null."),
+        ('{"plain": ""}', "/plain", "Send at least 1 character."),
+        ('{"plain": "abcd"}', "/plain", "Send at most 3 characters."),
+        ('{"flag": "yes"}', "/flag", "Send true, false or null."),
+        ('{"whole": 1.5}', "/whole", "Send a whole number."),
+        ('{"whole": -1}', "/whole", "Send a whole number of at least 0."),
+        ('{"whole": 10}', "/whole", "Send a whole number of at most 9."),
+        ('{"share": "x"}', "/share", "Send a number."),
+        ('{"day": "soon"}', "/day", "Send a date such as 1990-05-17."),
+        ('{"day": 5}', "/day", "Send a date such as 1990-05-17 or null."),
+        ('{"moment": "soon"}', "/moment", "Send a time with its offset, such as 2026-11-21T08:30:00Z."),
+        ('{"moment": "2026-11-21T08:30:00"}', "/moment", "Send a time with its offset, such as 2026-11-21T08:30:00Z."),
+        ('{"texts": "x"}', "/texts", "Send a list or null."),
+        ('{"texts": ["a", 5]}', "/texts/1", "Send text."),
+        ('{"texts": [' + ",".join(["1"] * 1001) + "]}", "/texts", "Send at most 1000 items."),
+        ('{"people": []}', "/people", "Send at least 1 item."),
+        ('{"people": 5}', "/people", "Send a list."),
+    ],
+)
+def test_a_fault_says_in_plain_words_what_to_send(raw: str, pointer: str, said: str) -> None:
+    with pytest.raises(RequestRefused) as refusal:
+        decode(raw.encode(), Everything)
+
+    assert [(fault.pointer, fault.detail) for fault in refusal.value.faults] == [(pointer, said)]
+
+
+def test_a_compressed_body_is_told_so() -> None:
+    with pytest.raises(BodyCompressed):
+        decode(gzip.compress(b"{}"), Order)

@@ -4,14 +4,33 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import Site
+from tests.conftest import House, Site
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "integrators.md"
 EXAMPLES = re.findall(r"```sh run\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+
+
+CHECKS = re.findall(r"```python run\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
+
+
+def test_a_receipt_is_checked_as_the_document_says(north: House, tmp_path: Path) -> None:
+    (check,) = CHECKS
+    body = {"product": north.product, "applicant": {"reference": "R-1"}, "inputs": dict(north.inputs)}
+    score = north.api().post("/api/v1/scores", body, content_type="application/json").json()
+    (tmp_path / "keys.json").write_bytes(north.api().get("/api/v1/signing-keys").content)
+
+    def run() -> subprocess.CompletedProcess[str]:
+        (tmp_path / "score.json").write_text(json.dumps(score))
+        return subprocess.run([sys.executable, "-c", check], cwd=tmp_path, capture_output=True, text=True, timeout=30)
+
+    assert run().stdout == "The receipt is genuine.\n"
+    score["receipt"]["issued_at"] = score["receipt"]["issued_at"].replace("Z", "0Z")
+    assert "InvalidSignature" in run().stderr
 
 
 @pytest.mark.slow

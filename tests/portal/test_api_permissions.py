@@ -43,6 +43,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("api-keys", "POST"): KEEPERS,
     ("api-key", "DELETE"): KEEPERS,
     ("api-key-rotate", "POST"): KEEPERS,
+    ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
     ("earlier-predict", "POST"): DECIDERS | {KEY},

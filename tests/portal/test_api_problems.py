@@ -1,5 +1,6 @@
 """Refusals and failures: one form, one table, nothing told that is nobody's business."""
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -100,7 +101,20 @@ def test_an_unknown_host_is_a_problem_too(north: House) -> None:
     answer = Client(HTTP_HOST="nobody.localhost").get("/api/v1/scores")
 
     assert answer.status_code == 404
-    assert problem(answer)["code"] == "not_found"
+    assert problem(answer)["code"] == "host_unknown"
+    assert "http://<partner>.localhost" in problem(answer)["detail"]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br"])
+def test_a_compressed_body_is_refused_by_name(north: House, encoding: str) -> None:
+    body = gzip.compress(b"{}", mtime=0)
+    answer = north.api().post("/api/v1/scores", body, content_type="application/json", HTTP_CONTENT_ENCODING=encoding)
+    undeclared = north.api().post("/api/v1/scores", body, content_type="application/json")
+
+    for one in (answer, undeclared):
+        assert (one.status_code, problem(one)["code"]) == (415, "unsupported_encoding")
+        assert "Compressed bodies are not accepted" in problem(one)["detail"]
+        assert "without Content-Encoding" in problem(one)["detail"]
 
 
 def test_a_query_is_refused_with_every_fault(north: House) -> None:

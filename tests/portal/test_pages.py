@@ -1,5 +1,7 @@
 """Pages through HTTP: who sees which, what the address means, what never leaves them, and what they carry."""
 
+import math
+import random
 import re
 import shlex
 import uuid
@@ -9,6 +11,7 @@ from datetime import date
 from html import escape, unescape
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -20,6 +23,7 @@ from django.test import Client, RequestFactory
 from audit.context import SYSTEM
 from audit.errors import DomainError
 from audit.ids import uuid7
+from partners.accounts.models import User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_user
 from partners.services import create_partner
@@ -28,6 +32,7 @@ from portal import urls
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
 from portal.handlers import page
+from portal.templatetags.vouch import decimals, share
 from scoring import registry, selectors
 from scoring.engine.contract import Contract, ContractViolation, Input, InputKind
 from scoring.engine.features import Feature
@@ -38,7 +43,7 @@ from scoring.models import Channel, Decision, ModelVersion
 from scoring.selectors import Explanation
 from scoring.services.products import create_product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
-from scoring.web.shown import speaking_for
+from scoring.web.shown import contributions, factors, speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
 from tests.scoring.factories import a_definition
@@ -138,6 +143,15 @@ def test_a_stranger_is_sent_to_sign_in_and_back(north: House) -> None:
 def test_no_page_answers_outside_a_partner(db: None) -> None:
     for name in PAGES:
         assert Client(HTTP_HOST="localhost").get(path_of(name)).status_code == 404, name
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8123", "nobody.localhost", "evil.example"])
+def test_an_address_without_a_partner_says_what_to_open_and_names_nobody(north: House, host: str) -> None:
+    answer = Client(HTTP_HOST=host).get("/")
+
+    assert answer.status_code == 404
+    assert "Open http://<partner>.localhost, with" in unescape(answer.content.decode())
+    assert "north" not in answer.content.decode().lower()
 
 
 # signing in
@@ -657,8 +671,9 @@ def told(contributions: Mapping[str, float], *, inputs: Mapping[str, Any] | None
     product = replace(product, features=tuple(replace(one, **features.get(one.name, {})) for one in product.features))
     per_point = 1 / product.scale.points(1.0)
     in_log_odds = tuple((name, points * per_point) for name, points in contributions.items())
-    found = speaking_for(Explanation(uuid7(), 0.0, 0.0, in_log_odds, ()), product, inputs, date(2026, 2, 28))
-    return [(one.text, round(one.points)) for one in found]
+    score = product.scale.score(sum(value for _, value in in_log_odds))
+    found = factors(Explanation(uuid7(), 0.0, 0.0, in_log_odds, ()), product, score)
+    return [(one.text, one.points) for one in speaking_for(found, product, inputs, date(2026, 2, 28))]
 
 
 ANSWERS = {"income": 900.0, "amount": 3000.0, "months": 14, "trade": "food", "born": "1990-02-28", "member": True}
@@ -682,6 +697,64 @@ def test_a_group_that_lowers_the_score_does_not_speak_for_the_applicant() -> Non
 
     assert told(contributions, inputs=ANSWERS, income={"group": "means"}, months={"group": "means"}) == [("member: yes.", 3)]
     assert [text for text, _ in told(contributions, inputs=ANSWERS)] == ["income is 900.", "member: yes."]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_factors_shown_lead_to_the_score(seed: int) -> None:
+    draw, product = random.Random(seed), a_definition()
+    grouped_features = tuple(replace(one, group="means") if one.name in {"income", "months"} else one for one in product.features)
+    product = replace(product, features=grouped_features)
+    parts = tuple((feature.name, draw.gauss(0, 0.3)) for feature in product.features)
+    base = draw.gauss(-1.5, 0.5)
+    score = product.scale.score(base + math.fsum(value for _, value in parts))
+
+    shown = contributions(Explanation(uuid7(), base, 0.0, parts, ()), product, score)
+
+    assert shown.base_score + sum(one.points for one in shown.bars) + shown.rest_points == score
+    means = product.scale.points(sum(value for name, value in parts if name in {"income", "months"}))
+    assert abs(next(one.points for one in shown.bars if one.label == "means") - means) < 1
+    assert [one.feature for one in shown.table] == [name for name, _ in parts]
+
+
+def test_at_an_end_of_the_scale_each_factor_is_rounded_by_itself() -> None:
+    product = a_definition()
+    parts = (("income", 40.0), ("months", -1.0))
+
+    shown = contributions(Explanation(uuid7(), 0.0, 0.0, parts, ()), product, 300)
+
+    assert [one.points for one in shown.bars] == [round(product.scale.points(40.0)), round(product.scale.points(-1.0))]
+
+
+def test_figures_are_rounded_not_cut() -> None:
+    assert [share(0.09758), share(0.99999), share(0.1637, 0), decimals(0.382849), decimals(-0.00006, 4)] == [
+        "9.8%", "100.0%", "16%", "0.383", "\N{MINUS SIGN}0.0001",
+    ]  # fmt: skip
+
+
+def test_times_are_those_of_the_persons_zone(north: House) -> None:
+    decided = score(north, "Z-1")[0]
+    with tenant_context(north.partner):
+        made = Decision.objects.get(id=decided).created_at
+        User.objects.filter(role="officer").update(time_zone="Asia/Kathmandu")
+
+    shown = text_of(north.client("officer").get(f"/decisions/{decided}"))
+
+    assert f"{made.astimezone(ZoneInfo('Asia/Kathmandu')):%H:%M}</time>" in shown
+    assert f"{made:%H:%M}</time>" in text_of(north.client("analyst").get(f"/decisions/{decided}"))
+
+
+@pytest.mark.parametrize(("typed", "read"), [("60 000", 60_000.0), ("60,000", 60_000.0), ("1\u202f060,000.5", None), ("60,00", None)])
+def test_thousands_may_be_grouped(north: House, typed: str, read: float | None) -> None:
+    answer = north.client("officer").post("/decisions/new", {**answers(north), "input_0": typed})
+
+    if read is None:
+        assert answer.status_code == 422
+        assert typed in unescape(text_of(answer))
+    else:
+        with tenant_context(north.partner):
+            inputs = selectors.decision_detail(uuid.UUID(answer["Location"].rpartition("/")[2])).inputs
+        assert inputs is not None
+        assert inputs["loan_amount"] == read
 
 
 def model_page(house: House, metrics: Mapping[str, Any]) -> str:

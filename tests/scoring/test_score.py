@@ -473,3 +473,14 @@ def test_processing_time_counts_from_receipt_and_is_never_negative(shop: House) 
 
     assert processing(datetime.now(UTC) - timedelta(seconds=2)) >= 2000
     assert processing(datetime.now(UTC) + timedelta(seconds=2)) == 0
+
+
+def test_the_time_of_a_batch_is_shared_by_its_items(shop: House) -> None:
+    items = [an_item(f"T-{at}") for at in range(10)]
+
+    decided = score_applicants(
+        product_slug=SLUG, items=items, actor=by_key(), channel=Channel.API, received_at=datetime.now(UTC) - timedelta(seconds=20)
+    )
+
+    assert len({one.processing_ms for one in decided}) == 1
+    assert 2000 <= decided[0].processing_ms < 4000

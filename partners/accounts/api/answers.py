@@ -46,7 +46,7 @@ class UserRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     password: Secret
     name: Name = ""
     language: Annotated[str, Meta(min_length=2, max_length=8)] = "en"
-    time_zone: Annotated[str, Meta(min_length=1, max_length=40)] = "UTC"
+    time_zone: Annotated[str, Meta(min_length=1, max_length=40)] | None = None    # that of the partner's country
 
 
 class UserChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -38,7 +38,8 @@ from partners.api.description import described, path
 from partners.api.errors import PermissionMissing
 from partners.api.idempotency import answer_once, attempt_of
 from partners.api.queries import read_query
-from partners.api.views import ApiView, OpenView, answer, identifier, principal_of
+from partners.api.views import ApiView, OpenView, answer, answer_bytes, identifier, principal_of
+from partners.zones import zone_of
 
 _USER = (path("user_id", "The person.", type="string", format="uuid"),)
 _KEY = (path("key_id", "The key.", type="string", format="uuid"),)
@@ -128,12 +129,17 @@ class UsersView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """The person can sign in."""
         raw = read_body(request)
-        asked, actor = decode(raw, UserRequest), principal_of(request).actor
+        asked, actor = decode(raw, UserRequest, also=services.faults_of_person), principal_of(request).actor
 
         def perform() -> bytes:
-            return msgspec.json.encode(user_of(services.create_user(**msgspec.structs.asdict(asked), actor=actor)))
+            wanted = {**msgspec.structs.asdict(asked), "time_zone": asked.time_zone or zone_of(_country(request))}
+            return msgspec.json.encode(user_of(services.create_user(**wanted, actor=actor)))
 
         return answer_once(attempt_of(request, route="POST /api/v1/users", actor=actor, body=raw), status=201, perform=perform)
+
+
+def _country(request: Request) -> str:
+    return str(request._request.partner.country)  # type: ignore[attr-defined]
 
 
 class UserView(ApiView):
@@ -151,7 +157,7 @@ class UserView(ApiView):
     )
     def patch(self, request: Request, user_id: str) -> HttpResponse:
         """The person has this role and access; every token of theirs has ended."""
-        asked = decode(read_body(request), UserChange)
+        asked = decode(read_body(request, may_be_empty=True), UserChange, also=services.faults_of_person)
         changed = services.change_user(
             user_id=_user_id(user_id), role=asked.role, is_active=asked.is_active, actor=principal_of(request).actor
         )
@@ -173,7 +179,7 @@ class ApiKeysView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """A key, with its secret for the only time: the same call again, with the same Idempotency-Key, tells which key it was."""
         raw = read_body(request)
-        asked, actor = decode(raw, ApiKeyRequest), principal_of(request).actor
+        asked, actor = decode(raw, ApiKeyRequest, also=services.faults_of_api_key), principal_of(request).actor
 
         def perform() -> bytes:
             made = services.create_api_key(name=asked.name, scopes=asked.scopes, expires_at=asked.expires_at, actor=actor)
@@ -192,7 +198,7 @@ class ApiKeyView(ApiView):
     def delete(self, request: Request, key_id: str) -> HttpResponse:
         """The key opens nothing any more."""
         services.revoke_api_key(key_id=_key_id(key_id), actor=principal_of(request).actor)
-        return HttpResponse(status=204)
+        return answer_bytes(b"", status=204)
 
 
 class ApiKeyRotationView(ApiView):
@@ -205,7 +211,7 @@ class ApiKeyRotationView(ApiView):
     )
     def post(self, request: Request, key_id: str) -> HttpResponse:
         """A new key that does what the old one does; both work until the overlap ends."""
-        raw = read_body(request)
+        raw = read_body(request, may_be_empty=True)
         asked, actor, old = decode(raw, ApiKeyRotation), principal_of(request).actor, _key_id(key_id)
 
         def perform() -> bytes:

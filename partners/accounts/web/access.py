@@ -7,6 +7,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils import timezone
 from django.views import View
 
 from audit.context import Actor
@@ -28,7 +29,8 @@ class Page(View):
             return HttpResponseRedirect(f"{reverse('accounts:login')}?{urlencode({'next': request.get_full_path()})}")
         if self.permission is not None and not self.user.allows(self.permission):
             raise PermissionDenied
-        response = super().dispatch(request, *arguments, **named)
+        with timezone.override(self.user.time_zone):
+            response = super().dispatch(request, *arguments, **named)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

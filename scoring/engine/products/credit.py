@@ -39,17 +39,17 @@ INPUTS = (
 
 FEATURES = (
     Feature(name="amount_to_sales", kind="ratio", inputs=("loan_amount", "monthly_revenue"), label="Loan in months of sales",
-            group="size", monotone=1),
-    Feature(name="loan_amount", group="size"),
-    Feature(name="term_months", group="size"),
-    Feature(name="log_sales", kind="log", inputs=("monthly_revenue",), label="Monthly sales (logarithm)", group="size"),
+            group="Size of the loan", monotone=1),
+    Feature(name="loan_amount", group="Size of the loan"),
+    Feature(name="term_months", group="Size of the loan"),
+    Feature(name="log_sales", kind="log", inputs=("monthly_revenue",), label="Monthly sales", group="Size of the loan"),
     Feature(name="months_trading", monotone=-1),
     Feature(name="stall"),
     Feature(name="area"),
     Feature(name="mobile_deposits_30d", monotone=-1),
-    Feature(name="savings_balance", group="savings", monotone=-1),
-    Feature(name="savings_to_loan", kind="ratio", inputs=("savings_balance", "loan_amount"), label="Savings to loan", group="savings",
-            monotone=-1),
+    Feature(name="savings_balance", group="Savings", monotone=-1),
+    Feature(name="savings_to_loan", kind="ratio", inputs=("savings_balance", "loan_amount"), label="Savings beside the loan",
+            group="Savings", unit="%", monotone=-1),
     Feature(name="previous_loans"),
     Feature(name="longest_delay_days", monotone=1),
     Feature(name="savings_group_member"),
@@ -61,14 +61,14 @@ SENTENCES: Sentences = {
         "high": "{label} is {value}; applicants who repay usually have {usual} or less.",
         "low": "{label} is {value}; applicants who repay usually have {usual} or more.",
         "level": "{label} is {value}; other answers were repaid more often.",
-        "value": "{label} is {value}; loans with {usual} were repaid more often.",
+        "value": "{label} is “{value}”; loans with “{usual}” were repaid more often.",
     },
     "fr": {
         **texts.SENTENCES["fr"],
         "high": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou moins.",
         "low": "{label} : {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
         "level": "{label} : {value} ; d'autres réponses ont été remboursées plus souvent.",
-        "value": "{label} : {value} ; les prêts avec {usual} ont été remboursés plus souvent.",
+        "value": "{label} : « {value} » ; les prêts avec « {usual} » ont été remboursés plus souvent.",
     },
 }
 
@@ -76,6 +76,10 @@ TEXTS = {
     "amount_to_sales.high": {
         "en": "The loan is {value} months of your sales; applicants who repay usually ask for {usual} or less.",
         "fr": "Le prêt représente {value} mois de vos ventes ; les clients qui remboursent demandent d'habitude {usual} ou moins.",
+    },
+    "amount_to_sales.less": {
+        "en": "The loan is {value} months of your sales; asking for less would count in your favour.",
+        "fr": "Le prêt représente {value} mois de vos ventes ; demander moins compterait en votre faveur.",
     },
     "months_trading.low": {
         "en": "You have traded for {value}; applicants who repay usually have traded for {usual} or more.",
@@ -85,9 +89,41 @@ TEXTS = {
         "en": "{value} mobile money deposits arrived in 30 days; applicants who repay usually receive {usual} or more.",
         "fr": "{value} dépôts de mobile money en 30 jours ; les clients qui remboursent en reçoivent d'habitude {usual} ou plus.",
     },
+    "mobile_deposits_30d.more": {
+        "en": "{value} mobile money deposits arrived in 30 days; more would count in your favour.",
+        "fr": "{value} dépôts de mobile money en 30 jours ; davantage compterait en votre faveur.",
+    },
+    "previous_loans.low": {
+        "en": "You had {value} loans before; applicants who repay usually had {usual} or more.",
+        "fr": "Vous avez eu {value} prêts auparavant ; les clients qui remboursent en ont eu d'habitude {usual} ou plus.",
+    },
+    "previous_loans.high": {
+        "en": "You had {value} loans before; applicants who repay usually had {usual} or fewer.",
+        "fr": "Vous avez eu {value} prêts auparavant ; les clients qui remboursent en ont eu d'habitude {usual} ou moins.",
+    },
+    "term_months.low": {
+        "en": "You would repay within {value}; applicants who repay usually take {usual} or more.",
+        "fr": "Vous rembourseriez en {value} ; les clients qui remboursent prennent d'habitude {usual} ou plus.",
+    },
+    "term_months.high": {
+        "en": "You would repay within {value}; applicants who repay usually take {usual} or less.",
+        "fr": "Vous rembourseriez en {value} ; les clients qui remboursent prennent d'habitude {usual} ou moins.",
+    },
     "savings_balance.low": {
         "en": "Your savings are {value}; applicants who repay usually have {usual} or more.",
         "fr": "Votre épargne est de {value} ; les clients qui remboursent ont d'habitude {usual} ou plus.",
+    },
+    "savings_to_loan.low": {
+        "en": "Your savings are {value} of the loan; applicants who repay usually have {usual} or more.",
+        "fr": "Votre épargne couvre {value} du prêt ; les clients qui remboursent ont d'habitude {usual} ou plus.",
+    },
+    "savings_to_loan.more": {
+        "en": "Your savings are {value} of the loan; more savings would count in your favour.",
+        "fr": "Votre épargne couvre {value} du prêt ; davantage d'épargne compterait en votre faveur.",
+    },
+    "savings_to_loan.missing": {
+        "en": "Your savings are not known; telling them may change the answer.",
+        "fr": "Votre épargne n'est pas connue ; l'indiquer peut changer la réponse.",
     },
     "longest_delay_days.high": {
         "en": "An earlier loan was paid {value} late; applicants who repay were late by {usual} at most.",
@@ -102,6 +138,16 @@ TEXTS = {
         "fr": "Vous n'êtes dans aucun groupe d'épargne ; les membres d'un groupe ont remboursé plus souvent.",
     },
 }
+
+LABELS = {
+    "fr": {
+        "amount_to_sales": "Prêt en mois de ventes", "loan_amount": "Montant demandé", "term_months": "Durée du remboursement",
+        "log_sales": "Ventes mensuelles", "months_trading": "Ancienneté du commerce", "stall": "Type d'étal", "area": "Zone",
+        "mobile_deposits_30d": "Dépôts de mobile money en 30 jours", "savings_balance": "Épargne",
+        "savings_to_loan": "Épargne par rapport au prêt", "previous_loans": "Prêts précédents",
+        "longest_delay_days": "Plus long retard sur un prêt passé", "savings_group_member": "Membre d'un groupe d'épargne",
+    },
+}  # fmt: skip
 
 RULES = Rules(
     base_probability=BASE_RATE,
@@ -123,7 +169,7 @@ RULES = Rules(
 
 MARKET_LOAN = Product(
     slug="market-loan", title="Market trader loan", contract=Contract(INPUTS), features=FEATURES, id_column="loan_id", target="defaulted",
-    positive="1", rules=RULES, texts=TEXTS, sentences=SENTENCES,
+    positive="1", rules=RULES, texts=TEXTS, sentences=SENTENCES, labels=LABELS,
 )
 
 

@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,12 @@ from scoring.engine.training.target import Target
 KEPT_CATEGORIES = 50         # of a column with more than MAX_CATEGORIES
 LEAST_COVER = 0.2            # share of the rows that these must explain
 HIGH_MISSING = 0.6
+_COMMAS = {
+    "thousands": "it holds numbers with commas between thousands; write them without, such as 1234567 for 1,234,567",
+    "decimal": "it holds numbers with a decimal comma; write them with a point, such as 3.14 for 3,14",
+    "either": "it holds numbers such as {example}, which may mean {whole} or {part}; write whichever it is, without commas",
+    "mixed": "it mixes commas between thousands with decimal commas; write its numbers without separators and with a point for decimals",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,7 @@ def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract,
     Protected columns stay in the contract, optional and never a feature. Raises TrainingError when no column is left."""
     findings: list[Finding] = []
     inputs: list[Input] = []
+    unprotected: list[str] = []
     skipped = {target.name, roles.id, roles.time, *roles.exclude}
     for column in table.columns.values():
         if column.name in skipped:
@@ -63,6 +71,10 @@ def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract,
             continue
         inputs.append(_input(profile, is_protected))
         findings += _remarks(profile, is_protected, target)
+        if profile.looks_protected and not is_protected:
+            unprotected.append(column.name)
+    if unprotected:
+        findings += [Finding("looks_wrong", name, _how_to_protect(name, (*roles.protected, *unprotected))) for name in unprotected]
     if not any(not one.is_protected for one in inputs):
         fix = "look at the columns left out, and at --exclude and --protected"
         raise TrainingError("no column is left that could be an input", fix=fix)
@@ -78,8 +90,9 @@ def _unusable(profile: ColumnProfile) -> str:
         return f"it looks like personal data ({personal}); a model must not learn people by name"
     if told_apart := profile.looks_like_id:
         return f"it looks like an identifier: {told_apart} (name it with --id if it is the applicants' reference)"
-    if profile.has_decimal_commas:
-        return "it holds numbers with a decimal comma; write them with a point"
+    if profile.commas:
+        example = next(text for text in profile.texts if "," in text)
+        return _COMMAS[profile.commas].format(example=example, whole=example.replace(",", ""), part=example.replace(",", "."))
     if profile.is_date:
         return "it is a date; make it a number (an age, a duration) or name it with --time"
     if not profile.is_numeric and profile.distinct > MAX_CATEGORIES and profile.most_frequent(KEPT_CATEGORIES)[1] < LEAST_COVER:
@@ -96,7 +109,7 @@ def _input(profile: ColumnProfile, is_protected: bool) -> Input:
     is_category = profile.looks_like_codes or not (profile.is_numeric or profile.is_boolean)
     minimum, maximum = (None, None)
     if not (is_category or profile.is_boolean):
-        minimum, maximum = generous_range(*profile.span, is_integer=profile.is_integer)
+        minimum, maximum = generous_range(*profile.span)
     many = is_category and profile.distinct > MAX_CATEGORIES
     return Input(
         name=profile.name,
@@ -109,6 +122,12 @@ def _input(profile: ColumnProfile, is_protected: bool) -> Input:
         missing_codes=(*(word for word in profile.blanks if word.lower() not in BLANKS), *(_plain(code) for code in profile.sentinels)),
         is_protected=is_protected,
     )
+
+
+def _how_to_protect(name: str, protected: Sequence[str]) -> str:
+    again = f"run this again under another slug with --protected {shlex.quote(','.join(protected))}"
+    edit = f"set is_protected of its input to true in the definition and take {name!r} out of features"
+    return f"it looks like a protected characteristic and is an input of the model; to keep it out, {again}, or {edit}"
 
 
 def _remarks(profile: ColumnProfile, is_protected: bool, target: Target) -> list[Finding]:
@@ -127,8 +146,6 @@ def _remarks(profile: ColumnProfile, is_protected: bool, target: Target) -> list
         assumed.append(f"of its {profile.distinct} categories {known}, others are accepted")
     if not profile.is_numeric and any(text[:1] == "0" and text.isdigit() for text in profile.texts):
         assumed.append("its digits begin with zeros, so they are codes, not numbers")
-    if profile.looks_protected and not is_protected:
-        wrong.append("it looks like a protected characteristic and is an input of the model; name it with --protected to keep it out")
     if (found := separation(profile, target)) >= SUSPECT and not is_protected:
         wrong.append(f"alone it ranks the target with an AUC of {found:.3f}; is it known before the decision?")
     elif profile.looks_known_later:
@@ -162,12 +179,10 @@ def _kind(profile: ColumnProfile, is_category: bool) -> InputKind:
     return InputKind.INTEGER if profile.is_integer else InputKind.NUMBER
 
 
-def generous_range(low: float, high: float, *, is_integer: bool) -> tuple[float, float]:
+def generous_range(low: float, high: float) -> tuple[float, float]:
     """What new applicants may say: the observed range widened by its own width on both sides, to round numbers.
 
-    Never below zero where nothing was; 0 and 1 stay 0 and 1."""
-    if (low, high) == (0.0, 1.0) and is_integer:
-        return 0.0, 1.0
+    Never below zero where nothing was."""
     width = high - low
     wide = max(low - width, 0.0) if low >= 0 else low - width
     return _rounded(wide, math.floor), _rounded(high + width, math.ceil)

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ LATER_WORDS = frozenset([
 ])
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$")
 _PHONE = re.compile(r"^(\+|00)?\d[\d\s().-]{7,18}$")
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")              # 1,234 and 1,234,567.5
+_DECIMAL_COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+")         # 3,14 and 1.234,56
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +112,9 @@ class ColumnProfile:
 
     @cached_property
     def is_boolean(self) -> bool:
+        """It says true and false, or 0 and 1, and nothing else."""
+        if self.is_numeric:
+            return set(self.numbers[~self.is_blank].tolist()) == {0.0, 1.0}
         return self.distinct == 2 and {text.lower() for text in self.texts} == {"true", "false"}
 
     @cached_property
@@ -116,9 +122,19 @@ class ColumnProfile:
         return self.distinct > 0 and all(_is_date(text) for text in self.texts)
 
     @cached_property
-    def has_decimal_commas(self) -> bool:
-        commas = any("," in text for text in self.texts)
-        return self.distinct > 2 and commas and all(is_number(text.replace(",", ".", 1)) for text in self.texts)
+    def commas(self) -> Literal["", "thousands", "decimal", "either", "mixed"]:
+        """What the commas in its numbers separate; '' where it holds none, or something beside numbers."""
+        with_comma = [text for text in self.texts if "," in text]
+        grouped = {text for text in with_comma if _GROUPED.fullmatch(text)}
+        decimal = {text for text in with_comma if _DECIMAL_COMMA.fullmatch(text)}
+        others = [text for text in self.texts if "," not in text]
+        if self.distinct <= 2 or not with_comma or set(with_comma) - grouped - decimal or not all(map(is_number, others)):
+            return ""
+        is_grouped = bool(grouped - decimal) or any("." in text for text in others)
+        is_decimal = bool(decimal - grouped)
+        if is_grouped and is_decimal:
+            return "mixed"
+        return "thousands" if is_grouped else "decimal" if is_decimal else "either"
 
     @cached_property
     def looks_like_codes(self) -> bool:

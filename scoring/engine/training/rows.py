@@ -23,12 +23,13 @@ REASONS_SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class TrainingRows:
-    """What the table gave: samples, how many rows were dropped and the commonest reasons, and the span of the time column."""
+    """What the table gave: samples, how many rows were dropped and the commonest reasons, the span of the time column, and warnings."""
 
     samples: Samples
     dropped: int
     reasons: tuple[str, ...]
     span: tuple[str, str] | None
+    warnings: tuple[str, ...] = ()
 
 
 def read_training_rows(table: Path, product: Product, *, decided_on: date) -> TrainingRows:
@@ -62,7 +63,7 @@ class _Rows:
         if unknown := self.table.rows - len(known):
             self.refused["the target is empty"] = unknown
         reasons = tuple(f"{reason} ({count} rows)" for reason, count in self.refused.most_common(REASONS_SHOWN))
-        return TrainingRows(samples, self.table.rows - len(kept), reasons, self._span())
+        return TrainingRows(samples, self.table.rows - len(kept), reasons, self._span(), self._not_there())
 
     def _checked(self, rows: np.ndarray) -> Iterator[tuple[int, Values]]:
         inputs = [self.table.columns[one.name] for one in self.product.contract.inputs if one.name in self.table.columns]
@@ -81,6 +82,18 @@ class _Rows:
             return self.plan.matrix(list(values.values()), self.decided_on)
         days = [_day(time.texts[time.codes[row]]) or self.decided_on for row in values]
         return np.concatenate([self.plan.matrix([one], day) for one, day in zip(values.values(), days, strict=True)])
+
+    def _not_there(self) -> tuple[str, ...]:
+        """What the model will know nothing of. Required inputs are refused before, so only optional and protected ones can be missing."""
+        absent = [one for one in self.product.contract.inputs if one.name not in self.table.columns]
+        optional = ", ".join(repr(one.name) for one in absent if not one.is_protected)
+        protected = ", ".join(repr(one.name) for one in absent if one.is_protected)
+        said = []
+        if optional:
+            said.append(f"not in the table: {optional}; the model learns nothing of what the contract asks there, whatever applicants say")
+        if protected:
+            said.append(f"not in the table: {protected}, protected; whether the model treats people alike cannot be told from it")
+        return tuple(said)
 
     def _span(self) -> tuple[str, str] | None:
         time = self.table.columns.get(self.product.time_column or "")

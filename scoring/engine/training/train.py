@@ -142,7 +142,7 @@ def _data(rows: TrainingRows) -> dict[str, Any]:
 
 
 def _warnings(rows: TrainingRows, figures: CrossValidation) -> list[str]:
-    found = []
+    found = list(rows.warnings)
     if rows.dropped:
         found.append(f"{rows.dropped} rows were dropped: {'; '.join(rows.reasons)}")
     if len(rows.samples.target) < SMALL_TABLE:

@@ -11,8 +11,9 @@ from scoring.engine.tables import TableError
 from scoring.engine.training.draft import Draft, draft_product
 from scoring.engine.training.infer import Roles
 from scoring.engine.training.matrix import TrainingError
-from scoring.errors import TableRefused
-from scoring.services.definitions import write_definition
+from scoring.errors import ProductExists, TableRefused
+from scoring.models import Product
+from scoring.services.definitions import definition_file, write_definition
 from scoring.services.products import create_product
 
 _HEADINGS = {"assumed": "Assumed:", "left_out": "Left out:", "looks_wrong": "Looks wrong:"}
@@ -45,8 +46,19 @@ class Command(PartnerCommand):
             )
         except (TableError, TrainingError) as refusal:
             raise TableRefused(str(refusal)) from refusal
-        path = write_definition(create_product(definition=draft.product, policy=draft.policy, actor=self.actor))
+        try:
+            path = write_definition(create_product(definition=draft.product, policy=draft.policy, actor=self.actor))
+        except ProductExists as refusal:
+            raise ProductExists(_instead(refusal, options)) from refusal
         return Result(_values(draft, path), *_lines(draft, path, options))
+
+
+def _instead(refusal: ProductExists, options: dict[str, Any]) -> str:
+    path = definition_file(options["product"])
+    if not path.exists():
+        write_definition(Product.objects.get(slug=options["product"]))
+    train = f"manage.py train_model {options['slug']} {options['product']} --csv {options['from_csv']}"
+    return f"{refusal.detail} To change it, edit {path}, then {train}; for a new product choose another slug."
 
 
 def _names(given: str | tuple[str, ...]) -> tuple[str, ...]:

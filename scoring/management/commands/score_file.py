@@ -6,6 +6,7 @@ import sys
 import uuid
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from django.conf import settings
 
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
-from scoring.services.files import WAIT_SECONDS, BadRow, score_file
+from scoring.services.files import WAIT_SECONDS, Fault, score_file
 
 MOST_WORKERS = 64
 
@@ -39,13 +40,19 @@ class Command(PartnerCommand):
         )
         values = {
             "product": options["product"], "scored": done.scored, "bad_rows": done.bad_rows, "out": str(options["destination"]),
-            "errors": str(done.errors) if done.errors else None,
-            "problems": [{"row": bad.row, "column": bad.column, "problem": bad.problem, "fix": bad.fix} for bad in done.shown],
+            "answered_by_rules": done.by_rules, "errors": str(done.errors) if done.errors else None,
+            "problems": [{**asdict(fault), "row": fault.rows[0]} for fault in done.faults], "repeated_references": asdict(done.repeated),
         }
         lines = [f"{done.scored} rows scored into {options['destination']}."]
         if done.errors:
-            lines.append(f"{done.bad_rows} rows could not be scored; each is listed in {done.errors}, the first are:")
-            lines += [f"  {_place(bad)}: {bad.problem}. {bad.fix.rstrip('.')}." for bad in done.shown]
+            lines.append(f"{done.bad_rows} rows could not be scored; each is listed in {done.errors}:")
+            lines += [f"  {_place(fault)}: {fault.problem}. {fault.fix.rstrip('.')}." for fault in done.faults]
+        if done.repeated.count:
+            rows = _rows(done.repeated.count, done.repeated.rows)
+            lines.append(f"Warning: the reference of an earlier row again in {rows}; each is one more decision about the same applicant.")
+        if done.by_rules:
+            promote = f"manage.py promote_model {options['slug']} {options['product']} VERSION"
+            lines.append(f"Warning: no model but the product's rules answered {done.by_rules} of these rows; {promote} puts one in force.")
         return Result(values, *lines, succeeded=done.scored > 0)
 
     @contextlib.contextmanager
@@ -68,5 +75,13 @@ def _workers(text: str) -> int:
     return int(text)
 
 
-def _place(bad: BadRow) -> str:
-    return f"row {bad.row}, column {bad.column}" if bad.column else f"row {bad.row}"
+def _place(fault: Fault) -> str:
+    rows = _rows(fault.count, fault.rows)
+    return f"{rows}, column {fault.column}" if fault.column else rows
+
+
+def _rows(count: int, first: tuple[int, ...]) -> str:
+    named = ", ".join(map(str, first))
+    if count == 1:
+        return f"row {named}"
+    return f"rows {named}" if count == len(first) else f"{count} rows, the first {named}"

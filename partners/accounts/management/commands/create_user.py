@@ -11,6 +11,7 @@ from partners.accounts.roles import Role
 from partners.accounts.services import create_user
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
+from partners.zones import zone_of
 
 
 class Command(PartnerCommand):
@@ -27,7 +28,11 @@ class Command(PartnerCommand):
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints where to sign in."""
         password = sys.stdin.readline().rstrip("\r\n") if options["password_stdin"] else _asked()
-        user = create_user(email=options["email"], role=options["role"], name=options["name"], password=password, actor=self.actor)
+        assert partner is not None
+        user = create_user(
+            email=options["email"], role=options["role"], name=options["name"], password=password, actor=self.actor,
+            time_zone=zone_of(partner.country),
+        )  # fmt: skip
         values = {"id": str(user.id), "email": user.email, "name": user.name, "role": user.role}
         return Result(values, f"{user.email} may sign in as {Role(user.role).label}.")
 
