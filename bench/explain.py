@@ -123,25 +123,32 @@ def trained(case: Case) -> tuple[list[dict[str, Any]], dict[str, Any], Any, Any]
     return records, dict(frame.dtypes), model, Product(slug="bench", title="Bench", contract=Contract(inputs), features=features)
 
 
-def served(model: Any, product: Any, records: list[dict[str, Any]]) -> Callable[[dict[str, Any]], float]:
-    """The product's own path: a signed bundle that was read back, features, one walk, policy, reasons."""
+def content(model: Any, product: Any, records: list[dict[str, Any]]) -> Any:
+    """What a bundle of this model holds."""
     import numpy as np
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    from scoring.engine.bundle import BundleContent, read_bundle, sign_bundle, write_bundle
+    from scoring.engine.bundle import BundleContent
     from scoring.engine.compile_lightgbm import compile_lightgbm
     from scoring.engine.features import FeaturePlan
-    from scoring.engine.pipeline import ServingModel, score
-    from scoring.engine.policy import Policy
 
     rows = FeaturePlan(product.contract, product.features).matrix(records[-10:], TODAY)
-    content = BundleContent(
+    return BundleContent(
         product=product, forest=compile_lightgbm(model.booster_.model_to_string()), slope=1.0, intercept=0.0,
         usual={name: float(value) for name, value in zip((one.name for one in product.features), np.nanmedian(rows, axis=0), strict=True)},
         golden=rows, estimator="boosted", seed=42,
     )
+
+
+def served(model: Any, product: Any, records: list[dict[str, Any]]) -> Callable[[dict[str, Any]], float]:
+    """The product's own path: a signed bundle that was read back, features, one walk, policy, reasons."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from scoring.engine.bundle import read_bundle, sign_bundle, write_bundle
+    from scoring.engine.pipeline import ServingModel, score
+    from scoring.engine.policy import Policy
+
     key = Ed25519PrivateKey.generate()
-    file = sign_bundle(write_bundle(content), sign=key.sign, key_id="bench-key-000001")
+    file = sign_bundle(write_bundle(content(model, product, records)), sign=key.sign, key_id="bench-key-000001")
     serving = ServingModel.of_bundle(read_bundle(file, {"bench-key-000001": key.public_key().public_bytes_raw()}))
     policy = Policy.for_base_rate(0.1)
     return lambda values: score(serving, policy, [values], decided_on=TODAY)[0].probability

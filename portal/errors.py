@@ -105,6 +105,9 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         f"Open http://<partner>.{settings.BASE_DOMAIN}, with your organisation's short name for <partner> and the port of this address.",
     ),  # fmt: skip
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
+    scoring.JobUnknown: _row(404, "There is no such job", "Check its id; a job is known to the partner that began it.", at_page=_NOT_THERE),
+    scoring.JobTaken: _row(409, "Another process works on this job", "Wait until it is over."),
+    scoring.JobFailed: _row(409, "The job failed", "Its detail says why; what was decided before stays."),
     scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it.", at_page=_UNREADABLE),
     scoring.FilterRefused: _row(400, "The filter cannot be used", "Correct the filter."),
     # what stands against it

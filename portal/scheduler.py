@@ -17,6 +17,7 @@ from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal.celery import app
 from scoring import selectors
+from scoring.services.jobs import forget_old_results, unattended
 
 PARTNERS_SECONDS = 5.0
 RING_EXPIRES_SECONDS = 30
@@ -41,10 +42,18 @@ def ring_for_challengers() -> None:
         app.send_task("scoring.shadow_decisions", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_jobs() -> None:
+    """Every job that nobody works on is in the queue: new ones, and those whose workers died."""
+    for job_id in unattended():
+        app.send_task("scoring.work_on_job", [str(job_id)], retry=False)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
     Duty("ring-for-challengers", 5.0, ring_for_challengers),
+    Duty("ring-for-jobs", 5.0, ring_for_jobs),
+    Duty("forget-results", 600.0, forget_old_results),
 )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -99,6 +99,18 @@ def open_known(ring: Keyring, known: KnownApplicant, details: ApplicantDetails) 
     if merged == stored:
         return OpenApplicant(key, _unwritten(known.id, key, None), _digest(details), hashlib.sha256(sealed).digest())
     return _written(ring, known.id, key, known.wrapped_key, merged, _digest(details))
+
+
+def known_applicants(ids: Sequence[uuid.UUID]) -> list[KnownApplicant]:
+    """Those of these applicants that the table has."""
+    return [
+        KnownApplicant(one.id, True, one.data_key_id, _as_bytes(one.wrapped_key), _as_bytes(one.sealed_profile))
+        for one in Applicant.objects.filter(id__in=ids).only("data_key_id", "wrapped_key", "sealed_profile")
+    ]
+
+
+def _as_bytes(stored: bytes | memoryview | None) -> bytes | None:
+    return None if stored is None else bytes(stored)
 
 
 def remember(ring: Keyring, applicants: Iterable[OpenApplicant]) -> None:

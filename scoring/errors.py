@@ -165,3 +165,25 @@ class StoreContended(DomainError):
     """The decision could not be stored because what it depends on kept changing; nothing was stored. Try again."""
 
     code = "store_contended"
+
+
+class LeaseLost(Exception):
+    """Somebody else holds this chunk of a job by now; nothing was stored."""
+
+
+class JobUnknown(DomainError):
+    """There is no such job."""
+
+    code = "job_unknown"
+
+
+class JobFailed(DomainError):
+    """The job ended before all its rows were decided. What was decided stays."""
+
+    code = "job_failed"
+
+
+class JobTaken(DomainError):
+    """Another process works on the same job."""
+
+    code = "job_taken"

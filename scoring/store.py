@@ -15,7 +15,7 @@ from scoring.wire import Statement
 
 # Nothing is written unless every guard holds in the statement's own snapshot. What slips in between two snapshots (a twin that
 # commits first) is met by the unique indexes: then `go` stays empty, and if an applicant had been written, a division by zero undoes it.
-_STATEMENT = Statement("""
+_TEXT = """
 WITH product AS (
     SELECT FROM {s}scoring_product WHERE id = :product_id::uuid AND revision = :revision::int4
 ), credential AS (
@@ -46,7 +46,7 @@ WITH product AS (
         AND i.created_at > :kept_since::timestamptz
 ), allowed AS (
     SELECT WHERE EXISTS (SELECT FROM product) AND EXISTS (SELECT FROM credential) AND EXISTS (SELECT FROM keyring)
-        AND NOT EXISTS (SELECT FROM other) AND NOT EXISTS (SELECT FROM earlier)
+        AND NOT EXISTS (SELECT FROM other) AND NOT EXISTS (SELECT FROM earlier) AND {is_held}
 ), written AS (
     INSERT INTO {s}scoring_applicant AS a
         (id, data_key_id, wrapped_key, sealed_profile, phone_index, national_id_index, name_index, created_at)
@@ -67,8 +67,8 @@ WITH product AS (
         sealed_response = EXCLUDED.sealed_response, applicant_id = EXCLUDED.applicant_id, created_at = EXCLUDED.created_at
     WHERE i.created_at <= :kept_since::timestamptz
     RETURNING 1
-), go AS (
-    SELECT FROM complete WHERE :route::text IS NULL OR EXISTS (SELECT FROM claimed)
+){finished}, go AS (
+    SELECT FROM complete WHERE (:route::text IS NULL OR EXISTS (SELECT FROM claimed)){is_finished}
 ), decision AS (
     INSERT INTO {s}scoring_decision
         (id, created_at, applicant_id, product_id, model_version_id, policy_id, revision, probability, score, band, outcome, answered_by,
@@ -99,9 +99,27 @@ SELECT
     EXISTS (SELECT FROM product), EXISTS (SELECT FROM credential), EXISTS (SELECT FROM keyring),
     (SELECT array_agg(o.id) FROM other o), (SELECT array_agg(o.is_there) FROM other o), (SELECT array_agg(o.data_key_id) FROM other o),
     (SELECT array_agg(o.wrapped_key) FROM other o), (SELECT array_agg(o.sealed_profile) FROM other o),
-    e.body_digest, e.status, e.sealed_response, e.applicant_id, e.data_key_id, e.wrapped_key
+    {is_held}, e.body_digest, e.status, e.sealed_response, e.applicant_id, e.data_key_id, e.wrapped_key
 FROM (SELECT) one LEFT JOIN earlier e ON true
-""")
+"""
+_FINISHED = """, finished AS (
+    UPDATE {s}scoring_jobchunk c SET finished_at = :now::timestamptz, lease_until = NULL, sealed_input = NULL,
+        sealed_result = :chunk_result::bytea, done = :chunk_done::int4, failed = :chunk_failed::int4
+    FROM complete WHERE c.id = :chunk_id::uuid AND c.lease = :lease::uuid AND c.finished_at IS NULL
+    RETURNING 1
+)"""
+_HELD = "EXISTS (SELECT FROM {s}scoring_jobchunk WHERE id = :chunk_id::uuid AND lease = :lease::uuid AND finished_at IS NULL)"
+
+
+def _statement(**parts: str) -> Statement:
+    text = _TEXT
+    for name, part in parts.items():
+        text = text.replace(f"{{{name}}}", part)
+    return Statement(text)
+
+
+_STATEMENT = _statement(finished="", is_finished="", is_held="true")
+_STATEMENT_OF_CHUNK = _statement(finished=_FINISHED, is_finished=" AND EXISTS (SELECT FROM finished)", is_held=_HELD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +164,17 @@ class SealedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class FinishedChunk:
+    """The chunk of a job that these decisions finish, if the lease is still this one, and what comes out of it."""
+
+    id: uuid.UUID
+    lease: uuid.UUID
+    done: int
+    failed: int
+    sealed_result: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """Decisions that are stored together or not at all, and what they were based on."""
 
@@ -161,6 +190,7 @@ class Batch:
     applicants: Sequence[ApplicantRow]
     decisions: Sequence[DecisionRow]
     answer: SealedAnswer | None
+    chunk: FinishedChunk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +224,7 @@ class Verdict:
     is_product_current: bool = True
     is_credential_valid: bool = True
     is_keyring_current: bool = True
+    is_lease_held: bool = True
     known: tuple[KnownApplicant, ...] = ()
     earlier: EarlierAnswer | None = None
 
@@ -205,7 +236,7 @@ def store(batch: Batch) -> Verdict:
     if connection.in_atomic_block and not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
         raise transaction.TransactionManagementError("decisions are stored outside of transactions: they commit by themselves")
     try:
-        row = _run(_values(batch))
+        row = _run(_STATEMENT if batch.chunk is None else _STATEMENT_OF_CHUNK, _values(batch))
     except DataError as error:
         if not isinstance(error.__cause__, psycopg.errors.DivisionByZero):
             raise
@@ -213,15 +244,15 @@ def store(batch: Batch) -> Verdict:
     return _verdict(row)
 
 
-def _run(values: dict[str, Any]) -> tuple[Any, ...]:
+def _run(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
     with connection.cursor():  # the backend sets schema and role, where they are not set, whenever a cursor is made
         driver: psycopg.Connection[Any] = connection.connection
     with connection.wrap_database_errors:
-        return _STATEMENT.run(driver, connection.schema_name, values)  # type: ignore[attr-defined]
+        return statement.run(driver, connection.schema_name, values)  # type: ignore[attr-defined]
 
 
 def _values(batch: Batch) -> dict[str, Any]:
-    actor, answer, decisions, applicants = batch.actor, batch.answer, batch.decisions, batch.applicants
+    actor, answer, chunk, decisions, applicants = batch.actor, batch.answer, batch.chunk, batch.decisions, batch.applicants
     first = decisions[0].event
     return {
         "product_id": batch.product_id,
@@ -269,17 +300,23 @@ def _values(batch: Batch) -> dict[str, Any]:
         "status": answer and answer.status,
         "sealed_response": answer and answer.sealed,
         "answer_of": answer and answer.applicant_id,
+        "chunk_id": chunk and chunk.id,
+        "lease": chunk and chunk.lease,
+        "chunk_done": chunk and chunk.done,
+        "chunk_failed": chunk and chunk.failed,
+        "chunk_result": chunk and chunk.sealed_result,
     }
 
 
 def _verdict(row: tuple[Any, ...]) -> Verdict:
-    stored, product, credential, ring, ids, there, key_ids, wrapped_keys, profiles, *earlier = row
+    stored, product, credential, ring, ids, there, key_ids, wrapped_keys, profiles, is_held, *earlier = row
     known = zip(ids, there, key_ids, wrapped_keys, profiles, strict=True) if ids else ()
     return Verdict(
         is_stored=bool(stored),
         is_product_current=product,
         is_credential_valid=credential,
         is_keyring_current=ring,
+        is_lease_held=is_held,
         known=tuple(KnownApplicant(*columns) for columns in known),
         earlier=None if earlier[0] is None else EarlierAnswer(*earlier),
     )

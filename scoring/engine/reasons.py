@@ -2,7 +2,6 @@
 
 import math
 import re
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -32,19 +31,21 @@ class ReasonWriter:
     def __init__(self, product: Product, usual: Mapping[str, float]) -> None:
         self._inputs = {one.name: one for one in product.contract.inputs}
         self._features = {feature.name: feature for feature in product.features}
+        self._groups = tuple(feature.group or feature.name for feature in product.features)
+        self._places: dict[str, list[tuple[int, str]]] = {group: [] for group in self._groups}
+        for place, feature in enumerate(product.features):
+            self._places[self._groups[place]].append((place, feature.name))
         self._product, self._usual = product, usual
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
-        groups: defaultdict[str, list[tuple[float, str, float]]] = defaultdict(list)
-        for (name, value), read in zip(contributions.items(), row, strict=True):
-            groups[self._features[name].group or name].append((value, name, read))
-        weighed = sorted(((sum(part[0] for part in parts), group) for group, parts in groups.items()), key=lambda one: (-one[0], one[1]))
+        parts, weights = list(contributions.values()), dict.fromkeys(self._places, 0.0)
+        for group, value in zip(self._groups, parts, strict=True):
+            weights[group] += value
+        counting = sorted((-weight, group) for group, weight in weights.items() if weight >= LEAST_LOG_ODDS)
         found = []
-        for weight, group in weighed[:most]:
-            if weight < LEAST_LOG_ODDS:
-                break
-            _, name, read = max(groups[group])
+        for lightness, group in counting[:most]:
+            weight, (_, name, read) = -lightness, max((parts[place], name, row[place]) for place, name in self._places[group])
             code, text = self._sentence(self._features[name], values, read, language)
             found.append(Reason(code, text, self._product.scale.points(weight), name))
         return found

@@ -2,7 +2,7 @@
 
 from scoring.models.applicant import Applicant
 from scoring.models.decision import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
-from scoring.models.job import Job
+from scoring.models.job import Job, JobChunk
 from scoring.models.product import TRANSITIONS, ModelVersion, Policy, Product, ProductRevision, Promotion
 from scoring.models.registry import PromotionRequest, Shadow
 
@@ -14,6 +14,7 @@ __all__ = [
     "Channel",
     "Decision",
     "Job",
+    "JobChunk",
     "ModelVersion",
     "OutcomeCode",
     "Policy",

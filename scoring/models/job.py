@@ -25,6 +25,8 @@ class Job(models.Model):
     body = models.JSONField(default=dict)
     lease_until = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    is_split = models.BooleanField(default=False, db_default=False)
+    problem = models.CharField(max_length=500, blank=True, default="", db_default="")
     created_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)
 
@@ -37,3 +39,37 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}"
+
+
+class JobChunk(models.Model):
+    """A part of a job's rows: what goes in, who holds it until when, and what came out. Both sealed under the partner's key.
+
+    Finished in the commit that stores its decisions, so its rows are decided exactly once, whoever dies when."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    job = models.ForeignKey(Job, on_delete=models.CASCADE, related_name="chunks", db_index=False)
+    number = models.PositiveIntegerField()
+    rows = models.PositiveIntegerField()
+    sealed_input = models.BinaryField(null=True)
+    lease = models.UUIDField(null=True)
+    lease_until = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    sealed_result = models.BinaryField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["job", "number"], condition=Q(finished_at=None), name="jobchunk_open")]
+        constraints = [
+            models.UniqueConstraint(fields=["job", "number"], name="jobchunk_one_number"),
+            models.CheckConstraint(condition=Q(done__lte=F("rows"), failed__lte=F("rows")), name="jobchunk_counts_add_up"),
+            models.CheckConstraint(
+                condition=Q(finished_at=None, sealed_input__isnull=False, sealed_result=None)
+                | Q(finished_at__isnull=False, sealed_input=None, sealed_result__isnull=False),
+                name="jobchunk_finished_whole",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} of {self.job_id}"

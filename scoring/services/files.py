@@ -1,27 +1,43 @@
-"""Scoring a table: every good row becomes a stored decision on the one path, every bad row a line that says what to repair."""
+"""Scoring a table in chunks: every good row becomes a stored decision on the one path, every bad row a line on what to repair."""
 
+import hashlib
+import os
+import time
+import uuid
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import numpy as np
+from django.db import Error
 
 from audit.context import Actor
 from scoring import registry
 from scoring.decided import Decided
-from scoring.engine.contract import ContractViolation
+from scoring.engine.contract import ContractViolation, InputKind
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
-from scoring.errors import ApplicantErased, TableRefused
-from scoring.models import AnsweredBy, Channel
-from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
+from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
+from scoring.models import AnsweredBy, Channel, Job
+from scoring.services import jobs
+from scoring.services.score import ApplicantDetails, ScoreItem, score_chunk
+from scoring.store import FinishedChunk
 
+KIND = "score_file"
 ROWS_AT_A_TIME = 1_000
+CHUNKS_AHEAD = 4    # per process: nobody waits for the reader, and the table is never held whole
 REASONS = 4
+_ANSWERED_BY = 5    # its place in a line
 LONGEST_REFERENCE = 100
 FAULTS_SHOWN = 20
 ROWS_SHOWN = 5
+WAIT_SECONDS = 0.1
+PROGRESS_SECONDS = 2.0
+Helper = AbstractContextManager[None]
 _PROBLEMS = {
     "required": "is empty", "wrong_type": "has the wrong type", "not_in_list": "is not in the list", "out_of_range": "is out of range",
     "not_finite": "is not a finite number", "too_long": "is too long", "wrong_characters": "holds characters that no text needs",
@@ -70,14 +86,54 @@ class ScoredFile:
     repeated: Repeated
 
 
-def score_file(*, product_slug: str, source: Path, destination: Path, actor: Actor, progress: Callable[[str], None]) -> ScoredFile:
+class TableChunk(msgspec.Struct, frozen=True, array_like=True):
+    """Rows of a table as they were read: number and cells each, and what could not be read."""
+
+    names: list[str]
+    rows: list[tuple[int, list[str]]]
+    bad: list[BadRow]
+
+
+class ScoredChunk(msgspec.Struct, frozen=True, array_like=True):
+    """The lines of the results file with the numbers of their rows, and the rows that are not in it."""
+
+    rows: list[int]
+    lines: list[list[Cell]]
+    bad: list[BadRow]
+
+
+class FileBody(msgspec.Struct, frozen=True):
+    """What a job of this kind is about: the same body is the same job."""
+
+    product: str
+    source: str    # the file's name without its suffix: rows without a reference are called after it
+    digest: str
+    destination: str
+    channel: str = str(Channel.FILE)
+
+
+# ---- from the command line: cut, worked on beside other processes, put together
+
+
+def score_file(
+    *,
+    product_slug: str,
+    source: Path,
+    destination: Path,
+    actor: Actor,
+    progress: Callable[[str], None],
+    workers: int = 1,
+    helper: Callable[[uuid.UUID], Helper] | None = None,
+) -> ScoredFile:
     """Every row that the contract accepts has a stored decision and a line in `destination`; the others are listed beside it.
 
-    Raises ProductUnknown, and TableRefused for a file that cannot be read or written at all."""
+    A call that died is gone on with by the next one for the same table and destination: no row is decided twice. `helper` is entered for
+    each worker beyond this process and works on the job meanwhile; with no worker at all, those of the portal do.
+    Raises ProductUnknown, TableRefused for a file that cannot be read or written at all, JobTaken and JobFailed."""
     if destination.exists() and source.exists() and destination.samefile(source):
         raise TableRefused("The decisions would be written over the applicants: give --out another name.")
     try:
-        return _FileScoring(product_slug, source, destination, actor, progress).run()
+        return _FileScoring(product_slug, source, destination, actor, progress).run(workers, helper)
     except TableError as refusal:
         raise TableRefused(str(refusal)) from refusal
 
@@ -85,57 +141,198 @@ def score_file(*, product_slug: str, source: Path, destination: Path, actor: Act
 class _FileScoring:
     def __init__(self, product_slug: str, source: Path, destination: Path, actor: Actor, progress: Callable[[str], None]) -> None:
         self.product_slug, self.source, self.destination, self.actor, self.progress = product_slug, source, destination, actor, progress
-        active = registry.current(product_slug)
-        self.id_column = active.definition.id_column
-        self.inputs = [one.name for one in active.definition.contract.inputs]
-        self.required = [one.name for one in active.definition.contract.inputs if one.required]
-        self.scored = self.by_rules = 0
-        self.bad: list[BadRow] = []
+        definition = registry.current(product_slug).definition
+        if events := [one.name for one in definition.contract.inputs if one.kind is InputKind.EVENTS]:
+            # Without them every applicant would be scored as one of whom nothing is known.
+            raise TableRefused(f"The product reads {', '.join(events)}, which a table cannot hold: score its applicants through the API.")
+        self.id_column = definition.id_column
+        self.required = [one.name for one in definition.contract.inputs if one.required]
+        self.told_at = 0.0
+
+    def run(self, workers: int, helper: Callable[[uuid.UUID], Helper] | None) -> ScoredFile:
+        needed = [*([self.id_column] if self.id_column else []), *self.required]
+        with TableReader(self.source, require=needed) as reader:
+            stamp, job = _stamp(self.source), self._job()
+            with jobs.alone_with(job):
+                try:
+                    # The file under its name comes before the end of what it is made of: whoever dies between is gone on with.
+                    done = self._decided(job, reader, stamp, [helper] * (workers - 1) if helper else [], workers)
+                except TableError as refusal:
+                    jobs.fail_job(job.id, str(refusal))
+                    raise
+                jobs.forget_chunks(job)
+        return done
+
+    def _decided(
+        self, job: Job, reader: TableReader, stamp: tuple[int, int], helpers: Sequence[Callable[[uuid.UUID], Helper]], workers: int
+    ) -> ScoredFile:
+        with TableWriter(self.destination, _columns(self.id_column)) as writer:
+            with ExitStack() as helping:
+                for helper in helpers:
+                    helping.enter_context(helper(job.id))
+                self._work(job, self._cut(reader, stamp), workers)
+            return self._put_together(job, writer)
+
+    def _cut(self, reader: TableReader, stamp: tuple[int, int]) -> Iterator[TableChunk]:
+        """The table's chunks. Raises TableError if it turns out to be unreadable, or another one by now."""
+        yield from cut(reader)
+        if _stamp(self.source) != stamp:
+            raise TableError(f"{self.source} changed while it was read; rows of it are decided", fix="score it again as it is now")
+
+    def _job(self) -> Job:
+        with self.source.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        body = FileBody(self.product_slug, self.source.name.partition(".")[0], digest, str(self.destination.resolve()))
+        plain: dict[str, Any] = msgspec.to_builtins(body)
+        earlier = jobs.unclaimed(kind=KIND, body=plain)
+        if earlier is not None:
+            now = jobs.progress(earlier)
+            self.progress(f"goes on where an earlier call ended: {now.done} rows scored, {now.failed} bad")
+        return earlier or jobs.begin_job(kind=KIND, body=plain, actor=self.actor)
+
+    def _work(self, job: Job, chunks: Iterator[TableChunk], workers: int) -> None:
+        """Returns when every chunk of the table is finished."""
+        jobs.free_chunks(job)
+        rest = enumerate(chunks) if not job.is_split else iter(())
+        there, ahead = jobs.chunks_there(job), CHUNKS_AHEAD * max(workers, 1)
+        while True:
+            waiting = 0 if job.is_split else jobs.waiting_chunks(job)
+            while not job.is_split and waiting < ahead:
+                number, chunk = next(rest, (0, None))
+                if chunk is None:
+                    jobs.end_split(job)
+                    job.is_split = True
+                elif number >= there:
+                    jobs.add_chunk(job, number=number, content=chunk, rows=len(chunk.rows) + len({bad.row for bad in chunk.bad}))
+                    waiting += 1
+            if not (workers and work_on_chunk(job)):
+                now = jobs.finish_job(job.id)
+                if now.is_over:
+                    self._tell(now, at_once=True)
+                    return
+                time.sleep(WAIT_SECONDS)
+            self._tell(jobs.progress(job))
+
+    def _tell(self, now: jobs.Progress, *, at_once: bool = False) -> None:
+        if now.state == Job.State.FAILED:
+            raise JobFailed(now.problem)
+        if at_once or time.monotonic() - self.told_at > PROGRESS_SECONDS:
+            self.told_at = time.monotonic()
+            self.progress(f"{now.done} rows scored, {now.failed} bad")
+
+    def _put_together(self, job: Job, writer: TableWriter) -> ScoredFile:
+        errors, told = self.destination.with_name(f"{self.destination.name.partition('.')[0]}.errors.csv"), _Told()
+        with ExitStack() as files:
+            list_of_bad: TableWriter | None = None
+            for part in jobs.results(job, ScoredChunk):
+                writer.write(part.lines)
+                told.add(part)
+                if part.bad and list_of_bad is None:
+                    list_of_bad = files.enter_context(TableWriter(errors, {"row": int, "column": str, "problem": str, "fix": str}))
+                if list_of_bad is not None:
+                    list_of_bad.write([bad.row, bad.column, bad.problem, bad.fix] for bad in part.bad)
+        if not told.bad_rows:
+            errors.unlink(missing_ok=True)
+        return told.file(errors)
+
+
+class _Told:
+    """What is said of a table in the end, gathered part by part: it takes a few bytes a row, whatever the rows hold."""
+
+    def __init__(self) -> None:
+        self.by_rules = self.bad_rows = 0
+        self.faults: dict[tuple[str, str, str], tuple[int, list[int]]] = {}
         # Eight bytes a row each, whatever the references are: a million rows must not stand there as a million texts.
         self.references, self.rows = array("q"), array("q")
 
-    def run(self) -> ScoredFile:
-        needed = [*([self.id_column] if self.id_column else []), *self.required]
-        with TableReader(self.source, require=needed) as reader, TableWriter(self.destination, self._columns()) as writer:
-            rows = iter(reader)
-            while chunk := list(islice(rows, ROWS_AT_A_TIME)):
-                writer.write(self._line(decided) for decided in self._score(self._items(chunk)))
-                self.progress(f"{self.scored} rows scored, {len({bad.row for bad in self.bad})} bad")
-        return self._report()
+    def add(self, part: ScoredChunk) -> None:
+        """One part more, in the table's order."""
+        self.by_rules += sum(line[_ANSWERED_BY] == AnsweredBy.RULES for line in part.lines)
+        self.bad_rows += len({bad.row for bad in part.bad})
+        self.references.extend(hash(line[0]) for line in part.lines)
+        self.rows.extend(part.rows)
+        for bad in part.bad:
+            count, rows = self.faults.get((bad.column, bad.problem, bad.fix), (0, []))
+            self.faults[bad.column, bad.problem, bad.fix] = count + 1, rows if len(rows) == ROWS_SHOWN else [*rows, bad.row]
 
-    def _columns(self) -> ColumnKinds:
-        kinds: ColumnKinds = {self.id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
-        kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
-        for place in range(1, REASONS + 1):
-            kinds |= {f"reason_{place}_code": str, f"reason_{place}_text": str}
-        return kinds
+    def file(self, errors: Path) -> ScoredFile:
+        """Equal faults as one, in the order of their first rows."""
+        faults = tuple(Fault(*what, count, tuple(rows)) for what, (count, rows) in list(self.faults.items())[:FAULTS_SHOWN])
+        path = errors if self.bad_rows else None
+        return ScoredFile(len(self.rows), self.by_rules, self.bad_rows, path, faults, self._repeated())
 
-    def _items(self, chunk: Sequence[Row | TableError]) -> Iterator[tuple[int, ScoreItem]]:
-        validator = registry.active(self.product_slug).validator
-        for row in chunk:
-            if isinstance(row, TableError):
-                self.bad.append(BadRow(row.row or 0, row.column or "", row.problem, row.fix))
-                continue
-            reference = row.cells[self.id_column] if self.id_column else f"{self.source.name.partition('.')[0]} row {row.number}"
-            if not 0 < len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
-                fix = f"give every row its own reference of at most {LONGEST_REFERENCE} printable characters"
-                self.bad.append(BadRow(row.number, self.id_column or "", "cannot be a reference", fix))
-                continue
-            try:
-                values = validator.check_text({name: row.cells[name] for name in self.inputs if name in row.cells})
-            except ContractViolation as violation:
-                self.bad += [
-                    BadRow(row.number, _column(one.pointer), _PROBLEMS.get(one.code, one.code), one.detail) for one in violation.problems
-                ]
-                continue
-            yield row.number, ScoreItem(ApplicantDetails(reference=reference), values)
+    def _repeated(self) -> Repeated:
+        references, rows = np.frombuffer(self.references, np.int64), np.frombuffer(self.rows, np.int64)
+        _, first = np.unique(references, return_index=True)
+        again = np.delete(rows, first)
+        return Repeated(len(again), tuple(again[:ROWS_SHOWN].tolist()))
 
-    def _score(self, items: Iterator[tuple[int, ScoreItem]]) -> list[Decided]:
-        numbered = list(items)
+
+def cut(reader: TableReader) -> Iterator[TableChunk]:
+    """The table in chunks; the same table is always cut alike."""
+    rows = iter(reader)
+    while chunk := list(islice(rows, ROWS_AT_A_TIME)):
+        good = [(row.number, list(row.cells.values())) for row in chunk if isinstance(row, Row)]
+        bad = [BadRow(row.row or 0, row.column or "", row.problem, row.fix) for row in chunk if isinstance(row, TableError)]
+        yield TableChunk(list(reader.columns), good, bad)
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def _columns(id_column: str | None) -> ColumnKinds:
+    kinds: ColumnKinds = {id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
+    kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
+    for place in range(1, REASONS + 1):
+        kinds |= {f"reason_{place}_code": str, f"reason_{place}_text": str}
+    return kinds
+
+
+# ---- one chunk, by whichever process
+
+
+def work_on_chunk(job: Job) -> bool:
+    """One more chunk of the job is decided, unless there was none to take: then the answer is False.
+
+    A job whose credential or product is gone fails. Whatever is raised leaves the chunk to whoever takes it next."""
+    lease = jobs.take_chunk(job.id)
+    if lease is None:
+        return False
+    try:
+        _ChunkScoring(job, lease).run()
+    except LeaseLost:
+        return True
+    except (CredentialRevoked, ProductUnknown) as refusal:
+        jobs.fail_job(job.id, str(refusal))
+    except ContractViolation:    # it changed meanwhile: the next attempt tells each row
+        jobs.give_back(lease)
+    except BaseException:
+        with suppress(Error):
+            jobs.give_back(lease)
+        raise
+    return True
+
+
+class _ChunkScoring:
+    def __init__(self, job: Job, lease: jobs.Lease) -> None:
+        self.body, self.actor, self.lease = msgspec.convert({**job.body}, FileBody), jobs.actor_of(job), lease
+        self.active = registry.current(self.body.product)
+        self.id_column = self.active.definition.id_column
+        self.rows: list[int] = []    # those of the decisions
+        self.bad: list[BadRow] = []
+
+    def run(self) -> None:
+        chunk = self.lease.read(TableChunk)
+        self.bad += chunk.bad
+        numbered = list(self._items(chunk))
         while numbered:
+            self.rows = [number for number, _ in numbered]
             try:
-                decided = score_applicants(
-                    product_slug=self.product_slug, items=[item for _, item in numbered], actor=self.actor, channel=Channel.FILE,
+                score_chunk(
+                    finish=self._finish, product_slug=self.body.product, items=[item for _, item in numbered], actor=self.actor,
+                    channel=Channel(self.body.channel),
                 )
             except ApplicantErased as erased:
                 gone = set(erased.positions)
@@ -143,41 +340,39 @@ class _FileScoring:
                 self.bad += [BadRow(numbered[place][0], column, problem, fix) for place in sorted(gone)]
                 numbered = [pair for place, pair in enumerate(numbered) if place not in gone]
                 continue
-            self.scored += len(decided)
-            self.by_rules += sum(one.answered_by == AnsweredBy.RULES for one in decided)
-            self.references.extend(hash(one.reference) for one in decided)
-            self.rows.extend(row for row, _ in numbered)
-            return decided
-        return []
+            return
+        self.rows = []
+        jobs.finish_chunk(self._finish([]))
 
-    def _line(self, decided: Decided) -> list[Cell]:
-        reasons = [text for reason in decided.reasons[:REASONS] for text in (reason.code, reason.text)]
-        blank: list[Cell] = [None] * (2 * REASONS - len(reasons))
-        answer: list[Cell] = [decided.reference, decided.probability, decided.score, decided.band, decided.outcome]
-        return [*answer, decided.answered_by, decided.model_version, str(decided.id), *reasons, *blank]
+    def _finish(self, decided: Sequence[Decided]) -> FinishedChunk:
+        result = ScoredChunk(self.rows, [_line(one) for one in decided], sorted(self.bad, key=lambda bad: bad.row))
+        return self.lease.finished(result, done=len(decided), failed=len({bad.row for bad in self.bad}))
 
-    def _report(self) -> ScoredFile:
-        errors = self.destination.with_name(f"{self.destination.name.partition('.')[0]}.errors.csv")
-        if self.bad:
-            with TableWriter(errors, {"row": int, "column": str, "problem": str, "fix": str}) as writer:
-                writer.write([bad.row, bad.column, bad.problem, bad.fix] for bad in self.bad)
-        else:
-            errors.unlink(missing_ok=True)
-        bad_rows = len({bad.row for bad in self.bad})
-        return ScoredFile(self.scored, self.by_rules, bad_rows, errors if self.bad else None, self._faults(), self._repeated())
+    def _items(self, chunk: TableChunk) -> Iterator[tuple[int, ScoreItem]]:
+        validator, names = self.active.validator, set(chunk.names)
+        inputs = [one.name for one in validator.contract.inputs if one.name in names]
+        for number, cells in chunk.rows:
+            row = dict(zip(chunk.names, cells, strict=True))
+            reference = row[self.id_column] if self.id_column else f"{self.body.source} row {number}"
+            if not 0 < len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
+                fix = f"give every row its own reference of at most {LONGEST_REFERENCE} printable characters"
+                self.bad.append(BadRow(number, self.id_column or "", "cannot be a reference", fix))
+                continue
+            try:
+                values = validator.check_text({name: row[name] for name in inputs})
+            except ContractViolation as violation:
+                self.bad += [
+                    BadRow(number, _column(one.pointer), _PROBLEMS.get(one.code, one.code), one.detail) for one in violation.problems
+                ]
+                continue
+            yield number, ScoreItem(ApplicantDetails(reference=reference), values)
 
-    def _faults(self) -> tuple[Fault, ...]:
-        """Equal faults as one, in the order of their first rows."""
-        rows: dict[tuple[str, str, str], list[int]] = {}
-        for bad in self.bad:
-            rows.setdefault((bad.column, bad.problem, bad.fix), []).append(bad.row)
-        return tuple(Fault(*fault, len(found), tuple(found[:ROWS_SHOWN])) for fault, found in list(rows.items())[:FAULTS_SHOWN])
 
-    def _repeated(self) -> Repeated:
-        references, rows = np.frombuffer(self.references, np.int64), np.frombuffer(self.rows, np.int64)
-        _, first = np.unique(references, return_index=True)
-        again = np.delete(rows, first)
-        return Repeated(len(again), tuple(again[:ROWS_SHOWN].tolist()))
+def _line(decided: Decided) -> list[Cell]:
+    reasons = [text for reason in decided.reasons[:REASONS] for text in (reason.code, reason.text)]
+    blank: list[Cell] = [None] * (2 * REASONS - len(reasons))
+    answer: list[Cell] = [decided.reference, decided.probability, decided.score, decided.band, decided.outcome]
+    return [*answer, decided.answered_by, decided.model_version, str(decided.id), *reasons, *blank]
 
 
 def _column(pointer: str) -> str:

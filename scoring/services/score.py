@@ -2,7 +2,7 @@
 
 import hmac
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -13,20 +13,21 @@ from audit.ids import uuid7
 from audit.services import Attempt, new_event
 from audit.vault import Keyring, keyring, refresh_keyring
 from scoring import registry
-from scoring.applicants import ApplicantDetails, open_applicants, open_known, remember, told_about
+from scoring.applicants import ApplicantDetails, known_applicants, open_applicants, open_known, remember, told_about
 from scoring.decided import Decided
 from scoring.engine.contract import Values
 from scoring.engine.pipeline import Result, score
-from scoring.errors import ApplicantErased, CredentialRevoked, StoreContended
+from scoring.errors import ApplicantErased, CredentialRevoked, LeaseLost, StoreContended
 from scoring.models import Channel
 from scoring.observers import tell
 from scoring.sealed import DecisionContent, SealedReason, decision_digest, seal_content
-from scoring.store import Batch, DecisionRow, EarlierAnswer, KnownApplicant, SealedAnswer, Verdict, store
+from scoring.store import Batch, DecisionRow, EarlierAnswer, FinishedChunk, KnownApplicant, SealedAnswer, Verdict, store
 
-__all__ = ["Answer", "ApplicantDetails", "ScoreItem", "score_applicants", "score_once"]
+__all__ = ["Answer", "ApplicantDetails", "ScoreItem", "score_applicants", "score_chunk", "score_once"]
 
 _REPEATS = 3
 _REPEATS_OF_BATCH = 12  # each other batch about the same new applicants may come first twice
+_LOOKED_UP_FROM = 20    # so many applicants at once: asking which of them are known costs less than deciding twice
 _CREATED = 201
 _LONGEST = 2**31 - 1
 
@@ -92,6 +93,21 @@ def score_once(
     return answer
 
 
+def score_chunk(
+    *,
+    finish: Callable[[Sequence[Decided]], FinishedChunk],
+    product_slug: str,
+    items: Sequence[ScoreItem],
+    actor: Actor,
+    channel: Channel,
+) -> list[Decided]:
+    """As `score_applicants` for at least one item, and in the same commit the chunk is finished with what `finish` makes of the decisions.
+
+    Raises LeaseLost when somebody else holds or has finished the chunk: then nothing was stored."""
+    decided, _ = _Scoring(product_slug, items, actor, channel, datetime.now(UTC), "en", None, finish).run()
+    return decided
+
+
 class _Scoring:
     """One call, and what it has found out so far: repeated as far as the store's verdict asks for."""
 
@@ -104,9 +120,10 @@ class _Scoring:
         received_at: datetime,
         language: str,
         once: _Once | None,
+        finish: Callable[[Sequence[Decided]], FinishedChunk] | None = None,
     ) -> None:
         self.items, self.actor, self.channel = items, actor, channel
-        self.received_at, self.language, self.once = received_at, language, once
+        self.received_at, self.language, self.once, self.finish = received_at, language, once, finish
         self.active = registry.active(product_slug)
         self._score()
         self._open(keyring())
@@ -120,13 +137,15 @@ class _Scoring:
             elapsed = min(max(0, round(share * 1e6)), _LONGEST)
             rows, decided = self._decide(elapsed)
             kept, answer = self._answer(decided)
-            verdict = store(self._batch(rows, kept, elapsed))
+            verdict = store(self._batch(rows, kept, elapsed, self.finish and self.finish(decided)))
             if verdict.is_stored:
                 remember(self.ring, self.applicants.values())
                 tell(decided)
                 return decided, answer
             if not verdict.is_credential_valid:
                 raise CredentialRevoked
+            if not verdict.is_lease_held:
+                raise LeaseLost
             if verdict.earlier is not None:
                 return [], self._replayed(verdict.earlier)
             self._catch_up(verdict)
@@ -144,6 +163,8 @@ class _Scoring:
         self.told = told_about(ring, (item.applicant for item in self.items))
         self.ids = [ring.applicant_id(item.applicant.reference) for item in self.items]
         self.applicants = open_applicants(ring, self.told)
+        if len(self.told) >= _LOOKED_UP_FROM:
+            self._meet(known_applicants([known.row.id for known in self.applicants.values() if known.row.is_written]))
 
     def _catch_up(self, verdict: Verdict) -> None:
         """What the store found out of date is up to date. Raises ApplicantErased."""
@@ -154,7 +175,11 @@ class _Scoring:
             for item in self.items:
                 self.active.validator.check(item.values)
             self._score()
-        erased = {known.id for known in verdict.known if not self._recognise(known)}
+        self._meet(verdict.known)
+
+    def _meet(self, known_ones: Iterable[KnownApplicant]) -> None:
+        """These applicants are taken as the table has them. Raises ApplicantErased."""
+        erased = {known.id for known in known_ones if not self._recognise(known)}
         if erased:
             raise ApplicantErased([at for at, applicant_id in enumerate(self.ids) if applicant_id in erased])
 
@@ -256,7 +281,7 @@ class _Scoring:
         body = self.ring.unseal(key, earlier.sealed, table="audit_idempotency", column="sealed_response", owner=owner)
         return Answer(earlier.status, body, is_replayed=True)
 
-    def _batch(self, rows: Sequence[DecisionRow], kept: SealedAnswer | None, elapsed: int) -> Batch:
+    def _batch(self, rows: Sequence[DecisionRow], kept: SealedAnswer | None, elapsed: int, chunk: FinishedChunk | None) -> Batch:
         return Batch(
             product_id=self.active.product_id,
             revision=self.active.revision,
@@ -270,6 +295,7 @@ class _Scoring:
             applicants=[applicant.row for applicant in self.applicants.values()],
             decisions=rows,
             answer=kept,
+            chunk=chunk,
         )
 
 

@@ -118,6 +118,13 @@ def test_files_of_events_that_cannot_be_used_are_refused(
         run("create_product", house.slug, PRODUCT, *given, from_csv=str(files[0]), target="bad", id="loan", time=time)
 
 
+def test_a_table_alone_is_not_scored_by_a_product_that_reads_events(made: House, files: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="reads payments"):
+        run("score_file", made.slug, PRODUCT, "--in", str(files[0]), "--out", str(tmp_path / "out.csv"))
+
+    assert not (tmp_path / "out.csv").exists()
+
+
 def test_training_names_the_file_of_events_that_is_missing_or_unknown(made: House, files: tuple[Path, Path]) -> None:
     both = ("--events", f"payments={files[1]}", "--events", f"salaries={files[1]}")
     for events, said in (((), "--events payments="), (both, "salaries"), (("--events", "payments"), "NAME=FILE")):

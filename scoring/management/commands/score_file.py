@@ -1,13 +1,22 @@
 """`manage.py score_file`: a table of applicants in, a table of decisions out."""
 
-from argparse import ArgumentParser
+import contextlib
+import subprocess
+import sys
+import uuid
+from argparse import ArgumentParser, ArgumentTypeError
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
-from scoring.services.files import Fault, score_file
+from scoring.services.files import WAIT_SECONDS, Fault, score_file
+
+MOST_WORKERS = 64
 
 
 class Command(PartnerCommand):
@@ -19,12 +28,15 @@ class Command(PartnerCommand):
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("--in", dest="source", required=True, type=Path, metavar="FILE", help="the applicants, one per row")
         parser.add_argument("--out", dest="destination", required=True, type=Path, metavar="FILE", help="where the decisions go")
+        parser.add_argument(
+            "--workers", type=_workers, default=1, metavar="N", help="processes that work on it (1: this one; 0: the workers of the portal)"
+        )
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints how many rows were scored and what is wrong with the others."""
         done = score_file(
             product_slug=options["product"], source=Path(options["source"]), destination=Path(options["destination"]),
-            actor=self.actor, progress=self.progress,
+            actor=self.actor, progress=self.progress, workers=options["workers"], helper=self._helper,
         )
         values = {
             "product": options["product"], "scored": done.scored, "bad_rows": done.bad_rows, "out": str(options["destination"]),
@@ -42,6 +54,25 @@ class Command(PartnerCommand):
             promote = f"manage.py promote_model {options['slug']} {options['product']} VERSION"
             lines.append(f"Warning: no model but the product's rules answered {done.by_rules} of these rows; {promote} puts one in force.")
         return Result(values, *lines, succeeded=done.scored > 0)
+
+    @contextlib.contextmanager
+    def _helper(self, job_id: uuid.UUID) -> Iterator[None]:
+        """Another process works on the job; it ends with the job, or with this process."""
+        command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "work_on_job", self.partner.slug, str(job_id)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
+        try:
+            yield
+        finally:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(WAIT_SECONDS * 50)
+            process.terminate()
+            process.wait()
+
+
+def _workers(text: str) -> int:
+    if not text.isdecimal() or int(text) > MOST_WORKERS:
+        raise ArgumentTypeError(f"{text!r} is not a number of processes from 0 to {MOST_WORKERS}")
+    return int(text)
 
 
 def _place(fault: Fault) -> str:
