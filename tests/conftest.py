@@ -202,7 +202,7 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    environment = {**os.environ, "DATABASE_URL": _address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment = {**os.environ, "DATABASE_URL": address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "4",
                "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
     with open(Path(os.environ["VOUCH_HOME"]) / f"site-{port}.log", "wb") as log:
@@ -215,7 +215,7 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
             process.wait(20)
 
 
-def _address_of(database: str) -> str:
+def address_of(database: str) -> str:
     """DATABASE_URL, with this run's database in place of the configured one."""
     return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}"))
 
