@@ -41,6 +41,12 @@ class FormOutdated(DomainError):
     code = "form_outdated"
 
 
+class OriginForeign(DomainError):
+    """The form came from another address than the one it was sent to; nothing was stored."""
+
+    code = "origin_foreign"
+
+
 def _row(status: int, title: str, advice: str, *, code: str = "", retry_after: int | None = None, at_page: str = "") -> Outcome:
     return Outcome(status, code, title, advice, retry_after, at_page)
 
@@ -90,6 +96,11 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         403, "Your session has changed", "Load the form again and send it with its own token.",
         at_page="You signed in or out since this page was opened, so it could not be used, and nothing was stored. "
         "Go back, load the page again, and send it once more.",
+    ),  # fmt: skip
+    OriginForeign: _row(
+        403, "The form came from another address", "Open the portal at one address only.",
+        at_page="Your browser names another address for this page than we do, so it could not be used, and nothing was stored. Load the "
+        "page again; if that changes nothing, tell whoever runs Vouch that its proxy does not pass on Host or X-Forwarded-Proto.",
     ),  # fmt: skip
     requests.PermissionMissing: _row(403, "That is not allowed", "Ask an administrator of your organisation for the permission."),
     # what is asked for

@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SuspiciousOperation
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
-from django.middleware.csrf import get_token
+from django.middleware.csrf import REASON_BAD_ORIGIN, get_token
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import MethodNotAllowed
@@ -15,10 +15,11 @@ from rest_framework.exceptions import MethodNotAllowed
 from audit.errors import DomainError
 from partners.errors import HostUnknown
 from portal.api.problems import problem
-from portal.errors import FormOutdated, log_fault, outcome_of
+from portal.errors import FormOutdated, OriginForeign, log_fault, outcome_of
 from portal.middleware import is_api
 from scoring.engine.contract import ContractViolation
 
+_ORIGIN_REFUSED = REASON_BAD_ORIGIN.partition("%s")[0]
 _CSRF_FIELD = "csrfmiddlewaretoken"
 
 
@@ -94,6 +95,8 @@ def failed(request: HttpRequest) -> HttpResponseBase:
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose token is not the session's. What was typed can be sent again where that is safe."""
+    if reason.startswith(_ORIGIN_REFUSED):
+        return page(request, OriginForeign(), typed=[], path=request.get_full_path())
     again = _typed(request)
     return page(request, FormOutdated(), typed=again, token=get_token(request) if again else "", path=request.get_full_path())
 

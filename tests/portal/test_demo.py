@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from audit.context import SYSTEM, Actor
 from audit.models import Event
+from partners.accounts.keys import digest_of
 from partners.accounts.models import ApiKey, User
+from partners.accounts.services import create_api_key
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal import demo
@@ -37,7 +40,16 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
             assert champion is not None
             outcomes = set(Decision.objects.values_list("outcome", "answered_by"))
 
-    assert second == first
+        with tenant_context(Partner.objects.get(slug="umoja")):
+            lost = create_api_key(name="demo", actor=SYSTEM)  # as when seeding is broken off before the key is kept
+            theirs = create_api_key(name="demo", actor=Actor(kind="user", id="u", label="Ada"))
+        third = demo.seed(report=said.append)
+        with tenant_context(Partner.objects.get(slug="umoja")):
+            live = set(ApiKey.objects.filter(revoked_at=None).values_list("digest", flat=True))
+
+    assert {bytes(digest) for digest in live} == {digest_of(third["umoja"]["api_key"]), digest_of(theirs.secret)}
+    assert digest_of(lost.secret) not in live
+    assert third == second == first
     assert said == []
     assert all(numbers[:5] == (8, 1, 1, 300, 300) for numbers in after_first.values())
     assert champion.version == 1

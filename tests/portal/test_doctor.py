@@ -9,7 +9,9 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
 
-from partners.tenancy import as_owner
+from audit.models import Keyring
+from partners.tenancy import as_owner, tenant_context
+from portal.checks import refuse_wrong_keys
 from portal.management.commands import doctor
 from tests.conftest import House
 
@@ -52,6 +54,23 @@ def test_another_root_key_is_noticed_for_each_partner(north: House, south: House
     assert code == 1
     assert {part for part, _ in faults(answer)} == {"keys"}
     assert all("VOUCH_ROOT_KEY" in fix for _, fix in faults(answer))
+
+
+def test_nothing_starts_with_a_root_key_that_opens_no_partners_keys(
+    north: House, south: House, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with tenant_context(south.partner):
+        Keyring.objects.update(wrapped=b"x" * 60)
+    refuse_wrong_keys()
+    warned = capsys.readouterr().err
+
+    with override_settings(ROOT_KEY="cd" * 32), pytest.raises(SystemExit) as stop:
+        refuse_wrong_keys()
+
+    assert warned.startswith("vouch.E013: south: The root key does not open this partner's keys")
+    assert len(warned.splitlines()) == 1
+    assert "vouch.E013: north: " in str(stop.value)
+    assert "Give back the root key" in str(stop.value)
 
 
 def test_redis_away_is_a_fault_of_its_own(north: House) -> None:

@@ -1,5 +1,6 @@
 """The embedded services: shared by several processes, revived when killed, stopped when the last user has left."""
 
+import json
 import os
 import shutil
 import signal
@@ -13,12 +14,15 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+from django.db import connection
 from redis import Redis
 
 from portal import embedded
 from portal.embedded import postgres
-from portal.embedded.place import socket_folder
+from portal.embedded.place import lock_file, socket_folder
+from tests.conftest import House, address_of
 
+SECRET = "ab" * 32
 USE = """
 import sys
 from portal import embedded
@@ -46,7 +50,7 @@ class User:
     """Another process that uses the services."""
 
     def __init__(self, home: Path) -> None:
-        environment = {**os.environ, "VOUCH_HOME": str(home)}
+        environment = {**os.environ, "VOUCH_HOME": str(home), "VOUCH_ROOT_KEY": SECRET, "VOUCH_SECRET_KEY": SECRET}
         self.process = subprocess.Popen(
             [sys.executable, "-c", USE], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -104,12 +108,15 @@ def postgres_answers() -> bool:
 def test_last_user_to_leave_stops_the_services(home: Path) -> None:
     first, second = User(home), User(home)
     shared = servers(home)
+    keepers = [int((home / "locks" / f"{name}.keeper").read_text()) for name in shared]
+    environments = [str(psutil.Process(process_id).environ()) for process_id in [*keepers, *shared.values()]]
 
     first.leave()
     after_first = servers(home)
     second.leave()
 
     assert set(shared) == {"postgres", "redis"}
+    assert not any(SECRET in seen or "DATABASE_URL" in seen for seen in environments)
     assert after_first == shared
     assert servers(home) == {}
 
@@ -181,6 +188,83 @@ def test_nothing_starts_when_both_addresses_are_given(home: Path) -> None:
     embedded.start({"DATABASE_URL": "postgresql://elsewhere/vouch", "REDIS_URL": "redis://elsewhere"})
 
     assert list(home.iterdir()) == []
+
+
+def test_addresses_in_files_count_too(home: Path) -> None:
+    for name in ("database", "redis"):
+        (home / name).write_text(f"{name}://elsewhere.invalid/vouch")
+
+    met = embedded.attempt({"DATABASE_URL_FILE": str(home / "database"), "REDIS_URL_FILE": str(home / "redis")})
+
+    assert met == []
+    assert sorted(path.name for path in home.iterdir()) == ["database", "redis"]
+
+
+def test_production_starts_no_services_of_its_own(home: Path) -> None:
+    met = embedded.attempt({"VOUCH_ENV": "production", "REDIS_URL": "redis://elsewhere.invalid"})
+
+    assert [str(fault) for fault in met] == ["VOUCH_ENV=production runs no embedded PostgreSQL or Redis. Set DATABASE_URL."]
+    assert list(home.iterdir()) == []
+    met.clear()
+
+
+def test_a_new_database_gets_a_root_key_and_one_with_partners_none(home: Path, houses: dict[str, House]) -> None:
+    with_partners = address_of(str(connection.settings_dict["NAME"]))
+    environment = {"DATABASE_URL": with_partners, "REDIS_URL": "redis://elsewhere.invalid"}
+
+    refused = [str(fault) for fault in embedded.attempt(environment)]
+    made = embedded.attempt({**environment, "DATABASE_URL": os.environ["DATABASE_URL"]})
+    key = embedded.kept_secret("root")
+    again = embedded.attempt(environment)
+
+    assert len(refused) == 1
+    assert refused[0].startswith(f"The root key {home}/keys/root is missing, and the database holds keys that only it opens.")
+    assert (made, again) == ([], [])
+    assert len(key) == 64
+    assert embedded.kept_secret("root") == key
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_another_users_state_is_left_as_it_is(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = home / "theirs"
+    (theirs / "locks").mkdir(parents=True)
+    theirs.chmod(0o700)
+    for folder in (theirs, theirs / "locks"):
+        os.chown(folder, 54_321, 54_321)
+    monkeypatch.setenv("VOUCH_HOME", str(theirs))
+
+    with pytest.raises(embedded.EmbeddedFault) as fault:
+        embedded.make_home()
+
+    assert str(fault.value) == f"{theirs} belongs to user 54321. Run as user 54321, or set VOUCH_HOME to a folder of your own."
+    assert theirs.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_lock_that_cannot_be_opened_is_one_clear_line(home: Path) -> None:
+    (home / "locks").touch()
+
+    with pytest.raises(embedded.EmbeddedFault, match=f"{home}/locks/.* cannot be opened .* set VOUCH_HOME"):
+        lock_file("redis", "users")
+
+
+def test_the_doctor_tells_of_a_service_that_does_not_start(home: Path) -> None:
+    data = home / "postgres"
+    data.mkdir(mode=0o700)
+    (data / "PG_VERSION").write_text("9.1\n")
+    if os.geteuid() == 0:
+        for path in (data, data / "PG_VERSION"):
+            os.chown(path, *postgres.owner())
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VOUCH_", "DATABASE_", "REDIS_", "DJANGO_"))}
+    command = [sys.executable, "manage.py", "doctor", "--json"]
+
+    done = subprocess.run(command, env={**kept, "VOUCH_HOME": str(home)}, capture_output=True, text=True, check=False)
+
+    findings = {finding["part"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "could not access the server configuration file" in findings["database"]["seen"]
+    assert str(home / "postgres.log") in findings["database"]["fix"]
+    assert findings["redis"]["fix"] == findings["disk"]["fix"] == ""
 
 
 def test_a_long_or_odd_path_moves_only_the_sockets() -> None:

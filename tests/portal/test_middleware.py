@@ -1,11 +1,13 @@
 """What every answer carries, and what passes the API by."""
 
+import logging
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils.module_loading import import_string
@@ -83,3 +85,29 @@ def test_a_session_of_one_partner_is_nobody_at_another(north: House, south: Hous
     request = client.get("/nowhere").wsgi_request
 
     assert not request.user.is_authenticated
+
+
+@pytest.mark.parametrize("path", ["/login", "/api/v1/auth/token"])
+def test_a_database_that_is_away_is_one_line_of_the_log(
+    path: str, north: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = Client(HTTP_HOST=north.host, raise_request_exception=False)
+    connection.close()
+    monkeypatch.setattr("partners.middleware._known", {})
+    with monkeypatch.context() as away, caplog.at_level(logging.WARNING):
+        away.setitem(connection.settings_dict, "HOST", "/nowhere")
+        answer = client.post(path, {"email": "a@b.example", "password": "x"}, content_type="application/json")
+
+    assert answer.status_code == 503
+    assert ["database_unavailable" in record.getMessage() for record in caplog.records] == [True]
+    assert not any(record.exc_info or "Traceback" in record.getMessage() for record in caplog.records)
+
+
+def test_a_form_behind_a_proxy_that_hides_its_scheme_is_told_so(north: House) -> None:
+    client = Client(HTTP_HOST=north.host, enforce_csrf_checks=True)
+
+    answer = client.post("/login", {"email": "a@b.example"}, HTTP_ORIGIN=f"https://{north.host}")
+
+    assert answer.status_code == 403
+    assert "X-Forwarded-Proto" in answer.content.decode()
+    assert "signed in or out" not in answer.content.decode()

@@ -56,6 +56,23 @@ def test_one_partners_trouble_does_not_stop_the_others(north: House, south: Hous
     assert [record.getMessage() for record in caplog.records] == ["duty failed: RuntimeError: trouble; it is tried again in 1 s"]
 
 
+def test_what_keeps_failing_is_tried_ever_less_often(
+    north: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr("portal.scheduler.time.monotonic", lambda: clock[0])
+    found: list[str] = []
+    scheduler = Scheduler([Duty("look", 1, schemas_seen(found, failing="t_north"))])
+
+    with caplog.at_level(logging.ERROR):
+        for _second in range(240):
+            scheduler.run_due()
+            clock[0] += 1
+
+    assert found.count("t_north") == 9    # after 1, 3, 7, 15, 31, 63, 123 and 183 seconds again
+    assert [record.exc_info is not None for record in caplog.records] == [True, *[False] * 8]
+
+
 def test_a_duty_waits_for_its_time(north: House) -> None:
     found: list[str] = []
     scheduler = Scheduler([Duty("look", 60, schemas_seen(found)), Duty("often", 0, schemas_seen([]))])

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -66,6 +67,40 @@ def test_the_pause_grows_while_a_program_keeps_failing() -> None:
         until(lambda: out.getvalue().count("ended with code 3") == 3)
 
     assert [line.rsplit(" in ", 1)[1] for line in out.getvalue().splitlines()[:3]] == ["0.5 s.", "1 s.", "2 s."]
+
+
+def test_a_first_command_gives_its_output() -> None:
+    supervisor = Supervisor([])
+
+    code, output = supervisor.first([sys.executable, "-c", "print('made')\nraise SystemExit(3)"], os.environ)
+
+    assert (code, output) == (3, "made\n")
+
+
+def test_a_first_command_ends_when_it_is_time_to_stop() -> None:
+    supervisor = Supervisor([])
+    threading.Timer(0.3, supervisor.stop).start()
+    started = time.monotonic()
+
+    code, output = supervisor.first([sys.executable, "-c", STAYS], os.environ)
+
+    assert code == -signal.SIGTERM
+    assert time.monotonic() - started < 10
+
+
+def test_a_first_command_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    note = tmp_path / "pid"
+    child = f"import os, pathlib, time; pathlib.Path({str(note)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    source = (
+        "import os, sys; from portal.supervisor import Supervisor\n"
+        f"Supervisor([]).first([sys.executable, '-c', {child!r}], os.environ)\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", source]) as parent:
+        until(lambda: note.exists() and note.read_text())
+
+        parent.kill()
+
+    until(lambda: not psutil.pid_exists(int(note.read_text())) or psutil.Process(int(note.read_text())).status() == psutil.STATUS_ZOMBIE)
 
 
 def test_the_end_takes_along_what_a_program_started_and_left(tmp_path: Path) -> None:

@@ -17,6 +17,10 @@ from typing import Any
 
 import psutil
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from portal.management.commands.up import Site
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -74,7 +78,8 @@ def home() -> Iterator[Path]:
 
 
 @contextmanager
-def running(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
+def running(home: Path, port: int, said: list[str] | None = None) -> Iterator[subprocess.Popen[str]]:
+    """`up`, until the block ends; its log goes to `said`."""
     process = subprocess.Popen(
         [sys.executable, "manage.py", "up", "--port", str(port), "--workers", "1"], cwd=ROOT, env=environment(home),
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -85,14 +90,19 @@ def running(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
+        if said is not None:
+            said.append(output)
 
 
 @pytest.mark.slow
 def test_up_survives_kills_and_leaves_nothing_behind(home: Path) -> None:
     port = free_port()
-    with running(home, port) as process:
+    said: list[str] = []
+    with running(home, port, said) as process:
         web = next(child for child in psutil.Process(process.pid).children() if "granian" in child.cmdline())
+        figures = Path(web.environ()["PROMETHEUS_MULTIPROC_DIR"])
+        had_figures = any(figures.glob("*.db"))
         worker = web.children()[-1]
 
         worker.kill()
@@ -112,6 +122,9 @@ def test_up_survives_kills_and_leaves_nothing_behind(home: Path) -> None:
 
     assert doctor.returncode == 0, doctor.stdout
     assert json.loads(doctor.stdout)["healthy"]
+    assert "manage.py create_partner SLUG" in said[0]
+    assert had_figures
+    assert not figures.exists()
     assert process.returncode == 0
     assert processes_of(home) == []
     assert ask(port, "/live")[0] == 0
@@ -136,6 +149,32 @@ def test_a_taken_port_is_one_line_and_starts_nothing(home: Path) -> None:
     assert done.stdout == ""
     assert done.stderr == f"CommandError: Port {port} on 127.0.0.1 cannot be used (Address already in use). Use another with --port.\n"
     assert processes_of(home) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("port", "0", "--port is '0'; write a whole number from 1 to 65535."),
+        ("port", "abc", "--port is 'abc'; write a whole number from 1 to 65535."),
+        ("port", "70000", "--port is '70000'; write a whole number from 1 to 65535."),
+        ("workers", "0", "--workers is '0'; write a whole number from 1 to 256."),
+        ("host", "nowhere.example", "--host 'nowhere.example' is no address; write one of this machine's, such as 127.0.0.1 or ::1."),
+        ("host", "", "--host '' is no address; write one of this machine's, such as 127.0.0.1 or ::1."),
+        ("host", "203.0.113.9", "--host 203.0.113.9 is no address of this machine"),
+    ],
+)
+def test_what_up_cannot_use_is_one_line_about_that(option: str, value: str, said: str) -> None:
+    with pytest.raises(CommandError) as refusal:
+        call_command("up", **{"port": str(free_port()), option: value})
+
+    assert str(refusal.value).startswith(said)
+    assert len(str(refusal.value).splitlines()) == 1
+
+
+def test_where_up_listens_is_told_as_an_address() -> None:
+    assert [Site(host, 8000, 1).address for host in ("127.0.0.1", "0.0.0.0", "::1", "::")] == [
+        "http://127.0.0.1:8000", "http://127.0.0.1:8000", "http://[::1]:8000", "http://[::1]:8000"
+    ]  # fmt: skip
 
 
 def test_an_unwritable_state_folder_is_one_line(home: Path) -> None:
