@@ -163,7 +163,7 @@ def _edits() -> Iterator[tuple[str, Callable[[dict[str, Any]], Any], str]]:
 
     rule = {"code": "r", "if": {"input": "loan_amount", "operator": "gt", "value": 3}, "log_odds": 1}
     yield "unknown key of an input", at("inputs", colour="red"), "input 'loan_amount': there is no key 'colour'; the keys are name, "
-    yield "no such kind", at("inputs", kind="red"), "'kind' must be one of number, integer, category, boolean, date, not \"red\""
+    yield "no such kind", at("inputs", kind="red"), "'kind' must be one of number, integer, category, boolean, date, events, not \"red\""
     yield "minimum is a text", at("inputs", minimum="ten"), "'loan_amount': 'minimum' must be a number or null, not \"ten\""
     yield "required is a text", at("inputs", required="no"), "'required' must be true or false"
     yield "a kind is missing", without("inputs", 0, "kind"), "input 'loan_amount': the key 'kind' is missing; write one of number"
