@@ -13,7 +13,7 @@ import psycopg
 
 from portal.embedded import place, postgres, redis
 from portal.embedded.keeper import SERVICES
-from portal.embedded.place import EmbeddedFault, home, kept_secret, make_home
+from portal.embedded.place import EmbeddedFault, home, make_home
 from portal.embedded.users import Lease
 
 __all__ = [
@@ -85,9 +85,19 @@ def _have_root_key(environment: Mapping[str, str], *, is_embedded: bool) -> None
     place.local_secret("root")
 
 
+def kept_secret(name: str) -> str:
+    """The secret kept under the state folder, empty when there is none. Raises EmbeddedFault, unless the last start has said enough."""
+    try:
+        return place.kept_secret(name)
+    except EmbeddedFault:
+        if met:
+            return ""
+        raise
+
+
 def local_secret(name: str) -> str:
     """A secret kept under the state folder, made once. Where the last start met a fault, and only its report is wanted, any will do."""
-    return place.kept_secret(name) or (os.urandom(32).hex() if met else place.local_secret(name))
+    return kept_secret(name) or (os.urandom(32).hex() if met else place.local_secret(name))
 
 
 def restart_dead_keepers() -> None:

@@ -29,7 +29,7 @@ class EmbeddedFault(Exception):
     """A service cannot run here; the text says why and what to do. `part` is postgres, redis, state or keys."""
 
     def __init__(self, seen: str, fix: str = "", *, part: str = "state") -> None:
-        super().__init__(f"{seen} {fix}".strip())
+        super().__init__(f"{seen}{'' if seen.endswith('.') else '.'} {fix}" if fix else seen)
         self.seen, self.fix, self.part = seen, fix, part
 
 

@@ -128,7 +128,7 @@ def _make_data(user: tuple[int, int]) -> None:
         capture_output=True, text=True, check=False, preexec_fn=become(user, signal.SIGKILL), cwd="/",
     )  # fmt: skip
     if made.returncode != 0:
-        raise EmbeddedFault(f"initdb failed: {made.stderr.strip()}")
+        raise EmbeddedFault(f"initdb failed: {' '.join(made.stderr.split())}")
     part.rename(data_folder())
 
 

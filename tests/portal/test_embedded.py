@@ -267,6 +267,18 @@ def test_the_doctor_tells_of_a_service_that_does_not_start(home: Path) -> None:
     assert findings["redis"]["fix"] == findings["disk"]["fix"] == ""
 
 
+def test_the_doctor_tells_of_a_state_folder_that_is_none(home: Path) -> None:
+    (home / "file").touch()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("VOUCH_", "DATABASE_", "REDIS_", "DJANGO_"))}
+    command = [sys.executable, "manage.py", "doctor", "--json"]
+
+    done = subprocess.run(command, env={**kept, "VOUCH_HOME": str(home / "file")}, capture_output=True, text=True, check=False)
+
+    findings = {finding["part"]: finding for finding in json.loads(done.stdout)["findings"]}
+    assert (done.returncode, done.stderr) == (1, "")
+    assert findings["state"] == {"part": "state", "seen": f"VOUCH_HOME names {home}/file, which is no folder.", "fix": "Name a folder."}
+
+
 def test_a_long_or_odd_path_moves_only_the_sockets() -> None:
     plain, long, odd = Path("/state/redis"), Path("/") / ("d" * 60) / ("e" * 60) / "redis", Path("/my state/redis")
 
