@@ -184,7 +184,9 @@ def at_most(bound: Array) -> Array:
 
 def below(bound: Array) -> Array:
     """The same for float32(x) < bound, where bound is a float32."""
-    return at_most(np.nextafter(np.asarray(bound, np.float32), np.float32(-np.inf)).astype(np.float64))
+    with np.errstate(over="ignore"):                                               # below the least float32 is only minus infinity
+        one_less = np.nextafter(np.asarray(bound, np.float32), np.float32(-np.inf))
+    return at_most(one_less.astype(np.float64))
 
 
 def bitset(codes: Iterable[int]) -> Array:

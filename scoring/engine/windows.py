@@ -142,9 +142,9 @@ class _Flat:
                 apart = values - _divided(self._sum(owner, values), count)[owner]
                 return np.where(count >= 2, np.sqrt(_divided(self._sum(owner, apart * apart), count)), np.nan)
             case _:
-                months = age / -_MONTH
-                apart = months - _divided(self._sum(owner, months), count)[owner]
-                slope = _divided(self._sum(owner, apart * values), self._sum(owner, apart * apart))
+                # Whole numbers throughout, so that events of one day have no slope and not one of rounding errors.
+                apart = self._sum(owner, age)[owner] - count[owner] * age
+                slope = _MONTH * _divided(self._sum(owner, apart * values), -self._sum(owner, apart * age))
                 return np.where(count >= 3, slope, np.nan)
 
     def _sum(self, owner: Array, weights: Array | None = None) -> Array:

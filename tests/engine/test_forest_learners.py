@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import shap
 import xgboost
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sklearn.ensemble import IsolationForest
 
@@ -122,6 +122,8 @@ def enumerated(forest: Forest, row: Floats) -> Floats:
 
 @settings(max_examples=300, deadline=None)
 @given(bound=st.floats(width=32, allow_nan=False), cell=st.floats(allow_nan=False), steps=st.integers(-3, 3))
+@example(bound=float(np.finfo(np.float32).min), cell=0.0, steps=0)
+@example(bound=float(np.finfo(np.float32).max), cell=1e39, steps=1)
 def test_float32_comparisons_move_into_the_threshold(bound: float, cell: float, steps: int) -> None:
     """Also at the ends of float32, where what is rounded becomes infinite, and one step beside every tie."""
     near = float(at_most(np.array(bound)))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scoring.engine.contract import MOST_EVENTS, Contract, ContractViolation, DefinitionRefused, Input, InputKind, Validator
@@ -88,6 +88,8 @@ def by_hand(window: Window, told: list[dict[str, Any]] | None) -> float:
 
 @settings(max_examples=150, deadline=None)
 @given(TOLD)
+@example([{"day": "2026-02-28", "amount": amount, "type": "in"} for amount in (1.0, 2.0, 4.0)])
+@example([{"day": "2026-01-11", "amount": amount, "type": "out"} for amount in (1.0, 0.0, 4.0, 7.0, 9.0)])
 def test_each_statistic_is_what_it_says(told: list[dict[str, Any]] | None) -> None:
     found = PLAN.matrix([values_of(told)], TODAY)[0, 1:]
 
