@@ -18,6 +18,8 @@ from typing import Any
 
 import psutil
 
+from portal.waiting import wait_until
+
 ROOT = Path(__file__).resolve().parent.parent
 SLUG, PRODUCT, PATH = "bench", "market-loan", "/api/v1/scores"
 TRAINING_ROWS = 3_000
@@ -194,16 +196,17 @@ def _server(arguments: list[str], environment: dict[str, str], log: Any) -> Iter
 
 def _first_answer(port: int, request: dict[str, Any]) -> None:
     """Returns when the server decided for the first time. Raises TimeoutError when it does not."""
-    deadline = time.monotonic() + LONGEST_START
-    while time.monotonic() < deadline:
-        body = {**request["body"], "applicant": {"reference": f"first-{uuid.uuid4()}"}}
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
-            connection.request("POST", PATH, json.dumps(body), _headers(request))
-            if connection.getresponse().status == http.client.CREATED:
-                return
-        time.sleep(0.01)
-    raise TimeoutError(f"no decision on port {port} within {LONGEST_START:g} s")
+    if not wait_until(lambda: _decides(port, request), LONGEST_START, pause=0.01):
+        raise TimeoutError(f"no decision on port {port} within {LONGEST_START:g} s")
+
+
+def _decides(port: int, request: dict[str, Any]) -> bool:
+    body = {**request["body"], "applicant": {"reference": f"first-{uuid.uuid4()}"}}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
+        connection.request("POST", PATH, json.dumps(body), _headers(request))
+        return connection.getresponse().status == http.client.CREATED
+    return False
 
 
 def _free_port() -> int:

@@ -45,7 +45,7 @@ class Load:
             if turn is None:
                 return
             if self.rate:
-                time.sleep(max(0.0, self._began + turn / self.rate - time.perf_counter()))    # a steady rate, not a race being hidden
+                time.sleep(max(0.0, self._began + turn / self.rate - time.perf_counter()))    # requests leave at a steady rate
             yield turn
 
     def _client(self) -> None:

@@ -9,7 +9,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -34,6 +33,7 @@ from partners.accounts.services import create_api_key, create_user
 from partners.models import Partner
 from partners.services import create_partner
 from partners.tenancy import schema_of, tenant_context
+from portal.waiting import wait_until
 from scoring.engine.bundle import read_bundle, sign_bundle, write_bundle
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.models import Decision, ModelVersion
@@ -208,7 +208,8 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
     with open(Path(os.environ["VOUCH_HOME"]) / f"site-{port}.log", "wb") as log:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
         try:
-            _wait_for(f"http://127.0.0.1:{port}/ready")
+            ready = f"http://127.0.0.1:{port}/ready"
+            assert wait_until(lambda: _answers(ready), 60), f"{ready} does not answer"
             yield Site(f"http://127.0.0.1:{port}", port, house, process)
         finally:
             process.terminate()
@@ -220,16 +221,12 @@ def address_of(database: str) -> str:
     return urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{database}"))
 
 
-def _wait_for(address: str) -> None:
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-        except (urllib.error.URLError, OSError):
-            assert time.monotonic() < deadline, f"{address} does not answer"
-            time.sleep(0.05)
-        else:
-            return
+def _answers(address: str) -> bool:
+    try:
+        urllib.request.urlopen(address, timeout=2).close()
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
 
 
 @pytest.fixture(autouse=True)

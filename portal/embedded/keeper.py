@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 from portal.embedded import postgres, redis
-from portal.embedded.place import EmbeddedFault, become, last_words, lock_file, log_path, myself, socket_folder, try_lock, wait_until
+from portal.embedded.place import EmbeddedFault, become, last_words, lock_file, log_path, myself, socket_folder, try_lock
+from portal.waiting import wait_until
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -92,11 +93,12 @@ def _watch(service: Service, server: subprocess.Popen[bytes], *, leave: Callable
         if server.poll() is not None:
             if time.monotonic() - steady_from > STEADY_SECONDS:
                 waits = _backoff()
-            time.sleep(next(waits))
+            if wait_until(leave, next(waits)):    # a server that dies at once is not started as often as it can die
+                break
             with contextlib.suppress(EmbeddedFault):
                 server = _run(service)
             steady_from = time.monotonic()
-        time.sleep(0.1)
+        time.sleep(0.1)    # how late the death of the server, or of its last user, may be noticed
     _end(service, server)
     sockets = socket_folder(service.data_folder())
     if sockets != service.data_folder():

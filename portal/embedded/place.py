@@ -14,7 +14,6 @@ import signal
 import stat
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -179,13 +178,3 @@ def last_words(service: str, since: int) -> str:
     except OSError:
         return ""
     return next((line for line in reversed(lines) if _FAULT.search(line)), lines[-1] if lines else "")
-
-
-def wait_until(holds: Callable[[], bool], seconds: float) -> bool:
-    """Whether it came to hold in this time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

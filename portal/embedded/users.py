@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import IO
 
 from portal.embedded.keeper import STOP_SECONDS, Service
-from portal.embedded.place import BASE_DIR, EmbeddedFault, home, lock_file, log_path, try_lock, wait_until
+from portal.embedded.place import BASE_DIR, EmbeddedFault, home, lock_file, log_path, try_lock
+from portal.waiting import wait_until
 
 _PASSED_ON = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
 

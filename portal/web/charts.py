@@ -1,35 +1,15 @@
-"""Where the parts of a chart stand: x in per cent of the width, y in pixels, so that text keeps its size and nothing needs a script."""
+"""The chart of days: x in per cent of the width, y in pixels, so that text keeps its size and nothing needs a script."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from scoring.selectors import DayVolume, ScoreBin
+from scoring.selectors import DayVolume
+from scoring.web.charts import Bar
 
 HEIGHT, TOP, FLOOR = 170, 10, 150
 LABELS = 5
 COLUMNS = 94    # per cent of the width; the rest is for the values of the grid lines
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A rectangle."""
-
-    x: str
-    width: str
-    y: str
-    height: str
-    kind: str
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    """A word under or beside the chart."""
-
-    x: str
-    y: str
-    text: str
-    anchor: str = "middle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +40,6 @@ class DayChart:
     height: int = HEIGHT
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreChart:
-    """How scores spread, with the cut-offs."""
-
-    bars: tuple[Bar, ...]
-    height: int
-    floor: int
-    marks: tuple[Label, ...]
-    ends: tuple[Label, Label]
-
-
 def day_chart(volume: Sequence[DayVolume]) -> DayChart:
     """One column per day."""
     ceiling = nice_ceiling(max((day.total for day in volume), default=0))
@@ -87,19 +56,6 @@ def day_chart(volume: Sequence[DayVolume]) -> DayChart:
         days.append(Day(day.day, tuple(bars), f"{place * step + step * 0.37:.3f}%", place % every == every // 2))
     lines = tuple(Line(f"{FLOOR - value * pixels:.1f}", f"{FLOOR - value * pixels - 4:.1f}", value) for value in (ceiling // 2, ceiling))
     return DayChart(tuple(days), lines)
-
-
-def score_chart(bins: Sequence[ScoreBin], *, cut_offs: Sequence[int] = (), here: int | None = None) -> ScoreChart:
-    """One column per bin of scores; `here` marks one applicant's."""
-    low, high, most = bins[0].low, bins[-1].high, max(1, *(one.count for one in bins))
-    floor, step = 110, 100 / len(bins)
-    bars = []
-    for place, one in enumerate(bins):
-        tall = one.count / most * (floor - 30)
-        kind = "c-accent" if here is not None and one.low <= here < one.high else "c-quiet" if here is not None else "c-mid"
-        bars.append(Bar(f"{place * step:.2f}%", f"{step * 0.9:.2f}%", f"{floor - tall:.1f}", f"{max(tall, 0.5):.1f}", kind))
-    marks = tuple(Label(f"{(cut - low) / (high - low) * 100:.2f}%", "126", str(cut)) for cut in cut_offs if low < cut < high)
-    return ScoreChart(tuple(bars), 132, floor, marks, (Label("0%", "126", str(low), "start"), Label("100%", "126", str(high), "end")))
 
 
 def nice_ceiling(most: int) -> int:

@@ -6,9 +6,10 @@ from django.utils import timezone
 
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
-from portal.web.charts import day_chart, score_chart
+from portal.web.charts import day_chart
 from portal.web.first_steps import first_steps
 from scoring import registry, selectors
+from scoring.web.charts import score_chart
 
 DAYS = 14
 

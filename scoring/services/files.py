@@ -210,7 +210,7 @@ class _FileScoring:
                 if now.is_over:
                     self._tell(now, at_once=True)
                     return
-                time.sleep(WAIT_SECONDS)
+                time.sleep(WAIT_SECONDS)    # others hold what is left, or nothing was read yet; a lease of the dead runs out
             self._tell(jobs.progress(job))
 
     def _tell(self, now: jobs.Progress, *, at_once: bool = False) -> None:

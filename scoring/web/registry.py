@@ -30,7 +30,7 @@ from scoring.errors import (
 from scoring.services.challengers import remove_challenger, set_challenger
 from scoring.services.models import rollback_model
 from scoring.services.promotions import ask_promotion, confirm_promotion, refuse_promotion, withdraw_promotion
-from scoring.web.compared import gap_chart
+from scoring.web.charts import gap_chart
 from scoring.web.pages import model_context
 
 _UNKNOWN = (ProductUnknown, ModelVersionUnknown, PromotionUnknown)

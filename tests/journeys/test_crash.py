@@ -20,6 +20,7 @@ import psutil
 import psycopg
 import pytest
 
+from portal.waiting import wait_until
 from tests.conftest import INPUTS, PRODUCT, ROOT
 from tests.portal.test_up import ask, environment, free_port
 
@@ -78,7 +79,7 @@ class Portal:
         victims = [part(self)[0] for part in parts]
         for victim in victims:
             victim.kill()
-        wait_until(lambda: self._is_whole_without(victims), f"another {' and '.join(part.__name__ for part in parts)}")
+        wait_for(f"another {' and '.join(part.__name__ for part in parts)}", lambda: self._is_whole_without(victims))
 
     def _is_whole_without(self, victims: Sequence[psutil.Process]) -> bool:
         found = [self.web_server(), self.web_workers(), self.postgres()]
@@ -127,7 +128,7 @@ class Lender:
             assert status in {0, http.client.SERVICE_UNAVAILABLE}, f"{key} was answered {status}: {answer!r}"
             assert time.monotonic() < deadline, f"{key} was not answered within {PATIENCE_SECONDS:g} s"
             self.doubtful.add(key)
-            time.sleep(0.05)
+            time.sleep(0.05)    # as a client does who was told to try again later
 
     def ask(self, method: str, path: str, body: bytes | None = None, more: dict[str, str] | None = None) -> tuple[int, bytes]:
         """Status and body of the answer; 0 when none came."""
@@ -182,11 +183,8 @@ def _words(process: psutil.Process) -> list[str]:
         return []
 
 
-def wait_until(holds: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, f"waited {PATIENCE_SECONDS:g} s for {what}"
-        time.sleep(0.02)
+def wait_for(what: str, holds: Callable[[], object]) -> None:
+    assert wait_until(holds, PATIENCE_SECONDS), f"waited {PATIENCE_SECONDS:g} s for {what}"
 
 
 @contextmanager
@@ -198,7 +196,7 @@ def running(home: Path) -> Iterator[Portal]:
     with open(log, "wb") as out:
         up = subprocess.Popen(command, cwd=ROOT, env=settings, stdout=out, stderr=subprocess.STDOUT)
     try:
-        wait_until(lambda: up.poll() is not None or ask(port, "/ready")[0] == http.client.OK, "the portal")
+        wait_for("the portal", lambda: up.poll() is not None or ask(port, "/ready")[0] == http.client.OK)
         assert up.poll() is None, log.read_text()
         yield Portal(home, port, settings, psutil.Process(up.pid), _made_partner(settings))
         up.send_signal(signal.SIGINT)
@@ -251,7 +249,7 @@ def _wait_for_decisions(lenders: Sequence[Lender], working: Sequence[Future[None
                 work.result()
         return all(len(lender.told) >= number for lender, number in zip(lenders, wanted, strict=True))
 
-    wait_until(is_reached, f"{BETWEEN_FAULTS} more decisions of each lender")
+    wait_for(f"{BETWEEN_FAULTS} more decisions of each lender", is_reached)
 
 
 @pytest.fixture
@@ -288,7 +286,7 @@ def test_each_key_has_exactly_one_decision(storm: Storm) -> None:
 
 def test_each_decision_has_exactly_the_event_of_its_receipt_sealed_once(storm: Storm) -> None:
     made = "FROM audit_event e LEFT JOIN audit_leaf l ON l.event_id = e.id WHERE e.action = 'decision.made'"
-    wait_until(lambda: storm.portal.rows(f"SELECT count(*) {made} AND l.position IS NULL") == [(0,)], "the seal")
+    wait_for("the seal", lambda: storm.portal.rows(f"SELECT count(*) {made} AND l.position IS NULL") == [(0,)])
 
     sealed = storm.portal.rows(f"SELECT e.object_id, e.id::text, encode(l.leaf_hash, 'base64') {made}")
 

@@ -20,6 +20,7 @@ from audit.actions import Action
 from audit.models import Event, Outbox
 from partners.tenancy import tenant_context
 from portal.scheduler import ring_for_jobs
+from portal.waiting import wait_until
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.models import Decision, Job, JobChunk
 from scoring.services.files import ROWS_AT_A_TIME
@@ -84,12 +85,8 @@ def work(new_partner: Callable[..., House], settings: Any, tmp_path: Path) -> It
         yield Work(house, table, tmp_path / "out.csv")
 
 
-def wait_until(holds: Callable[[], object], work: Work, meanwhile: Callable[[], None] = lambda: None) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not holds():
-        assert time.monotonic() < deadline, work.log()
-        meanwhile()
-        time.sleep(0.01)
+def wait_for(holds: Callable[[], object], work: Work, meanwhile: Callable[[], None] = lambda: None) -> None:
+    assert wait_until(lambda: holds() or meanwhile(), PATIENCE_SECONDS, pause=0.01), work.log()    # type: ignore[func-returns-value]
 
 
 def strike(
@@ -97,9 +94,9 @@ def strike(
 ) -> None:
     """The process is killed some moment after it took so many chunks: while it reads, decides, stores, or takes the next."""
     wanted = taken() + chunks
-    wait_until(lambda: process.poll() is not None or taken() >= wanted, work, meanwhile)
+    wait_for(lambda: process.poll() is not None or taken() >= wanted, work, meanwhile)
     assert process.poll() is None, work.log()
-    time.sleep(draw.uniform(0.0, 0.35))
+    time.sleep(draw.uniform(0.0, 0.35))    # any moment of its work: which one is drawn, and every one has to do
     process.kill()
     process.wait()
 
@@ -153,7 +150,7 @@ def test_a_worker_of_the_queue_that_is_killed_again_and_again_decides_each_row_o
                 strike(work, worker, draw, chunks=1 + kill % 2, meanwhile=ring_for_jobs)
         assert command.poll() is None
         with work.running(*QUEUE):
-            wait_until(lambda: command.poll() is not None, work, ring_for_jobs)
+            wait_for(lambda: command.poll() is not None, work, ring_for_jobs)
         assert command.returncode == 0, work.log()
 
     assert_each_row_is_decided_once(work)

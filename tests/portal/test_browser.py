@@ -168,7 +168,7 @@ def test_a_form_of_an_earlier_session_is_not_lost(officer: Watched) -> None:
     check(officer, "form of an earlier session", picture="outdated")
     page.get_by_role("button", name="Send it again as it was").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Score")
-    expect(page.get_by_text("B-5")).to_be_visible()
+    expect(page.get_by_text("Amina Otieno, B-5")).to_be_visible()
 
 
 def test_the_list_is_worked_by_keyboard(officer: Watched) -> None:

@@ -1,7 +1,6 @@
 """The queue fails closed: no message without a partner, no task in the wrong schema."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +11,7 @@ from redis import Redis
 
 from partners.tenancy import current_schema, tenant_context
 from portal.celery import PartnerMissing, app
+from portal.waiting import wait_until
 from tests.conftest import House
 
 seen: list[str] = []
@@ -39,8 +39,7 @@ def letters(redis: Redis) -> list[dict[str, Any]]:
 def drain(redis: Redis) -> None:
     """A worker takes every message."""
     with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL", shutdown_timeout=30):
-        while redis.llen("vouch:vouch") or redis.hlen("vouch:unacked"):
-            time.sleep(0.01)
+        assert wait_until(lambda: not redis.llen("vouch:vouch") and not redis.hlen("vouch:unacked"), 30), "messages are left"
 
 
 def test_a_task_cannot_be_sent_outside_a_partner(redis: Redis, db: None) -> None:

@@ -18,7 +18,7 @@ from scoring.services.definitions import change_rules
 from scoring.services.promotions import ask_promotion
 from scoring.services.score import score_applicants
 from scoring.services.shadow import shadow_outstanding
-from scoring.web.compared import gap_chart
+from scoring.web.charts import gap_chart
 from tests.conftest import House
 from tests.scoring.factories import SLUG, add_product, add_version, an_item, by_force, put_in_force
 

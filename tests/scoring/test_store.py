@@ -19,6 +19,7 @@ from audit.services import Attempt, event_leaf_hash, new_event
 from audit.vault import keyring
 from partners.accounts.models import ApiKey, User
 from partners.tenancy import as_owner, tenant_context
+from portal.waiting import wait_until
 from scoring.models import Applicant, Decision, ModelVersion, Policy, Product, ProductRevision
 from scoring.store import ApplicantRow, Batch, DecisionRow, KnownApplicant, SealedAnswer, Verdict, store
 from tests.conftest import House
@@ -283,7 +284,7 @@ def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Cal
         running = pool.submit(twin)
         assert claimed.wait(30)
         waiting = pool.submit(second)
-        wait_until_blocked()
+        assert wait_until(is_blocked, 30)
         finish.set()
         running.result()
 
@@ -291,13 +292,11 @@ def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Cal
         assert counts() == [0, 0, 0, 1, 0]
 
 
-def wait_until_blocked() -> None:
-    """Until some statement of this database waits for another transaction."""
+def is_blocked() -> bool:
+    """Whether some statement of this database waits for another transaction."""
     with connection.cursor() as cursor:
-        while True:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
-            if cursor.fetchone()[0]:
-                return
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+        return bool(cursor.fetchone()[0])
 
 
 def test_storing_inside_a_transaction_is_refused(new_partner: Callable[..., House]) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import time
 import urllib.error
 import urllib.request
 from argparse import ArgumentParser
@@ -24,6 +23,7 @@ from partners.tenancy import public_context
 from portal import embedded, metric_files
 from portal.checks import refuse_unsafe_start, refuse_wrong_keys
 from portal.supervisor import Program, Supervisor
+from portal.waiting import wait_until
 
 THREADS = 4
 READY_SECONDS = 60
@@ -168,12 +168,9 @@ def _look_after() -> None:
 
 def _announce(supervisor: Supervisor, site: Site, instructions: list[str]) -> None:
     """Says once that the portal answers, and how to get in."""
-    deadline = time.monotonic() + READY_SECONDS
-    while not _answers(site.address) and not supervisor.stopping:
-        if time.monotonic() > deadline:
-            supervisor.say("up", f"The portal does not answer on {site.address} yet; the lines above say why.")
-            return
-        time.sleep(0.1)
+    if not wait_until(lambda: supervisor.stopping or _answers(site.address), READY_SECONDS, pause=0.1):
+        supervisor.say("up", f"The portal does not answer on {site.address} yet; the lines above say why.")
+        return
     if supervisor.stopping:
         return
     supervisor.say("up", f"The portal answers on port {site.port}. Ctrl-C stops it.")

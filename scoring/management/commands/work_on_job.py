@@ -35,4 +35,4 @@ class Command(PartnerCommand):
             if now.is_over or jobs.is_left(job):
                 values = {"job": str(job.id), "state": now.state, "parts": parts}
                 return Result(values, f"The job is {now.state}; {parts} parts of it were done here.")
-            time.sleep(WAIT_SECONDS)
+            time.sleep(WAIT_SECONDS)    # others hold what is left; when one dies its lease runs out, and there is something to do
