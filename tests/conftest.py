@@ -246,8 +246,12 @@ def _decisions_of(slug: str) -> int:
         return int(Decision.objects.count())
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuses tests that would flush tables."""
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuses tests that would flush tables, and a run in which tests of one group would be spread over workers."""
     flushing = [item.nodeid for item in items if {"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))]
     if flushing:
         raise pytest.UsageError(f"use `new_partner` or `site` instead of transactional_db and live_server: {', '.join(flushing[:5])}")
+    spread = [item.nodeid for item in items if item.get_closest_marker("xdist_group") and "@" not in item.nodeid]
+    if spread and config.getoption("loadgroup", False):
+        raise pytest.UsageError(f"pytest-xdist did not keep these tests together: {', '.join(spread[:5])}")
