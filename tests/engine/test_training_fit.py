@@ -65,13 +65,6 @@ def test_probabilities_are_calibrated_on_rows_not_seen(fit: object) -> None:
         assert group["predicted"] == pytest.approx(group["observed"], abs=0.06)
 
 
-@pytest.mark.parametrize("fit", FITS)
-def test_the_same_rows_and_seed_give_the_same_bits(fit: object) -> None:
-    first, second = (fit(table(600), seed=5, threads=threads) for threads in (1, 2))  # type: ignore[operator]
-
-    assert first.margins(table(200, seed=8).values).tobytes() == second.margins(table(200, seed=8).values).tobytes()
-
-
 def test_a_booster_is_small_and_its_text_repeats() -> None:
     first, second = fit_boosted(table(800), seed=5, threads=1), fit_boosted(table(800), seed=5, threads=1)
 
