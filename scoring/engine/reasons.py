@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from scoring.engine.contract import Input, InputKind, Value, Values
 from scoring.engine.features import Feature
 from scoring.engine.product import Product
-from scoring.engine.texts import UNITS
+from scoring.engine.texts import LANGUAGES, UNITS
 
 MOST_REASONS = 4
 LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
@@ -36,6 +36,11 @@ class ReasonWriter:
         for place, feature in enumerate(product.features):
             self._places[self._groups[place]].append((place, feature.name))
         self._product, self._usual = product, usual
+        self._stems = {name: re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in self._features}
+        self._words = {language: {**UNITS[language], **product.sentences[language]} for language in LANGUAGES}
+        self._labels = {
+            language: {name: product.label(feature, language) for name, feature in self._features.items()} for language in LANGUAGES
+        }
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
@@ -51,12 +56,12 @@ class ReasonWriter:
         return found
 
     def _sentence(self, feature: Feature, values: Values, read: float, language: str) -> tuple[str, str]:
-        words = {**UNITS[language], **self._product.sentences[language]}
+        words = self._words[language]
         source = self._inputs[feature.sources[0]]
         how, value, usual = self._case(feature, source, values.get(source.name), read, words)
-        code = f"{re.sub(r'[^a-z0-9]+', '_', feature.name.lower()).strip('_')}.{how}"
+        code = f"{self._stems[feature.name]}.{how}"
         template = self._product.texts.get(code, {}).get(language) or words["value" if how in _ANSWERS else how]
-        return code, template.format_map({"label": self._product.label(feature, language), "value": value, "usual": usual})
+        return code, template.format_map({"label": self._labels[language][feature.name], "value": value, "usual": usual})
 
     def _case(self, feature: Feature, source: Input, given: Value, read: float, words: Mapping[str, str]) -> tuple[str, str, str]:
         """How the value counts, the value, and what is usual."""
