@@ -92,6 +92,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         401, "The credential was revoked", "Use another key or sign in again; nothing was stored.",
         at_page="Your access was changed meanwhile, and nothing was stored. Sign in again, or ask your administrator.",
     ),  # fmt: skip
+    accounts.SignedOut: _row(
+        401, "You are signed out", "Sign in and send it again.",
+        at_page="Your session ended while the form was open, and nothing was stored.",
+    ),  # fmt: skip
     FormOutdated: _row(
         403, "Your session has changed", "Load the form again and send it with its own token.",
         at_page="You signed in or out since this page was opened, so it could not be used, and nothing was stored. "

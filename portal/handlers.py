@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import MethodNotAllowed
 
 from audit.errors import DomainError
+from partners.accounts.errors import SignedOut
 from partners.errors import HostUnknown
 from portal.api.problems import problem
 from portal.errors import FormOutdated, OriginForeign, log_fault, outcome_of
@@ -65,6 +66,8 @@ class PageErrorMiddleware:
         if is_api(request) or not isinstance(error, DomainError | ContractViolation):
             return None
         log_fault(request.path_info, error)
+        if isinstance(error, SignedOut):
+            return _again(request, error, _typed(request))
         return page(request, error)
 
 
@@ -97,22 +100,21 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """403 for a form whose token is not the session's. What was typed can be sent again where that is safe."""
     if reason.startswith(_ORIGIN_REFUSED):
         return page(request, OriginForeign(), typed=[], path=request.get_full_path())
-    again = _typed(request)
-    return page(request, FormOutdated(), typed=again, token=get_token(request) if again else "", path=request.get_full_path())
+    is_known = getattr(request, "user", AnonymousUser()).is_authenticated
+    return _again(request, FormOutdated(), _typed(request) if is_known else [])
+
+
+def _again(request: HttpRequest, error: DomainError, typed: list[tuple[str, str]]) -> HttpResponse:
+    return page(request, error, typed=typed, token=get_token(request) if typed else "", path=request.get_full_path())
 
 
 def _typed(request: HttpRequest) -> list[tuple[str, str]]:
-    """What the form held, if it surely came from a page of this host by who is signed in, and holds no password.
+    """What the form held, if it surely came from a page of this host and holds no password.
 
-    A browser sends a true Origin, and a form of another site comes without our cookie: nobody else can put words into it."""
+    A browser sends a true Origin, and the form had our token, or a cookie of who is signed in: nobody else can put words into it."""
     origin = f"{request.scheme}://{request.get_host()}"
     match = request.resolver_match
-    if (
-        request.META.get("HTTP_ORIGIN") != origin
-        or not getattr(request, "user", AnonymousUser()).is_authenticated
-        or match is None
-        or "accounts" in match.namespaces
-    ):
+    if request.META.get("HTTP_ORIGIN") != origin or match is None or "accounts" in match.namespaces:
         return []
     try:
         return [(name, value) for name, values in request.POST.lists() if name != _CSRF_FIELD for value in values]

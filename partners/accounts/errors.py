@@ -9,6 +9,12 @@ class CredentialRefused(DomainError):
     code = "credential_refused"
 
 
+class SignedOut(DomainError):
+    """Who sent this form is not signed in any more; nothing was stored."""
+
+    code = "signed_out"
+
+
 class LoginRefused(DomainError):
     """E-mail address and password do not match, or there were too many attempts; wait 15 minutes or ask your administrator."""
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.conf import settings
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
@@ -69,16 +70,16 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("decision-list", "GET"): Access(200),
     ("decision-detail", "GET"): Access(200),
     ("decision-new", "GET"): Access(200, DECIDERS),
-    ("decision-new", "POST"): Access(422, DECIDERS),
+    ("decision-new", "POST"): Access(422, DECIDERS, stranger=401),
     ("product-list", "GET"): Access(200),
     ("product-detail", "GET"): Access(200),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
-    ("model-act", "POST"): Access(422, PROMOTERS),
+    ("model-act", "POST"): Access(422, PROMOTERS, stranger=401),
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
     ("account", "GET"): Access(200),
-    ("account", "POST"): Access(422),
+    ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
@@ -665,6 +666,45 @@ def test_nothing_typed_comes_back_where_it_might_be_anothers_or_a_password(north
     assert (answer.status_code, heading(answer)) == (403, title)
     assert "typed-" not in text_of(answer)
     assert f'href="{path}"' in text_of(answer)
+    assert decisions_of(north) == 0
+
+
+def signed_out(house: House, path: str, typed: Mapping[str, str], **headers: str) -> Any:
+    """The answer to a form that was open, with a true token, when the session ended."""
+    client = Client(HTTP_HOST=house.host, enforce_csrf_checks=True)
+    client.cookies = house.client("officer").cookies
+    client.get("/decisions/new")
+    del client.cookies[settings.SESSION_COOKIE_NAME]
+    token = client.cookies[settings.CSRF_COOKIE_NAME].value
+    return client.post(path, {**typed, "csrfmiddlewaretoken": token}, **headers)  # type: ignore[arg-type]
+
+
+def test_a_form_that_was_open_when_the_session_ended_is_not_lost(north: House) -> None:
+    typed = answers(north, name=CANARY)
+
+    answer = signed_out(north, "/decisions/new", typed, HTTP_ORIGIN="http://north.localhost")
+
+    assert (answer.status_code, heading(answer)) == (401, "You are signed out")
+    assert_harmless(answer)
+    assert 'href="/login" target="_blank"' in text_of(answer)
+    assert decisions_of(north) == 0
+    again = dict(re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', text_of(answer)))
+    client, token = answer.client, again.pop("csrfmiddlewaretoken")
+    assert {name: unescape(value) for name, value in again.items()} == typed
+    client.cookies = {**client.cookies, **north.client("officer").cookies}    # as after signing in on the other page
+    sent = client.post("/decisions/new", {**typed, "csrfmiddlewaretoken": token}, HTTP_ORIGIN="http://north.localhost")
+    assert sent.status_code == 302
+    assert decisions_of(north) == 1
+
+
+@pytest.mark.parametrize(("path", "origin"), [("/account", "http://north.localhost"), ("/decisions/new", "")])
+def test_no_password_and_nothing_of_elsewhere_comes_back_to_who_is_signed_out(north: House, path: str, origin: str) -> None:
+    typed = {**answers(north), "name": "typed-name", "current": "typed-password"}
+
+    answer = signed_out(north, path, typed, **({"HTTP_ORIGIN": origin} if origin else {}))
+
+    assert (answer.status_code, heading(answer)) == (401, "You are signed out")
+    assert "typed-" not in text_of(answer)
     assert decisions_of(north) == 0
 
 

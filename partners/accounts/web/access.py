@@ -12,6 +12,7 @@ from django.views import View
 
 from audit.context import Actor
 from partners.accounts.authentication import client_address
+from partners.accounts.errors import SignedOut
 from partners.accounts.models import User
 from partners.accounts.roles import Permission
 
@@ -22,10 +23,12 @@ class Page(View):
     permission: ClassVar[Permission | None] = None
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
-        """Sends strangers to sign in; refuses people without the permission."""
+        """Sends strangers to sign in; refuses people without the permission. Raises SignedOut for a form, so that it is not lost."""
         if request.partner is None:  # type: ignore[attr-defined]
             raise Http404
         if not request.user.is_authenticated:
+            if request.method == "POST":
+                raise SignedOut
             return HttpResponseRedirect(f"{reverse('accounts:login')}?{urlencode({'next': request.get_full_path()})}")
         if self.permission is not None and not self.user.allows(self.permission):
             raise PermissionDenied
