@@ -49,7 +49,7 @@ def test_the_declaration_survives_being_written_and_counts_in_the_lenders_curren
 
     assert Product.from_dict(product.to_dict()) == product
     assert Policy.from_dict(ready.policy.to_dict()) == ready.policy
-    units = {one.unit for one in (*product.contract.inputs, *product.features)}
+    units = {one.unit for one in product.contract.inputs} | {one.unit for one in product.features}
     assert "XOF" in units
     assert "KES" not in units
 
@@ -100,12 +100,11 @@ def test_every_rule_and_every_knock_out_can_hold(ready: ReadyProduct) -> None:
     validator = compile_contract(product.contract)
     (usual,) = values_of(product, ready.table(1, seed=1))
 
-    for rule in (*product.rules.rules, *ready.policy.knock_outs):
-        asked = rule.condition
+    for asked in [rule.condition for rule in product.rules.rules] + [rule.condition for rule in ready.policy.knock_outs]:
         beyond = {"lt": -1, "gt": 1}.get(asked.operator, 0)
         step = 0.1 if isinstance(asked.value, float) else 1
         given = asked.value + beyond * step if beyond else asked.value
-        assert asked.holds(validator.check({**usual, asked.input: given})), rule.code
+        assert asked.holds(validator.check({**usual, asked.input: given})), asked
 
 
 def test_one_scores_as_many_do(ready: ReadyProduct, models: dict[str, ServingModel]) -> None:
