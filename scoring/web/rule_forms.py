@@ -110,7 +110,7 @@ class RuleForm(forms.Form):
             label = _("Reason, in %(language)s") % {"language": _LANGUAGE_NAMES[language]}
             text = forms.Textarea(attrs={"class": "form-control", "rows": 2})
             self.fields[f"text_{language}"] = forms.CharField(label=label, required=False, max_length=500, widget=text)
-        self.optional = {"value", *(f"text_{language}" for language in LANGUAGES)}
+        self.optional = {f"text_{language}" for language in LANGUAGES} - {"text_en"}
 
     def clean(self) -> dict[str, Any]:
         """The condition can hold, and what tells against an applicant is told in a full sentence."""
