@@ -140,6 +140,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.LastAdministrator: _row(409, "This is the last administrator", "Make somebody else an administrator first."),
     partners.PartnerExists: _row(409, "There is already such a partner", "Choose another slug."),
     scoring.ProductRefused: _row(422, "The product cannot be used", "Correct its definition."),
+    scoring.RulesChanged: _row(409, "The rules were changed meanwhile", "Read them again, then change them."),
     scoring.ReasonMissing: _row(422, "A reason is needed", "Say why in 1 to 500 characters."),
     scoring.CardUnread: _row(422, "The figures have to be read first", "Read the version's figures, and say that you did."),
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),

@@ -59,6 +59,12 @@ class SecondPersonNeeded(DomainError):
     code = "second_person_needed"
 
 
+class RulesChanged(DomainError):
+    """Somebody changed the rules meanwhile; look at theirs first."""
+
+    code = "rules_changed"
+
+
 class ReasonMissing(DomainError):
     """Say why, in 1 to 500 characters that can be shown."""
 

@@ -1,4 +1,4 @@
-"""Invented loans of market traders: the same rows for the same seed, for demo, tests and examples."""
+"""Invented loans of market traders and of members of savings groups: the same rows for the same seed, for demo, tests and trials."""
 
 import csv
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 STALLS = ("food", "clothing", "household", "electronics", "services")
 AREAS = ("central", "north", "east", "coast", "lake")
@@ -56,6 +57,44 @@ def market_loans(rows: int, *, seed: int) -> list[dict[str, Any]]:
         }
         for number in range(rows)
     ]
+
+
+def tontine_loans(rows: int, *, seed: int) -> list[dict[str, Any]]:
+    """Loans to members of savings groups: what the group knew of each, and whether the loan defaulted (1) or not (0); None: unknown."""
+    random = np.random.default_rng(seed)
+    diligence = random.normal(0, 1, rows)    # what nobody sees, and every column tells a little of
+    count = random.poisson(np.clip(16 + 5 * diligence, 2, 40)).astype(float)
+    count[random.random(rows) < 0.02] = 0    # who has just joined
+    each = np.exp(random.normal(7.3, 0.55, rows) + 0.12 * diligence)
+    paid = (count * each).round(-1)
+    on_time = _expit(1.9 + 0.9 * diligence + random.normal(0, 0.5, rows))
+    punctuality = np.divide(random.binomial(count.astype(int), on_time), count, out=np.full(rows, np.nan), where=count > 0)
+    delay = np.where(count > 0, (1 - on_time) * random.gamma(2.0, 8.0, rows), np.nan).round(1).clip(0, 120)
+    volume = np.exp(random.normal(9.9, 0.8, rows) + 0.2 * diligence).round(-1).clip(0, 2_000_000)
+    endorsements = random.poisson(np.clip(1.8 + 0.8 * diligence, 0.1, 9)).astype(float)
+    margin = (
+        -1.9 - 2.6 * (np.nan_to_num(punctuality, nan=0.75) - 0.83) + 0.045 * np.nan_to_num(delay, nan=4.0) - 0.03 * (count - 16)
+        - 0.28 * (np.log(volume + 1) - 9.9) - 0.2 * (endorsements - 2) - 0.2 * (np.log(each) - 7.3) + random.normal(0, 0.45, rows)
+    )  # fmt: skip
+    defaulted = random.random(rows) < _expit(margin)
+    volume_known = np.where(random.random(rows) < 0.1, np.nan, volume)    # not everybody pays by phone
+    return [
+        {
+            "loan_id": f"TL-{seed}-{number:05d}",
+            "tontine_contributions": float(paid[number]),
+            "punctuality_rate": _known(punctuality[number].round(3)),
+            "contributions_count": int(count[number]),
+            "mobile_tx_volume": _known(volume_known[number]),
+            "avg_payment_delay_days": _known(delay[number]),
+            "community_endorsements": int(endorsements[number]),
+            "defaulted": int(defaulted[number]),
+        }
+        for number in range(rows)
+    ]
+
+
+def _expit(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
 
 
 def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from scoring.selectors.catalogue import (
     model_version,
     model_versions,
     product,
+    product_definition,
     products,
 )
 from scoring.selectors.decisions_made import (
@@ -64,6 +65,7 @@ __all__ = [
     "model_versions",
     "overview",
     "product",
+    "product_definition",
     "products",
     "promotion_request",
     "promotion_requests",

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from scoring.engine.product import Product as Definition
 from scoring.errors import ModelVersionUnknown, ProductUnknown
 from scoring.models import ModelVersion, Product
 
@@ -54,6 +55,14 @@ def product(slug: str) -> ProductSummary:
     if row is None:
         raise ProductUnknown(f"There is no product {slug!r}.")
     return _product_summary(row)
+
+
+def product_definition(slug: str) -> Definition:
+    """The product's definition as it was last changed; a model in force brings its own in its bundle. Raises ProductUnknown."""
+    written = Product.objects.filter(slug=slug).values_list("definition", flat=True).first()
+    if written is None:
+        raise ProductUnknown(f"There is no product {slug!r}.")
+    return Definition.from_dict(written)
 
 
 def model_versions(product_slug: str | None = None) -> list[ModelVersionSummary]:

@@ -15,7 +15,7 @@ from audit.context import Actor
 from partners.tenancy import current_schema, slug_of
 from scoring.engine.contract import DefinitionRefused
 from scoring.engine.product import Product as ProductDefinition
-from scoring.errors import ProductFileRefused, ProductRefused
+from scoring.errors import ProductFileRefused, ProductRefused, RulesChanged
 from scoring.models import Product
 from scoring.services.models import given_reason
 from scoring.services.products import change_product, locked_product
@@ -82,12 +82,15 @@ def _read(path: Path) -> dict[str, Any]:
     return shown
 
 
-def change_rules(*, product_slug: str, rules: Mapping[str, Any], actor: Actor, reason: str) -> Product:
+def change_rules(*, product_slug: str, rules: Mapping[str, Any], actor: Actor, reason: str, seen: str | None = None) -> Product:
     """These rules answer when no model does: the product's definition with a new revision; its file too, unless a person edited that.
 
-    `rules` as the definition writes them: base_probability, may_approve, rules. Raises ProductUnknown, ProductRefused, ReasonMissing."""
+    `rules` as the definition writes them: base_probability, may_approve, rules. `seen`: the digest of the rules that the person changed.
+    Raises ProductUnknown, ProductRefused, ReasonMissing, and RulesChanged when others are in force than were seen."""
     with transaction.atomic():
         product, said = locked_product(product_slug), given_reason(reason)
+        if seen is not None and seen != digest_of_rules(ProductDefinition.from_dict(product.definition)):
+            raise RulesChanged
         try:
             definition = ProductDefinition.from_dict({**product.definition, "rules": dict(rules)})
         except DefinitionRefused as refusal:
@@ -97,6 +100,11 @@ def change_rules(*, product_slug: str, rules: Mapping[str, Any], actor: Actor, r
         if is_file_ours:
             transaction.on_commit(partial(write_definition, changed))
     return changed
+
+
+def digest_of_rules(definition: ProductDefinition) -> str:
+    """What tells these rules from any others."""
+    return hashlib.sha256(json.dumps(definition.to_dict()["rules"], sort_keys=True).encode()).hexdigest()
 
 
 def _shows(product: Product) -> bool:

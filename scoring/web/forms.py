@@ -45,18 +45,15 @@ class ScoreForm(forms.Form):
         asked = enumerate(contract.inputs)
         self.asked = {f"input_{place}": one for place, one in asked if not one.is_protected and one.kind is not InputKind.EVENTS}
         for name, one in self.asked.items():
-            self.fields[name] = _field(one)
+            self.fields[name] = field_of(one)
             self.fields[name].widget.attrs["data-input"] = one.name
             self.optional |= set() if one.required else {name}
         for name, field in self.fields.items():
             field.widget.attrs["id"] = f"id_{name}"
 
     def typed(self, name: str, one: Input) -> str:
-        """What was typed. People group thousands: 60 000 and 60,000 are 60000 here."""
-        text = str(self.data.get(name, "")).strip()
-        if one.kind in {InputKind.NUMBER, InputKind.INTEGER} and (_SPACED.fullmatch(text) or _COMMAS.fullmatch(text)):
-            return re.sub(r"[\s,]", "", text)
-        return text
+        """What was typed."""
+        return ungrouped(str(self.data.get(name, "")), one)
 
     def about_applicant(self) -> Iterator[forms.BoundField]:
         """The fields about the person."""
@@ -91,7 +88,15 @@ class ScoreForm(forms.Form):
         return ApplicantDetails(reference=self.cleaned_data["reference"], birth_date=born, **said)
 
 
-def _field(one: Input) -> forms.Field:
+def ungrouped(text: str, one: Input) -> str:
+    """The text as the validator reads it. People group thousands: 60 000 and 60,000 are 60000 here."""
+    text = text.strip()
+    if one.kind in {InputKind.NUMBER, InputKind.INTEGER} and (_SPACED.fullmatch(text) or _COMMAS.fullmatch(text)):
+        return re.sub(r"[\s,]", "", text)
+    return text
+
+
+def field_of(one: Input) -> forms.Field:
     """A field that lets every text through: what is wrong with it the validator says, in the same words as everywhere."""
     about: dict[str, Any] = {"label": _label(one), "required": False, "help_text": _help(one)}
     field: forms.Field

@@ -199,6 +199,7 @@ class ProductDetailPage(Page):
         context = {
             "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
             "bands": list(zip(BandCode.values, least, strict=True)), "rules": selectors.rules_versions(slug),
+            "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
 

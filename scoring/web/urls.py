@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import pages, registry
+from scoring.web import pages, registry, rules
 
 app_name = "scoring"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("decisions/<uuid:decision_id>", pages.DecisionDetailPage.as_view(), name="decision-detail"),
     path("products", pages.ProductListPage.as_view(), name="product-list"),
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
+    path("products/<slug:slug>/rules", rules.ProductRulesPage.as_view(), name="product-rules"),
     path("models", pages.ModelListPage.as_view(), name="model-list"),
     path("models/<slug:product>/<int:version>", pages.ModelDetailPage.as_view(), name="model-detail"),
     path("models/<slug:product>/<int:version>/act", registry.ModelActPage.as_view(), name="model-act"),

@@ -13,6 +13,7 @@ from scoring.engine.pipeline import AnsweredBy, ServingModel, score
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product
 from scoring.engine.products.credit import MARKET_LOAN, MARKET_LOAN_POLICY
+from scoring.engine.products.tontine import TONTINE_CREDIT
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.engine.training.boosted import fit_boosted, judge_boosted
 from scoring.engine.training.estimators import ESTIMATORS, Compiled
@@ -40,6 +41,14 @@ def test_the_declaration_is_sound_and_survives_being_written() -> None:
     assert Product.from_dict(MARKET_LOAN.to_dict()) == MARKET_LOAN
     assert Policy.from_dict(MARKET_LOAN_POLICY.to_dict()) == MARKET_LOAN_POLICY
     assert not {"age", "gender"} & {source for feature in MARKET_LOAN.features for source in feature.sources}
+
+
+def test_tontine_credit_asks_for_its_six_inputs() -> None:
+    assert [one.name for one in TONTINE_CREDIT.contract.inputs] == [
+        "tontine_contributions", "punctuality_rate", "contributions_count", "mobile_tx_volume", "avg_payment_delay_days",
+        "community_endorsements",
+    ]  # fmt: skip
+    assert all(feature.monotone for feature in TONTINE_CREDIT.features)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])

@@ -210,6 +210,33 @@ def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, width: 
     assert watched.faults == []
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_analyst_tries_rules_before_they_are_in_force(browser: Browser, site: Site, width: int) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900})
+    page = watched.sign_in("analyst")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Edit the rules").click()
+    rule = page.locator("fieldset").last
+    rule.get_by_label("Name").fill("short_trade")
+    rule.get_by_label("Holds where").select_option("months_trading")
+    rule.get_by_label("Compared").select_option("lt")
+    rule.get_by_label("With").fill("6")
+    rule.get_by_label("Log odds").fill("0.7")
+
+    page.get_by_role("button", name="Put these rules in force").click()
+    expect(page.get_by_role("alert")).to_contain_text("Say in a full sentence")
+    check(watched, f"rules with errors at {width}", picture=f"rules-errors-{width}")
+    rule.get_by_label("Reason, in English").fill("You have traded for less than six months.")
+    page.get_by_role("button", name="Try them").last.click()
+    page.get_by_label("Months trading").fill("3")
+    page.get_by_label("Months trading").press("Enter")
+
+    expect(page.get_by_role("table", name="Answers of the rules")).to_contain_text("You have traded for less than six months.")
+    check(watched, f"rules tried at {width}", picture=f"rules-tried-{width}")
+    watched.context.close()
+    assert watched.faults == []
+
+
 def test_everything_works_without_a_script(browser: Browser, site: Site) -> None:
     watched = Watched(browser, site, java_script_enabled=False)
     watched.sign_in("officer")

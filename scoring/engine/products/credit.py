@@ -13,28 +13,52 @@ from scoring.engine.texts import Sentences
 BASE_RATE = 0.2
 
 INPUTS = (
-    Input(name="loan_amount", kind=InputKind.NUMBER, label="Amount asked for", minimum=500, maximum=5_000_000, unit="KES"),
-    Input(name="term_months", kind=InputKind.INTEGER, label="Months to repay", minimum=1, maximum=36, unit="months"),
+    Input(
+        name="loan_amount", kind=InputKind.NUMBER, label="Amount asked for", minimum=500, maximum=5_000_000, unit="KES",
+        help="What the applicant would receive, without interest and fees.",
+    ),
+    Input(
+        name="term_months", kind=InputKind.INTEGER, label="Months to repay", minimum=1, maximum=36, unit="months",
+        help="From the first month to the last payment.",
+    ),
     Input(
         name="monthly_revenue", kind=InputKind.NUMBER, label="Monthly sales", minimum=0, maximum=20_000_000, unit="KES",
         help="What the stall takes in an ordinary month, before costs.",
     ),
-    Input(name="months_trading", kind=InputKind.INTEGER, label="Months of trading", minimum=0, maximum=720, unit="months"),
-    Input(name="stall", kind=InputKind.CATEGORY, label="Kind of stall", categories=STALLS),
-    Input(name="area", kind=InputKind.CATEGORY, label="Area", categories=AREAS, accepts_other=True),
+    Input(
+        name="months_trading", kind=InputKind.INTEGER, label="Months of trading", minimum=0, maximum=720, unit="months",
+        help="How long the applicant has sold in this trade, at this or another place.",
+    ),
+    Input(name="stall", kind=InputKind.CATEGORY, label="Kind of stall", categories=STALLS, help="What most of the sales come from."),
+    Input(name="area", kind=InputKind.CATEGORY, label="Area", categories=AREAS, accepts_other=True, help="Where the stall stands."),
     Input(
         name="mobile_deposits_30d", kind=InputKind.INTEGER, label="Mobile money deposits in 30 days", minimum=0, maximum=1_000,
         help="How many deposits arrived on the stall's number in the last 30 days.",
     ),
-    Input(name="savings_balance", kind=InputKind.NUMBER, label="Savings", required=False, minimum=0, maximum=20_000_000, unit="KES"),
-    Input(name="previous_loans", kind=InputKind.INTEGER, label="Earlier loans", minimum=0, maximum=200),
+    Input(
+        name="savings_balance", kind=InputKind.NUMBER, label="Savings", required=False, minimum=0, maximum=20_000_000, unit="KES",
+        help="In the bank, on the phone or with a group; leave empty if nobody asked.",
+    ),
+    Input(
+        name="previous_loans", kind=InputKind.INTEGER, label="Earlier loans", minimum=0, maximum=200,
+        help="Loans taken and ended before this one, with any lender.",
+    ),
     Input(
         name="longest_delay_days", kind=InputKind.NUMBER, label="Longest delay on an earlier loan", required=False, minimum=0,
         maximum=3_650, unit="days", help="Leave empty if there was no earlier loan.",
     ),
-    Input(name="savings_group_member", kind=InputKind.BOOLEAN, label="Member of a savings group"),
-    Input(name="age", kind=InputKind.INTEGER, label="Age", required=False, minimum=16, maximum=120, unit="years", is_protected=True),
-    Input(name="gender", kind=InputKind.CATEGORY, label="Gender", required=False, categories=("female", "male"), is_protected=True),
+    Input(
+        name="savings_group_member", kind=InputKind.BOOLEAN, label="Member of a savings group",
+        help="A tontine, chama or other group that saves together.",
+    ),
+    Input(
+        name="age", kind=InputKind.INTEGER, label="Age", required=False, minimum=16, maximum=120, unit="years", is_protected=True,
+        help="Kept to compare groups; no model reads it.",
+    ),
+    Input(
+        name="gender", kind=InputKind.CATEGORY, label="Gender", required=False, categories=("female", "male"), is_protected=True,
+        help="Kept to compare groups; no model reads it.",
+    ),
 )
 
 FEATURES = (
