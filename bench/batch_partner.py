@@ -19,13 +19,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
-    from bench.explain import CASES, content, trained
+    from bench.models import HTTP_CASE, fitted
 
-    records, _, model, product = trained(CASES[0])
-    product = replace(product, slug=PRODUCT, id_column="id")
+    model = fitted(HTTP_CASE)
+    product = replace(model.table.product, slug=PRODUCT, id_column="id")
     if not _exists():
-        _make(product, content(model, product, records))
-    write_rows(Path(sys.argv[2]), records, int(sys.argv[1]), prefix=(sys.argv[3:] or ["L"])[0])
+        _make(product, model.content(product))
+    write_rows(Path(sys.argv[2]), model.table.records, int(sys.argv[1]), prefix=(sys.argv[3:] or ["L"])[0])
 
 
 def write_rows(path: Path, records: list[dict[str, Any]], rows: int, *, prefix: str) -> None:
