@@ -16,8 +16,10 @@ REPEATS = 150
 WARMING = 10
 # What the usual service is, by kind of model: module of bench.peers and class.
 _USUAL = {
-    "boosted": ("usual_stack", "UsualStack"), "stack": ("usual_ensemble", "UsualEnsemble"), "scorecard": ("usual_scorecard", "UsualScorecard"),
-}    # fmt: skip
+    "boosted": ("usual_stack", "UsualStack"),
+    "stack": ("usual_ensemble", "UsualEnsemble"),
+    "scorecard": ("usual_scorecard", "UsualScorecard"),
+}
 
 
 def run() -> list[dict[str, Any]]:
@@ -39,9 +41,9 @@ def measure(case: Any) -> dict[str, Any]:
     mine: list[float] = []
     others: list[float] = []
     for record in model.table.records[: REPEATS + WARMING]:
-        spent, probability = timed(lambda record=record: ours(record))
+        spent, probability = timed(ours, record)
         mine.append(spent)
-        spent, (expected, _) = timed(lambda record=record: theirs.score(record))
+        spent, (expected, _) = timed(theirs.score, record)
         others.append(spent)
         if abs(probability - expected) > case.tolerance:
             raise AssertionError(f"{case.name}: {probability!r} is not {expected!r}")
@@ -52,9 +54,9 @@ def measure(case: Any) -> dict[str, Any]:
     }    # fmt: skip
 
 
-def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+def timed(call: Callable[[Any], Any], record: Any) -> tuple[float, Any]:
     began = time.process_time()
-    answer = call()
+    answer = call(record)
     return time.process_time() - began, answer
 
 

@@ -103,13 +103,14 @@ def table_of(case: Case) -> Table:
             columns[f"f{place}"] = column
     frame = pd.DataFrame(columns)
     target = (draw.random(case.rows) < 1 / (1 + np.exp(-margin))).astype(int)
-    return Table(frame, target, _records(frame), _product(case, texts))
+    return Table(frame, target, records_of(frame.head(RECORDS)), _product(case, texts))
 
 
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows as a client sends them."""
     return [
         {str(name): None if isinstance(value, float) and value != value else value for name, value in record.items()}
-        for record in frame.head(RECORDS).to_dict("records")
+        for record in frame.to_dict("records")
     ]
 
 
@@ -149,13 +150,15 @@ def _stack(case: Case, table: Table) -> tuple[Forest, Any]:
     forest, boosted = _boosted(case, table)
     deep = xgboost.XGBClassifier(n_estimators=case.trees, max_depth=DEPTH, learning_rate=0.03, n_jobs=1, random_state=42)
     symmetric = catboost.CatBoostClassifier(
-        iterations=case.trees, depth=DEPTH, learning_rate=0.05, thread_count=1, random_seed=42, logging_level="Silent", allow_writing_files=False
+        iterations=case.trees, depth=DEPTH, learning_rate=0.05, thread_count=1, random_seed=42, logging_level="Silent",
+        allow_writing_files=False,
     )
     members = [boosted, deep.fit(table.frame, table.target), symmetric.fit(table.frame, table.target)]
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "model.json"
         symmetric.save_model(str(file), format="json")
-        forests = [forest, compile_xgboost(bytes(deep.get_booster().save_raw("json"))), compile_catboost(json.loads(file.read_text()), case.columns)]
+        written = json.loads(file.read_text())
+    forests = [forest, compile_xgboost(bytes(deep.get_booster().save_raw("json"))), compile_catboost(written, case.columns)]
     margins = np.column_stack([
         boosted.predict(table.frame, raw_score=True), deep.predict(table.frame, output_margin=True),
         symmetric.predict(table.frame, prediction_type="RawFormulaVal"),
@@ -168,17 +171,20 @@ def _scorecard(case: Case, table: Table) -> tuple[Forest, Any]:
     from bench.peers.usual_scorecard import scorecard_pipeline
     from scoring.engine.training.estimators import ESTIMATORS
     from scoring.engine.training.matrix import Samples
+    from scoring.engine.training.trials import Candidates
 
     plan = FeaturePlan(table.product.contract, table.product.features)
-    rows = plan.matrix(table.frame.astype(object).where(table.frame.notna(), None).to_dict("records"), TODAY)
+    rows = plan.matrix(records_of(table.frame), TODAY)
     samples = Samples(rows, table.target, plan.names, plan.is_category, (0,) * len(plan.names))
     scorecard = ESTIMATORS["scorecard"].load()
-    model = scorecard.fit(samples, seed=42, threads=1, search=None)
-    bins = {
-        one.name: ({text: one.values[group] for text, group in zip(texts, one.groups, strict=False)} if one.is_category else one.edges, one.values)
-        for one, texts in zip(model.features, plan.categories, strict=True)
-    }
+    model = scorecard.fit(samples, seed=42, threads=1, search=Candidates())
+    bins = {one.name: (_found(one, texts), one.values) for one, texts in zip(model.features, plan.categories, strict=True)}
     return scorecard.compile(model, samples).forest, scorecard_pipeline(bins, model.intercept, table.frame.head())
+
+
+def _found(bins: Any, texts: tuple[str, ...]) -> Any:
+    """How a cell of this column is found: by edges, or each category's value."""
+    return {text: bins.values[group] for text, group in zip(texts, bins.groups, strict=False)} if bins.is_category else bins.edges
 
 
 _FIT: Mapping[str, Callable[[Case, Table], tuple[Forest, Any]]] = {"boosted": _boosted, "stack": _stack, "scorecard": _scorecard}

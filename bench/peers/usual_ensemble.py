@@ -1,4 +1,4 @@
-"""The usual way to serve a stack: three libraries, each asked for its score and by a cached shap.TreeExplainer, and a logistic meta-learner."""
+"""The usual way to serve a stack: three libraries, a cached shap.TreeExplainer for each, and a logistic meta-learner over their margins."""
 
 from collections.abc import Mapping
 from pathlib import Path

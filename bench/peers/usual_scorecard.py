@@ -1,4 +1,4 @@
-"""The usual way to serve a scorecard: a scikit-learn pipeline of weight-of-evidence look-up and logistic regression over a one-row frame."""
+"""The usual way to serve a scorecard: a scikit-learn pipeline of evidence look-up and logistic regression over a one-row frame."""
 
 from collections.abc import Mapping
 from pathlib import Path
