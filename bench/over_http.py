@@ -25,6 +25,7 @@ from bench.site import (
     free_port,
     load,
     made_partners,
+    postgres_socket,
     processor_seconds,
     row,
     running,
@@ -80,7 +81,7 @@ def run() -> list[dict[str, Any]]:
         site = stack.enter_context(running(folder, environment, requests))
         home = environment["VOUCH_HOME"]
         sides = {"ours": Side(site.port, requests, lambda: _own(home))}
-        database = _database(home)
+        database = _database(environment)
         for name in ("usual", "plain"):
             sides[name] = stack.enter_context(_peer(name, peers_python, site, database))
         for side in sides.values():
@@ -98,22 +99,14 @@ def _own(home: str) -> list[psutil.Process]:
     return [one for one in family(home, "manage.py") if one.pid not in services]
 
 
-def _database(home: str) -> dict[str, str]:
+def _database(environment: Mapping[str, str]) -> dict[str, str]:
     """An empty database beside ours on the same server, with the peers' two tables; returns where it is."""
-    where = _socket(home)
+    where = {"host": postgres_socket(environment), "user": "vouch"}
     with psycopg.connect(**where, dbname="postgres", autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {DATABASE}")  # type: ignore[call-overload,unused-ignore]
     with psycopg.connect(**where, dbname=DATABASE) as connection:
         connection.execute(TABLES)
     return where
-
-
-def _socket(home: str) -> dict[str, str]:
-    """Host and user of the embedded server."""
-    os.environ["VOUCH_HOME"] = home
-    from portal.embedded import place, postgres
-
-    return {"host": str(place.socket_folder(postgres.data_folder())), "user": postgres.LOGIN}
 
 
 @contextmanager

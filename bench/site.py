@@ -49,6 +49,23 @@ def state_folder() -> Iterator[tuple[Path, dict[str, str]]]:
 
 
 @contextlib.contextmanager
+def services(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
+    """PostgreSQL and Redis run, whoever else comes and goes."""
+    program = "import signal; from portal import embedded; embedded.start(); print('ready', flush=True); signal.pause()"
+    log = folder / "services.log"
+    with server([sys.executable, "-c", program], environment, log):
+        if not wait_until(lambda: "ready" in log.read_text(), LONGEST_START, pause=0.05):
+            raise TimeoutError(f"PostgreSQL and Redis did not start within {LONGEST_START:g} s")
+        yield
+
+
+def postgres_socket(environment: Mapping[str, str]) -> str:
+    """The folder of the embedded PostgreSQL's socket."""
+    program = "from portal.embedded import place, postgres; print(place.socket_folder(postgres.data_folder()))"
+    return output([sys.executable, "-c", program], environment).strip()
+
+
+@contextlib.contextmanager
 def running(folder: Path, environment: Mapping[str, str], requests: Sequence[Mapping[str, Any]]) -> Iterator[Site]:
     """`manage.py up` with two workers, that has answered once."""
     port = free_port()
