@@ -19,13 +19,13 @@ def main() -> None:
     warnings.simplefilter("ignore")
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     django.setup()
-    from bench.explain import CASES, content, trained
+    from bench.models import HTTP_CASE, fitted
 
-    records, _, model, product = trained(CASES[0])
-    product = replace(product, slug=PRODUCT, id_column="id")
+    model = fitted(HTTP_CASE)
+    product = replace(model.table.product, slug=PRODUCT, id_column="id")
     if not _exists():
-        _make(product, content(model, product, records))
-    write_rows(Path(sys.argv[2]), records, int(sys.argv[1]), prefix=(sys.argv[3:] or ["L"])[0])
+        _make(model.content(product))
+    write_rows(Path(sys.argv[2]), model.table.records, int(sys.argv[1]), prefix=(sys.argv[3:] or ["L"])[0])
 
 
 def write_rows(path: Path, records: list[dict[str, Any]], rows: int, *, prefix: str) -> None:
@@ -54,23 +54,15 @@ def _exists() -> bool:
     return Partner.objects.filter(slug=SLUG).exists()
 
 
-def _make(product: Any, content: Any) -> None:
+def _make(content: Any) -> None:
     from audit.context import SYSTEM
-    from audit.vault import keyring
+    from bench.made import promoted
     from partners.services import create_partner
     from partners.tenancy import tenant_context
-    from scoring.engine.bundle import sign_bundle, write_bundle
-    from scoring.engine.policy import Policy
-    from scoring.services.models import promote_model, store_model_version
-    from scoring.services.products import create_product
 
     partner = create_partner(slug=SLUG, name="Bench", country="KE", currency="KES", plan="enterprise", actor=SYSTEM)
     with tenant_context(partner):
-        ring = keyring()
-        create_product(definition=product, policy=Policy.for_base_rate(0.1), actor=SYSTEM)
-        bundle = sign_bundle(write_bundle(content), sign=ring.sign, key_id=ring.key_id)
-        store_model_version(product_slug=product.slug, bundle=bundle, estimator="boosted", metrics={}, actor=SYSTEM)
-        promote_model(product_slug=product.slug, version=1, actor=SYSTEM)
+        promoted(content)
 
 
 if __name__ == "__main__":
