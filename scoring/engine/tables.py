@@ -1,4 +1,4 @@
-"""Reads and writes tables (.csv, .csv.gz, .parquet) as text cells, row by row or as columns, and says clearly what is wrong with one."""
+"""Reads and writes tables (.csv, .csv.gz, .parquet) as text cells, row by row, and says clearly what is wrong with one."""
 
 import csv
 import gzip
@@ -7,7 +7,7 @@ import io
 import math
 import os
 import re
-from array import array
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -15,9 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, TypeAlias, cast
-
-import numpy as np
-from numpy.typing import NDArray
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_BYTES = 8 * 1024**3         # after decompression: a small .gz may hold terabytes
@@ -55,26 +52,6 @@ class Row:
     cells: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column as its distinct texts (in order of appearance) and one code per row."""
-
-    name: str
-    texts: tuple[str, ...]
-    codes: NDArray[np.int32]
-
-    def counts(self) -> NDArray[np.int64]:
-        return np.bincount(self.codes, minlength=len(self.texts)).astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class Columns:
-    """A whole table, column by column."""
-
-    rows: int
-    columns: dict[str, Column]
-
-
 class TableReader:
     """Iterates the rows of one table; a bad row comes out as a TableError value, so that the caller decides whether to go on."""
 
@@ -82,9 +59,13 @@ class TableReader:
         self.name = name or (source.name if isinstance(source, Path) else "")
         suffix = suffix_of(self.name)
         self._opened: list[IO[Any]] = []
+        self._parquet_rows = 0
         try:
-            binary = self._open(source)
-            self._records = _parquet_records(binary) if suffix == ".parquet" else _text_records(self._decompressed(binary, suffix))
+            self._binary = binary = self._open(source)
+            if suffix == ".parquet":
+                self._parquet_rows, self._records = _parquet_records(binary)
+            else:
+                self._records = _text_records(self._decompressed(binary, suffix))
             self.columns = _header(next(self._records, None))
             _require(self.columns, require)
         except BaseException:
@@ -98,6 +79,13 @@ class TableReader:
                 continue
             problem = self._row_problem(number, cells)
             yield problem or Row(number, dict(zip(self.columns, map(str.strip, cells), strict=True)))
+
+    def share(self, rows: int) -> float:
+        """How much of the file these rows were, as far as it can be told: 0 to 1, and 1 where it cannot."""
+        if self._parquet_rows:
+            return rows / self._parquet_rows
+        status = os.fstat(self._binary.fileno()) if isinstance(self._binary, io.BufferedReader) else None
+        return self._binary.tell() / status.st_size if status and stat.S_ISREG(status.st_mode) else 1.0
 
     def _row_problem(self, number: int, cells: list[str]) -> TableError | None:
         if len(cells) != len(self.columns):
@@ -140,26 +128,6 @@ class TableReader:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
-
-
-def read_columns(source: Path | BinaryIO, *, name: str | None = None, require: Sequence[str] = ()) -> Columns:
-    """The whole table, dictionary-encoded. Raises TableError at the first bad row and when there is no data row."""
-    with TableReader(source, name=name, require=require) as reader:
-        known: list[dict[str, int]] = [{} for _ in reader.columns]
-        codes = [array("i") for _ in reader.columns]
-        rows = 0
-        for row in reader:
-            if isinstance(row, TableError):
-                raise row
-            rows += 1
-            for texts, code, cell in zip(known, codes, row.cells.values(), strict=True):
-                code.append(texts.setdefault(cell, len(texts)))
-        if not rows:
-            raise TableError("the table has a header and no rows", fix="export it again with its rows")
-        return Columns(rows, {
-            column: Column(column, tuple(texts), np.frombuffer(code, np.int32))
-            for column, texts, code in zip(reader.columns, known, codes, strict=True)
-        })
 
 
 def suffix_of(name: str) -> str:
@@ -338,16 +306,28 @@ def _delimiter(start: bytes) -> str:
     return max(DELIMITERS, key=lambda delimiter: fit(delimiter)) if lines else ","
 
 
-def _parquet_records(binary: BinaryIO) -> Iterator[list[str]]:
+def _parquet_records(binary: BinaryIO) -> tuple[int, Iterator[list[str]]]:
+    """How many rows there are, and the header with them."""
     arrow, parquet = _arrow()
     try:
         file = parquet.ParquetFile(binary)
-        yield list(file.schema_arrow.names)
+    except arrow.ArrowException as error:
+        raise _not_parquet(error) from error
+    return file.metadata.num_rows, _parquet_rows(arrow, file)
+
+
+def _not_parquet(error: Exception) -> TableError:
+    return TableError(f"not readable as parquet ({str(error).splitlines()[0][:120]})", fix="export it again")
+
+
+def _parquet_rows(arrow: Any, file: Any) -> Iterator[list[str]]:
+    yield list(file.schema_arrow.names)
+    try:
         for batch in file.iter_batches(BATCH_ROWS):
             columns = [[text_of(value) for value in column.to_pylist()] for column in batch.columns]
             yield from (list(cells) for cells in zip(*columns, strict=True))
     except arrow.ArrowException as error:
-        raise TableError(f"not readable as parquet ({str(error).splitlines()[0][:120]})", fix="export it again") from error
+        raise _not_parquet(error) from error
 
 
 def _arrow() -> tuple[Any, Any]:

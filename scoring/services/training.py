@@ -25,6 +25,7 @@ from scoring.services.models import store_model_version
 
 SEED = 20_260_101
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")    # whatever the parent's are
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,11 @@ class TrainedVersion:
     edited: tuple[str, ...]
 
 
-def train_model(
+def train_model(  # noqa: PLR0913    keyword-only, and each is a word of the command
     *, product_slug: str, table: Path, estimator: str | None, folds: int, actor: Actor, progress: Callable[[str], None],
-    tune: int = 0, events: Mapping[str, Path] | None = None,
+    tune: int = 0, events: Mapping[str, Path] | None = None, state: ModelVersion.State = ModelVersion.State.CANDIDATE,
 ) -> TrainedVersion:
-    """The product has a new candidate trained on the table, its file's edits taken up first.
+    """The product has a new candidate, or draft, trained on the table, its file's edits taken up first.
 
     Raises ProductUnknown, ProductFileRefused, and TrainingRefused when the table cannot train it; then no version is made."""
     product = Product.objects.filter(slug=product_slug).first()
@@ -57,10 +58,11 @@ def train_model(
         "threads": len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
         "tune": tune, "journals": str(definition_file(product_slug).parent.parent / "tuning" / product_slug),
         "events": {name: str(file.resolve()) for name, file in (events or {}).items()},
+        "memory": settings.TRAINING_MEMORY_MB * 1024**2 or None,
     }
     bundle, result = _trained(request, progress)
     version = store_model_version(
-        product_slug=product_slug, bundle=bundle, estimator=estimator, metrics=result["metrics"], actor=actor,
+        product_slug=product_slug, bundle=bundle, estimator=estimator, metrics=result["metrics"], actor=actor, state=state,
     )
     return TrainedVersion(version, result["metrics"], tuple(result["warnings"]), tuple(edited))
 
@@ -71,12 +73,18 @@ def _trained(request: dict[str, Any], progress: Callable[[str], None]) -> tuple[
         code = _run({**request, "folder": folder}, progress)
         result_file = Path(folder) / "result.json"
         if not result_file.exists():
-            raise TrainingRefused(f"Training stopped with exit code {code}; its last lines tell why (out of memory shows as -9).")
+            raise TrainingRefused(_ended(code))
         result: dict[str, Any] = json.loads(result_file.read_text())
         if "error" in result:
             raise TrainingRefused(result["error"])
         ring = keyring()
         return sign_bundle((Path(folder) / "bundle").read_bytes(), sign=ring.sign, key_id=ring.key_id), result
+
+
+def _ended(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "Training was killed, as the kernel does when memory runs out: train on fewer rows, or on a machine with more memory."
+    return f"Training stopped with exit code {code}; its last lines tell why."
 
 
 def _end_with_parent() -> None:
@@ -86,9 +94,8 @@ def _end_with_parent() -> None:
 
 def _run(given: dict[str, Any], progress: Callable[[str], None]) -> int:
     """Runs the training process to its end and hands its lines on. It sees no secret and no database of ours."""
-    threads = str(given["threads"])
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    environment |= {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "passive", "PYTHONHASHSEED": "0"}
+    environment |= {"OMP_WAIT_POLICY": "passive", "PYTHONHASHSEED": "0", **dict.fromkeys(_THREADS, str(given["threads"]))}
     process = subprocess.Popen(
         [sys.executable, "-m", "scoring.engine.training"], cwd=settings.BASE_DIR, env=environment, text=True,
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_end_with_parent,

@@ -28,7 +28,7 @@ from scoring.errors import (
     VersionInForce,
 )
 from scoring.services.challengers import remove_challenger, set_challenger
-from scoring.services.models import rollback_model
+from scoring.services.models import offer_model, retire_model, rollback_model
 from scoring.services.promotions import ask_promotion, confirm_promotion, refuse_promotion, withdraw_promotion
 from scoring.web.charts import gap_chart
 from scoring.web.pages import model_context
@@ -79,9 +79,19 @@ def _rest(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -
     return _("Version %(version)s scores nothing more in shadow; what it scored stays.") % {"version": version}
 
 
+def _offer(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -> str:
+    offer_model(product_slug=product, version=version, actor=actor)
+    return _("Version %(version)s is a candidate: anybody with the right to it may ask to put it in force.") % {"version": version}
+
+
+def _retire(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    retire_model(product_slug=product, version=version, reason=typed.get("reason", ""), actor=actor)
+    return _("Version %(version)s is retired; what it decided stays.") % {"version": version}
+
+
 _ACTS: Mapping[str, Act] = {
     "ask": _ask, "confirm": _confirm, "refuse": _refuse, "withdraw": _withdraw, "rollback": _roll_back,
-    "challenge": _challenge, "rest": _rest,
+    "challenge": _challenge, "rest": _rest, "offer": _offer, "retire": _retire,
 }  # fmt: skip
 
 
@@ -93,7 +103,7 @@ def _request(typed: Mapping[str, str]) -> uuid.UUID:
 
 
 class ModelActPage(Page):
-    """What people do with a version: ask, answer, take back, let it score in shadow."""
+    """What people do with a version: offer, ask, answer, take back, let it score in shadow, retire."""
 
     permission = Permission.MODEL_PROMOTE
 

@@ -10,7 +10,8 @@ import pyarrow.parquet
 import pytest
 
 from scoring.engine import tables
-from scoring.engine.tables import Row, TableError, TableReader, TableWriter, inert, is_formula, read_columns
+from scoring.engine.columns import read_columns
+from scoring.engine.tables import Row, TableError, TableReader, TableWriter, inert, is_formula
 
 
 def read(data: bytes, name: str = "table.csv") -> list[Row | TableError]:

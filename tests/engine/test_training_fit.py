@@ -123,6 +123,17 @@ def test_platt_never_turns_the_ranking_round() -> None:
     assert platt(target, np.array([-1.0, -2, -1, 1, 2, 1] * 20)) == (1.0, 0.0)
 
 
+def test_margins_far_too_sure_of_themselves_are_calibrated_too() -> None:
+    draw = np.random.default_rng(4)
+    honest = draw.normal(-1, 1, 2_000)
+    target = (draw.random(2_000) < expit(honest)).astype(np.int8)
+
+    for sureness in (5, 20, 60):
+        slope, intercept = platt(target, sureness * honest + 3)
+        assert slope * sureness == pytest.approx(1, abs=0.2)
+        assert intercept + 3 * slope == pytest.approx(0, abs=0.2)
+
+
 @pytest.mark.parametrize(("target", "said"), [
     ([], "no row"), ([1] * 50, "same outcome"), ([0] * 50, "same outcome"), ([1] * 4 + [0] * 96, "4 rows"),
 ])

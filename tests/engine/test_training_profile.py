@@ -5,7 +5,7 @@ import io
 import numpy as np
 import pytest
 
-from scoring.engine.tables import Column, read_columns
+from scoring.engine.columns import Column, read_columns
 from scoring.engine.training.leakage import separation
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.profile import ColumnProfile

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from scoring.engine.columns import Columns, read_columns
 from scoring.engine.contract import Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product, Rules
-from scoring.engine.tables import read_columns
 from scoring.engine.training.events import EventsFile, draft_events
+from scoring.engine.training.faults import check_day_formats, check_days, check_numbers
 from scoring.engine.training.infer import Finding, Roles, contract_of, label_of
 from scoring.engine.training.matrix import TrainingError
+from scoring.engine.training.memory import Memory
+from scoring.engine.training.profile import ColumnProfile
 from scoring.engine.training.target import Target, read_target
 
 
@@ -31,18 +34,21 @@ class Draft:
 
 
 def draft_product(
-    table: Path, *, slug: str, title: str, target: str, positive: str | None, roles: Roles, events: Sequence[EventsFile] = ()
+    table: Path, *, slug: str, title: str, target: str, positive: str | None, roles: Roles, events: Sequence[EventsFile] = (),
+    memory: int | None = None,
 ) -> Draft:
     """The product that the table suggests, with windows over the files of events. Raises TableError and TrainingError."""
     if events and not roles.time:
         raise TrainingError("events count only before the day of the case", fix="name the table's column of that day with --time")
     roles = replace(roles, keys=tuple(one.key for one in events))
-    columns = read_columns(table, require=[target, *roles.named])
+    watch = Memory.of_this_machine(memory).watching(features=0, estimator="scorecard")
+    columns = read_columns(table, require=[target, *roles.named], watch=watch)
     outcome = read_target(columns.columns[target], positive)
+    _check_columns(columns, target, roles)
     contract, findings = contract_of(columns, outcome, roles)
     features = tuple(Feature(name=one.name) for one in contract.inputs if not one.is_protected)
     for file in events:
-        told, windows, more = draft_events(file)
+        told, windows, more = draft_events(file, watch)
         contract = Contract((*contract.inputs, told))
         features += tuple(windows)
         findings += more
@@ -59,6 +65,18 @@ def draft_product(
     if missing := int((~outcome.is_known).sum()):
         findings.append(Finding("looks_wrong", target, f"{missing} rows have no outcome; training drops them"))
     return Draft(product, Policy.for_base_rate(base, product.scale), outcome, columns.rows, tuple(findings))
+
+
+def _check_columns(columns: Columns, target: str, roles: Roles) -> None:
+    """Raises TableError for a column that must be mended, or left out with --exclude, before anything can be learned from it."""
+    if roles.time:
+        check_days(columns, columns.columns[roles.time])
+    for column in columns.columns.values():
+        if column.name in {target, roles.id, *roles.exclude, *roles.keys}:
+            continue
+        profile = ColumnProfile(column)
+        check_day_formats(columns, profile)
+        check_numbers(columns, profile)
 
 
 def _described(one: Input) -> str:

@@ -2,16 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from scoring.engine.columns import Column, Columns, Filling, read_columns
 from scoring.engine.contract import Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.product import Product
-from scoring.engine.tables import Column, Columns, read_columns
 from scoring.engine.training.infer import Finding, input_of, label_of, unusable
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.profile import ColumnProfile
@@ -42,9 +42,9 @@ class EventsFile:
         return cls(name, Path(file), key, time)
 
 
-def draft_events(given: EventsFile) -> tuple[Input, list[Feature], list[Finding]]:
+def draft_events(given: EventsFile, watch: Callable[[Filling], None] | None = None) -> tuple[Input, list[Feature], list[Finding]]:
     """The input that the file suggests, its windows, and what was left out. Raises TableError and TrainingError."""
-    table = read_columns(given.file, require=[given.key, given.time])
+    table = read_columns(given.file, require=[given.key, given.time], watch=watch)
     if wrong := [text for text in table.columns[given.time].texts if text and not re.match(r"\d{4}-\d{2}-\d{2}", text)]:
         raise TrainingError(f"column '{given.time}' of {given.file.name} says '{wrong[0]}'", fix="write days as YYYY-MM-DD")
     findings: list[Finding] = []
@@ -142,7 +142,9 @@ class EventRows:
         return [dict(zip(names, event, strict=True)) for event in zip(*cells, strict=True)]
 
 
-def read_events(product: Product, files: Mapping[str, Path]) -> list[EventRows]:
+def read_events(
+    product: Product, files: Mapping[str, Path], watch: Callable[[Filling], None] | None = None
+) -> list[EventRows]:
     """Every kind of events of the product, from its file. Raises TrainingError and TableError."""
     known = {one.name: one for one in product.contract.inputs if one.kind is InputKind.EVENTS}
     if unknown := [name for name in files if name not in known]:
@@ -151,6 +153,6 @@ def read_events(product: Product, files: Mapping[str, Path]) -> list[EventRows]:
     if missing := [name for name in known if name not in files]:
         raise TrainingError(f"the product reads {', '.join(missing)}", fix=f"add --events {missing[0]}=FILE")
     return [
-        EventRows(one, read_columns(files[name], require=[one.key, *(column.name for column in one.columns)]))
+        EventRows(one, read_columns(files[name], require=[one.key, *(column.name for column in one.columns)], watch=watch))
         for name, one in known.items()
     ]    # fmt: skip

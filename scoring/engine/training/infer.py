@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from scoring.engine.columns import Columns
 from scoring.engine.contract import Contract, Input, InputKind
-from scoring.engine.tables import Columns
+from scoring.engine.training.duplicates import row_keys
 from scoring.engine.training.leakage import CERTAIN, SUSPECT, separation
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.profile import BLANKS, MAX_CATEGORIES, ColumnProfile
@@ -97,6 +98,9 @@ def unusable(profile: ColumnProfile) -> str:
         return _COMMAS[profile.commas].format(example=example, whole=example.replace(",", ""), part=example.replace(",", "."))
     if profile.is_date:
         return "it is a date; make it a number (an age, a duration) or name it with --time"
+    if profile.day_formats:
+        form = next(iter(profile.day_formats)).replace("??", "..")
+        return f"it is a date written {form}; write days as YYYY-MM-DD, then make it a number (an age, a duration) or name it with --time"
     if not profile.is_numeric and profile.distinct > MAX_CATEGORIES and profile.most_frequent(KEPT_CATEGORIES)[1] < LEAST_COVER:
         return f"it is free text: {profile.distinct} different words in {profile.filled} rows"
     return ""
@@ -167,8 +171,7 @@ def _about_the_table(table: Columns, used: set[str]) -> list[Finding]:
         twin = seen.setdefault(column.codes.tobytes(), column.name) if len(column.texts) > 2 else column.name
         if twin != column.name:
             findings.append(Finding("looks_wrong", column.name, f"it says the same as '{twin}' in other words"))
-    rows = np.ascontiguousarray(np.column_stack([column.codes for column in table.columns.values()]))
-    repeated = table.rows - len(np.unique(rows.view([("", rows.dtype)] * rows.shape[1])))
+    repeated = table.rows - len(np.unique(row_keys(table.columns.values(), np.arange(table.rows))))
     if repeated:
         findings.append(Finding("looks_wrong", "", f"{repeated} of {table.rows} rows are exact copies of another"))
     return findings

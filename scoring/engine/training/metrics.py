@@ -64,19 +64,27 @@ def calibration_table(target: Flags, probability: Floats, *, bins: int = 10) -> 
 def platt(target: Flags, margin: Floats) -> tuple[float, float]:
     """Slope and intercept that turn margins into honest log-odds, from rows the model was not fitted on.
 
-    Newton on two parameters with Platt's smoothed targets; a slope that would turn the ranking round is refused."""
+    Newton on two parameters with Platt's smoothed targets, each step halved until it gains; a slope that would turn the ranking round is
+    refused."""
     positives = int(target.sum())
     negatives = len(target) - positives
     goal = np.where(target == 1, (positives + 1) / (positives + 2), 1 / (negatives + 2))
     design = np.column_stack([margin, np.ones_like(margin)])
     weights = np.array([1.0, 0.0])
+
+    def loss(point: Floats) -> float:
+        return float((np.logaddexp(0.0, design @ point) - goal * (design @ point)).sum())
+
     for _ in range(50):
         probability = expit(design @ weights)
         gradient = design.T @ (probability - goal)
         spread = probability * (1 - probability)
         hessian = design.T @ (design * spread[:, None]) + 1e-9 * np.eye(2)
         step = np.linalg.solve(hessian, gradient)
-        weights -= step
+        # From a start far off a whole step may lead ever further away.
+        while np.abs(step).max() >= 1e-10 and loss(weights - step) > loss(weights) * (1 + 1e-12):
+            step = step / 2
+        weights = weights - step
         if np.abs(step).max() < 1e-10:
             break
     if not np.isfinite(weights).all() or weights[0] <= 0:

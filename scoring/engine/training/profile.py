@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.engine.tables import Column, is_number
+from scoring.engine.columns import Column
+from scoring.engine.tables import is_number
 
 BLANKS = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 BLANKS_AMONG_NUMBERS = BLANKS | {"none", "nil", "-", "--", "."}      # among words, 'none' is an answer
@@ -40,6 +41,8 @@ LATER_WORDS = frozenset([
 ])
 _EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[a-zA-Z]{2,}$")
 _PHONE = re.compile(r"^(\+|00)?\d[\d\s().-]{7,18}$")
+_DAY = re.compile(r"(\d{1,4})([-/. ])(\d{1,2}|[A-Za-z]{3,9})\2(\d{1,4})(?:[ T]\d.*)?")
+_ROUND = str.maketrans("DM", "??")
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")              # 1,234 and 1,234,567.5
 _DECIMAL_COMMA = re.compile(r"[+-]?(\d*|\d{1,3}(\.\d{3})+),\d+")         # 3,14 and 1.234,56
 
@@ -101,9 +104,11 @@ class ColumnProfile:
     @cached_property
     def is_numeric(self) -> bool:
         """Every filled cell is a number, and none is a code with leading zeros."""
-        return self.distinct > 0 and not np.isnan(self.numbers[~self.is_blank]).any() and not any(
-            re.match(r"^-?0\d", text) for text in self.texts
-        )
+        return self.distinct > 0 and not np.isnan(self.numbers[~self.is_blank]).any() and not self.has_leading_zeros
+
+    @cached_property
+    def has_leading_zeros(self) -> bool:
+        return any(re.match(r"^-?0\d", text) for text in self.texts)
 
     @cached_property
     def is_integer(self) -> bool:
@@ -120,6 +125,22 @@ class ColumnProfile:
     @cached_property
     def is_date(self) -> bool:
         return self.distinct > 0 and all(_is_date(text) for text in self.texts)
+
+    @cached_property
+    def day_formats(self) -> dict[str, int]:
+        """How its days are written, each with the place of the first text that is; nothing where a text is no day.
+
+        07/08/2024 may be either way round, so it counts as whatever the others show."""
+        found: dict[str, int] = {}
+        if self.is_numeric:
+            return found
+        for place in np.flatnonzero(~self.is_blank).tolist():
+            form = day_format(self.column.texts[place])
+            if not form:
+                return {}
+            found.setdefault(form, place)
+        told = {form.translate(_ROUND) for form in found if form[0] in "DM"}
+        return {form: place for form, place in found.items() if form[0] != "?" or form.translate(_ROUND) not in told}
 
     @cached_property
     def commas(self) -> Literal["", "thousands", "decimal", "either", "mixed"]:
@@ -227,8 +248,34 @@ class ColumnProfile:
         return sum(bool(pattern.match(text)) for text in sample) / max(len(sample), 1)
 
 
-def _is_date(text: str) -> bool:
+def day_of(text: str) -> date | None:
+    """The day that a text says, YYYY-MM-DD with or without a time of day; None for any other text."""
+    if len(text) < 10 or text[4:8:3] != "--" or text[10:11] not in ("", " ", "T"):
+        return None
     try:
-        return len(text) >= 10 and date.fromisoformat(text[:10]) is not None and text[10:11] in ("", " ", "T")
+        return date.fromisoformat(text[:10])
     except ValueError:
-        return False
+        return None
+
+
+def day_format(text: str) -> str:
+    """How a day is written, such as DD/MM/YYYY; with question marks where day and month cannot be told apart, and '' for no day."""
+    if re.fullmatch(r"(19|20)\d{6}", text):
+        return "YYYYMMDD"
+    found = _DAY.fullmatch(text)
+    if not found:
+        return ""
+    first, mark, second, last = found.groups()
+    if len(first) == 4:
+        return f"YYYY{mark}MM{mark}DD" if len(last) <= 2 else ""
+    if len(first) > 2 or len(last) not in (2, 4):
+        return ""
+    if not second.isdecimal():
+        return f"DD{mark}MON{mark}YYYY"
+    if max(int(first), int(second)) > 12:
+        return (f"DD{mark}MM{mark}" if int(first) > 12 else f"MM{mark}DD{mark}") + "YYYY"
+    return f"??{mark}??{mark}YYYY"
+
+
+def _is_date(text: str) -> bool:
+    return day_of(text) is not None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.engine.tables import Column, is_number
+from scoring.engine.columns import Column
+from scoring.engine.tables import is_number
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.profile import ColumnProfile
 

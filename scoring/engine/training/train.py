@@ -19,7 +19,10 @@ from scoring.engine.kernel import Plan, explain
 from scoring.engine.product import Product
 from scoring.engine.training.estimators import ESTIMATORS, Kind, load_optional
 from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
+from scoring.engine.training.forward import ForwardValidation, validate_forward
+from scoring.engine.training.leakage import suspects, told
 from scoring.engine.training.matrix import Samples, TrainingError, check_target
+from scoring.engine.training.memory import Memory
 from scoring.engine.training.rows import TrainingRows, read_training_rows
 from scoring.engine.training.trials import Candidates
 from scoring.engine.training.validate import CrossValidation, cross_validate
@@ -48,6 +51,7 @@ class TrainingRequest:
     tune: int = 0                   # trials of the search in each fit; 0: none
     journals: Path | None = None    # where a search keeps what it tried
     events: Mapping[str, Path] = field(default_factory=dict)
+    memory: int | None = None       # bytes that the run may take; None: what the machine has to spare
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "TrainingRequest":
@@ -55,7 +59,7 @@ class TrainingRequest:
             product=Product.from_dict(given["product"]), table=Path(given["table"]), estimator=given["estimator"], folds=given["folds"],
             seed=given["seed"], threads=given["threads"], decided_on=date.fromisoformat(given["decided_on"]),
             tune=given.get("tune", 0), journals=Path(given["journals"]) if given.get("journals") else None,
-            events={name: Path(file) for name, file in given.get("events", {}).items()},
+            events={name: Path(file) for name, file in given.get("events", {}).items()}, memory=given.get("memory"),
         )
 
 
@@ -75,15 +79,15 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     began = time.monotonic()
     kind = _kind(request.estimator)
     estimator, tuning = kind.load(), _tuning(request, kind, progress)
-    progress(f"reading {request.table.name}")
-    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on, events=request.events)
-    samples = rows.samples
-    if not len(samples.target) and rows.dropped:
-        raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")
-    check_target(samples.target, folds=request.folds)
-    progress(f"{len(samples.target)} rows, {len(samples.names)} features, base rate {samples.base_rate:.2%}")
+    rows = _read(request, progress)
+    samples, leaks = rows.samples, suspects(rows.samples)
+    for line in (*rows.duplicates.told(), *told(leaks)):
+        progress(f"look at this: {line}")
     fit = partial(estimator.fit, search=tuning or Candidates())
     figures = cross_validate(samples, fit, folds=request.folds, seed=request.seed, threads=request.threads, progress=progress)
+    forward = None
+    if rows.days is not None:
+        forward = validate_forward(samples, rows.days, fit, seed=request.seed, threads=request.threads, progress=progress)
     progress("fitting on all rows")
     model = fit(samples, seed=request.seed, threads=request.threads)
     golden = golden_rows(samples, seed=request.seed)
@@ -92,6 +96,9 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     forest, slope, intercept = compiled.forest, compiled.slope, compiled.intercept
     progress(f"compiled: {forest.trees} trees, {forest.nodes} nodes, judged by the library")
     metrics = _metrics(rows, figures, forest, samples, slope, request.seed)
+    metrics |= {"report": {"duplicates": rows.duplicates.to_dict(), "leakage": dict(leaks)}}
+    if forward:
+        metrics["cv_time"] = forward.to_dict()
     content = BundleContent(
         product=request.product, forest=forest, slope=slope, intercept=intercept, usual=_usual(samples, request.product), golden=golden,
         estimator=request.estimator, seed=request.seed, metrics=metrics, data=_data(rows),
@@ -102,7 +109,23 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     if tuning:
         tuning.forget()
     # Seconds differ from run to run, so they are told but are no part of the bundle.
-    return Trained(body, {**metrics, "seconds": round(time.monotonic() - began, 2)}, _warnings(rows, figures))
+    warnings = [*_warnings(rows, figures), *rows.duplicates.told(), *told(leaks), *_over_time(rows, figures, forward)]
+    return Trained(body, {**metrics, "seconds": round(time.monotonic() - began, 2)}, warnings)
+
+
+def _read(request: TrainingRequest, progress: Progress) -> TrainingRows:
+    """The rows, if they and the fit on them have room in memory, and both outcomes. Raises TableError and TrainingError."""
+    progress(f"reading {request.table.name}")
+    memory, features = Memory.of_this_machine(request.memory), len(request.product.features)
+    watch = memory.watching(features=features, estimator=request.estimator)
+    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on, events=request.events, watch=watch)
+    samples = rows.samples
+    if not len(samples.target) and rows.dropped:
+        raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")
+    check_target(samples.target, folds=request.folds)
+    memory.check(rows=len(samples.target), features=features, estimator=request.estimator)
+    progress(f"{len(samples.target)} rows, {len(samples.names)} features, base rate {samples.base_rate:.2%}")
+    return rows
 
 
 def _kind(estimator: str) -> Kind:
@@ -176,3 +199,12 @@ def _warnings(rows: TrainingRows, figures: CrossValidation) -> list[str]:
     if figures.rows < len(rows.samples.target):
         found.append(f"cross-validated on a stratified sample of {figures.rows} rows; the model is fitted on all")
     return found
+
+
+def _over_time(rows: TrainingRows, figures: CrossValidation, forward: ForwardValidation | None) -> list[str]:
+    if rows.days is None:
+        return []
+    if forward is None:
+        return ["too few days, rows or outcomes to validate over time: the figures are those of shuffled folds only"]
+    undated = f"{forward.undated} rows tell no day: they are not validated over time, and ages in them are counted at today"
+    return [told for told in (undated if forward.undated else "", forward.worse(figures)) if told]

@@ -5,6 +5,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
 from scoring.engine.products.ready import READY
@@ -84,7 +86,7 @@ class Command(PartnerCommand):
         try:
             draft = draft_product(
                 Path(options["from_csv"]), slug=options["product"], title=options["title"], target=options["target"],
-                positive=options["positive"], roles=roles, events=options["events"],
+                positive=options["positive"], roles=roles, events=options["events"], memory=settings.TRAINING_MEMORY_MB * 1024**2 or None,
             )
         except (TableError, TrainingError) as refusal:
             raise TableRefused(str(refusal)) from refusal

@@ -1,4 +1,4 @@
-"""`manage.py train_model`: a new model version from a table, cross-validated, signed and stored as a candidate."""
+"""`manage.py train_model`: a new model version from a table, cross-validated, signed and stored as a candidate or a draft."""
 
 from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
 from scoring.engine.training.estimators import ESTIMATORS
+from scoring.models import ModelVersion
 from scoring.services.training import TrainedVersion, train_model
 
 
@@ -22,13 +23,16 @@ class Command(PartnerCommand):
         about = "a file of the product's events; may be given again"
         parser.add_argument("--events", type=_events, action="append", default=[], metavar="NAME=FILE", help=about)
         parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
-        parser.add_argument("--tune", type=_trials, default=0, metavar="N", help="search the settings: N trials in each fit (folds + 1)")
+        about = "search the settings: N trials in each fit (folds + 1, and 3 over time where the product has a time column)"
+        parser.add_argument("--tune", type=_trials, default=0, metavar="N", help=about)
+        parser.add_argument("--draft", action="store_true", help="keep the version a draft, until somebody offers it as a candidate")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints AUC, KS, Brier, base rate, nodes, seconds, warnings and the version's number."""
         trained = train_model(
             product_slug=options["product"], table=Path(options["csv"]), estimator=options["estimator"], folds=options["folds"],
             actor=self.actor, progress=self.progress, tune=options["tune"], events=dict(options["events"]),
+            state=ModelVersion.State.DRAFT if options["draft"] else ModelVersion.State.CANDIDATE,
         )
         return Result(_values(trained, options), *_lines(trained, options))
 
@@ -60,7 +64,8 @@ def _values(trained: TrainedVersion, options: dict[str, Any]) -> dict[str, Any]:
     shown = ("cv", "base_rate", "rows", "dropped_rows", "trees", "nodes", "seconds")
     return {
         "product": options["product"], "version": trained.version.version, "estimator": trained.version.estimator,
-        **{name: trained.metrics[name] for name in shown},
+        "state": trained.version.state,
+        **{name: trained.metrics[name] for name in shown}, "cv_time": trained.metrics.get("cv_time"), "report": trained.metrics["report"],
         "bundle_sha256": bytes(trained.version.bundle_sha256).hex(), "warnings": list(trained.warnings), "edited": list(trained.edited),
     }
 
@@ -72,7 +77,16 @@ def _lines(trained: TrainedVersion, options: dict[str, Any]) -> list[str]:
     return [
         f"{made} from {metrics['rows']} rows, base rate {metrics['base_rate']:.2%}.",
         f"Cross-validated in {len(cv['folds'])} folds: AUC {cv['auc']:.4f}, KS {cv['ks']:.4f}, Brier {cv['brier']:.4f}.",
+        *_over_time(metrics.get("cv_time")),
         f"{metrics['trees']} trees, {metrics['nodes']} nodes; {metrics['seconds']:.1f} s.",
         *(f"Warning: {warning}" for warning in trained.warnings),
-        f"Next: manage.py promote_model {options['slug']} {options['product']} {version}",
+        f"Next: manage.py {'offer_model' if options['draft'] else 'promote_model'} {options['slug']} {options['product']} {version}",
     ]
+
+
+def _over_time(found: dict[str, Any] | None) -> list[str]:
+    if found is None:
+        return []
+    first, last, steps = found["steps"][0]["from"], found["steps"][-1]["to"], len(found["steps"])
+    about = f"Over time, each of {steps} parts from {first} to {last} judged by a fit on what came before it"
+    return [f"{about}: AUC {found['auc']:.4f}, KS {found['ks']:.4f}, Brier {found['brier']:.4f}."]
