@@ -68,7 +68,7 @@ def promoted(content: Any) -> None:
 
     ring, product = keyring(), content.product
     create_product(definition=product, policy=Policy.for_base_rate(0.1), actor=SYSTEM)
-    bundle = sign_bundle(write_bundle(content), sign=ring.sign, key_id=ring.key_id)
+    bundle = sign_bundle(write_bundle(content, card=b"{}"), sign=ring.sign, key_id=ring.key_id)
     store_model_version(product_slug=product.slug, bundle=bundle, estimator="boosted", metrics={}, actor=SYSTEM)
     promote_model(product_slug=product.slug, version=1, actor=SYSTEM)
 

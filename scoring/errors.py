@@ -72,9 +72,21 @@ class ReasonMissing(DomainError):
 
 
 class CardUnread(DomainError):
-    """Whoever asks to put a version in force says that they have read its figures."""
+    """Whoever asks to put a version in force says that they have read its card, and names it."""
 
     code = "card_unread"
+
+
+class CardMissing(DomainError):
+    """The version has no model card."""
+
+    code = "card_missing"
+
+
+class CardDiffers(DomainError):
+    """The card that was named is not this version's."""
+
+    code = "card_differs"
 
 
 class PromotionUnknown(DomainError):

@@ -34,7 +34,7 @@ from partners.models import Partner
 from partners.services import create_partner
 from partners.tenancy import schema_of, tenant_context
 from portal.waiting import wait_until
-from scoring.engine.bundle import read_bundle, sign_bundle, write_bundle
+from scoring.engine.bundle import read_bundle, read_card, sign_bundle, write_bundle
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.models import Decision, ModelVersion
 from scoring.services.models import promote_model, store_model_version
@@ -115,8 +115,9 @@ def add_product(house: House) -> None:
             store_model_version(product_slug=PRODUCT, bundle=bundle, estimator="boosted", metrics={}, actor=SYSTEM)
         else:
             call_command("train_model", house.slug, PRODUCT, csv=str(table), folds=2, **quiet)
-            stored = read_bundle(bytes(ModelVersion.objects.get().bundle), ring.public_keys())
-            trained.write_bytes(write_bundle(stored))
+            stored = bytes(ModelVersion.objects.get().bundle)
+            keys = ring.public_keys()
+            trained.write_bytes(write_bundle(read_bundle(stored, keys), card=read_card(stored, keys)))
         promote_model(product_slug=PRODUCT, version=1, actor=SYSTEM)
 
 

@@ -78,7 +78,7 @@ class ModelView(ApiView):
     )  # fmt: skip
     def get(self, request: Request, version: int) -> HttpResponse:
         """The version with its figures."""
-        product = read_query(request, {"product": text}).get("product") or _only_product()
+        product = read_query(request, {"product": text}).get("product") or only_product()
         if version > 2**31 - 1:
             raise ModelVersionUnknown
         return answer(model_listed(selectors.model_version(product, version)))
@@ -93,7 +93,7 @@ class ModelView(ApiView):
     )  # fmt: skip
     def patch(self, request: Request, version: int) -> HttpResponse:
         """The version is in this state."""
-        product = read_query(request, {"product": text}).get("product") or _only_product()
+        product = read_query(request, {"product": text}).get("product") or only_product()
         asked, actor = decode(read_body(request), ModelChange), principal_of(request).actor
         if asked.state == "candidate":
             offer_model(product_slug=product, version=version, actor=actor)
@@ -102,7 +102,8 @@ class ModelView(ApiView):
         return answer(model_listed(selectors.model_version(product, version)))
 
 
-def _only_product() -> str:
+def only_product() -> str:
+    """The slug, where there is one product. Raises ModelVersionUnknown, and QueryRefused where there are several."""
     slugs = [one.slug for one in selectors.products()]
     if not slugs:
         raise ModelVersionUnknown

@@ -15,7 +15,7 @@ Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", description="SHA-2
 
 
 class PromotionAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Asks to put a version in force. `card_read` says that its figures were read; nothing can be asked without."""
+    """Asks to put a version in force. `card_read` says that its card was read, and `card_sha256` which; nothing can be asked without."""
 
     product: ProductName
     version: Version

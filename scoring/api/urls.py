@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from scoring.api.cards import ModelCardView
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
 from scoring.api.registry import (
     ChallengerView,
@@ -38,6 +39,7 @@ urlpatterns = [
     path("promotions/<str:promotion_id>/withdraw", PromotionWithdrawalView.as_view(), name="promotion-withdraw"),
     path("models", ModelsView.as_view(), name="models"),
     path("models/<int:version>", ModelView.as_view(), name="model"),
+    path("models/<int:version>/card", ModelCardView.as_view(), name="model-card"),
     path("signing-keys", SigningKeysView.as_view(), name="signing-keys"),
     path("usage", UsageView.as_view(), name="usage"),
 ]

@@ -22,6 +22,7 @@ _KEY_ID = 16          # characters
 _SIGNATURE = 64       # bytes
 _HEAD = len(MAGIC) + _KEY_ID + _SIGNATURE
 _LENGTH = struct.Struct("<Q")
+_UNREADABLE = (KeyError, TypeError, ValueError, struct.error, UnsupportedModel, DefinitionRefused)
 
 
 class BundleRefused(Exception):
@@ -56,11 +57,13 @@ class Bundle(BundleContent):
     sha256: str
 
 
-def write_bundle(content: BundleContent) -> bytes:
-    """The bundle's body, not yet signed: the same bytes for the same content."""
+def write_bundle(content: BundleContent, *, card: bytes = b"") -> bytes:
+    """The bundle's body, not yet signed: the same bytes for the same content. A model card goes with it as it is, for `read_card`."""
     arrays: dict[str, NDArray[Any]] = content.forest.arrays()
     margins, contributions = explain(Plan.of(content.forest), content.golden)
     arrays |= {"golden": content.golden.astype("<f8"), "golden_margins": margins, "golden_contributions": contributions}
+    if card:
+        arrays["card"] = np.frombuffer(card, "u1")
     manifest = {
         "product": content.product.to_dict(), "forest": content.forest.digest(), "slope": content.slope, "intercept": content.intercept,
         "usual": dict(content.usual), "estimator": content.estimator, "seed": content.seed, "metrics": dict(content.metrics),
@@ -81,6 +84,23 @@ def sign_bundle(body: bytes, *, sign: Callable[[bytes], bytes], key_id: str) -> 
 
 def read_bundle(data: bytes, public_keys: Mapping[str, bytes]) -> Bundle:
     """The verified content. Nothing is parsed before the signature holds; the golden rows must give the same bits. Raises BundleRefused."""
+    body = _verified(data, public_keys)
+    try:
+        return _parse(body)
+    except _UNREADABLE as error:
+        raise BundleRefused(f"its content cannot be read: {error}") from error
+
+
+def read_card(data: bytes, public_keys: Mapping[str, bytes]) -> bytes:
+    """The verified bundle's model card as it was written; empty for a bundle made before there were cards. Raises BundleRefused."""
+    body = _verified(data, public_keys)
+    try:
+        return bytes(_opened(body)[1].get("card", b""))
+    except _UNREADABLE as error:
+        raise BundleRefused(f"its content cannot be read: {error}") from error
+
+
+def _verified(data: bytes, public_keys: Mapping[str, bytes]) -> bytes:
     if len(data) < _HEAD + _LENGTH.size or data[: len(MAGIC)] != MAGIC:
         raise BundleRefused("it is not a bundle")
     key, signature, body = data[len(MAGIC) :][:_KEY_ID], data[_HEAD - _SIGNATURE : _HEAD], data[_HEAD:]
@@ -91,17 +111,15 @@ def read_bundle(data: bytes, public_keys: Mapping[str, bytes]) -> Bundle:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, _signed(key, body))
     except InvalidSignature as error:
         raise BundleRefused("its signature does not hold: it was changed after it was signed") from error
-    try:
-        return _parse(body)
-    except (KeyError, TypeError, ValueError, struct.error, UnsupportedModel, DefinitionRefused) as error:
-        raise BundleRefused(f"its content cannot be read: {error}") from error
+    return body
 
 
 def _signed(key: bytes, body: bytes) -> bytes:
     return MAGIC + key + hashlib.sha256(body).digest()
 
 
-def _parse(body: bytes) -> Bundle:
+def _opened(body: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The manifest, and the arrays that it names, which must fill the rest."""
     (length,) = _LENGTH.unpack_from(body)
     at = _LENGTH.size + length
     manifest = json.loads(body[_LENGTH.size : at])
@@ -110,8 +128,15 @@ def _parse(body: bytes) -> Bundle:
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(kind).itemsize
         arrays[name] = np.frombuffer(body[at : at + size], kind).reshape(shape)
         at += size
+    if at != len(body):
+        raise BundleRefused("its arrays are not the ones it names")
+    return manifest, arrays
+
+
+def _parse(body: bytes) -> Bundle:
+    manifest, arrays = _opened(body)
     forest = Forest(**{name: arrays[name] for name in FIELDS})
-    if at != len(body) or forest.digest() != manifest["forest"]:
+    if forest.digest() != manifest["forest"]:
         raise BundleRefused("its arrays are not the ones it names")
     product, plan = Product.from_dict(manifest["product"]), Plan.of(forest)
     if plan.n_features != len(product.features):

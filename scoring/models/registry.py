@@ -25,7 +25,7 @@ class PromotionRequest(models.Model):
     version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="promotion_requests")
     reason = models.CharField(max_length=500)
     is_card_read = models.BooleanField()
-    card_sha256 = models.CharField(max_length=64, blank=True)    # of the card that was read, where the asker's program knows it
+    card_sha256 = models.CharField(max_length=64, blank=True)    # of the card that was read; empty before there were cards
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(db_default=Now())
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)

@@ -1,6 +1,7 @@
 """Reading decisions, applicants, products and model versions of the current partner. For every role that may see decisions."""
 
 from scoring.selectors.applicants_known import ApplicantSummary, applicant, find_applicants
+from scoring.selectors.cards import Happening, ModelCard, StoredCard, card_digest, model_card, stored_card
 from scoring.selectors.catalogue import (
     ModelVersionSummary,
     ProductSummary,
@@ -38,9 +39,11 @@ __all__ = [
     "DecisionFilters",
     "DecisionSummary",
     "Explanation",
+    "Happening",
     "GapBin",
     "InForce",
     "KeyUsage",
+    "ModelCard",
     "ModelVersionSummary",
     "Overview",
     "Page",
@@ -49,7 +52,9 @@ __all__ = [
     "RequestSummary",
     "RulesVersion",
     "ScoreBin",
+    "StoredCard",
     "applicant",
+    "card_digest",
     "challenger_of",
     "challengers",
     "changes",
@@ -61,6 +66,7 @@ __all__ = [
     "find_applicants",
     "has_outstanding",
     "in_force",
+    "model_card",
     "model_version",
     "model_versions",
     "overview",
@@ -71,5 +77,6 @@ __all__ = [
     "promotion_requests",
     "refused_champions",
     "rules_versions",
+    "stored_card",
     "usage_by_key",
 ]

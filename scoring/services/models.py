@@ -15,6 +15,7 @@ from audit.services import record
 from audit.vault import keyring
 from scoring.engine.bundle import BundleRefused, read_bundle
 from scoring.errors import (
+    CardDiffers,
     ModelRefused,
     NothingToRollBack,
     ReasonMissing,
@@ -23,6 +24,7 @@ from scoring.errors import (
     VersionInForce,
 )
 from scoring.models import TRANSITIONS, ModelVersion, Product, Promotion, PromotionRequest
+from scoring.selectors import stored_card
 from scoring.services.products import locked_product
 
 State = ModelVersion.State
@@ -89,14 +91,17 @@ def _changed(product_slug: str, version: int, to: State, action: Action, actor: 
 
 
 @transaction.atomic
-def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str = "") -> Promotion:
+def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str = "", card_sha256: str = "") -> Promotion:
     """This version answers from the next decision on. For the installation's operator: people ask and confirm (services.promotions).
 
-    Raises ProductUnknown, ModelVersionUnknown, VersionInForce, ModelRefused, TransitionRefused, SecondPersonNeeded."""
+    Raises ProductUnknown, ModelVersionUnknown, VersionInForce, ModelRefused, TransitionRefused, CardMissing, SecondPersonNeeded, and
+    CardDiffers where a card is named and is not the version's."""
     if actor.kind not in {"operator", "system"}:
         raise SecondPersonNeeded("A version is put in force by two people: one asks, another one confirms.")
     product = locked_product(product_slug)
     chosen = promotable(product, version)
+    if card_sha256:
+        check_card(chosen, card_sha256)
     return put_in_force(product, chosen, action=Promotion.Action.PROMOTE, actor=actor, reason=reason)
 
 
@@ -125,13 +130,22 @@ def version_of(product: Product, version: int) -> ModelVersion:
 
 
 def promotable(product: Product, version: int) -> ModelVersion:
-    """The version, if it could be put in force now. Raises ModelVersionUnknown, VersionInForce, TransitionRefused, ModelRefused."""
+    """The version, if it could be put in force now. Raises ModelVersionUnknown, VersionInForce, TransitionRefused, ModelRefused, and
+    CardMissing for one that nobody can read about."""
     chosen = version_of(product, version)
     if chosen.id == product.champion_id:
         raise VersionInForce(f"Version {version} of '{product.slug}' is in force already.")
     refuse_transition(chosen, State.CHAMPION)
     check_bundle(chosen)
+    stored_card(chosen)
     return chosen
+
+
+def check_card(version: ModelVersion, sha256: str) -> None:
+    """What was read is the version's card. Raises CardDiffers, CardMissing, ModelRefused."""
+    found = stored_card(version).sha256
+    if sha256 != found:
+        raise CardDiffers(f"The card of version {version.version} is {found[:12]}…, not {sha256[:12]}…: read it as it is now, and name it.")
 
 
 def check_bundle(version: ModelVersion) -> None:

@@ -11,7 +11,7 @@ from audit.services import record
 from partners.accounts.models import User
 from scoring.errors import CardUnread, PromotionAnswered, PromotionOpen, PromotionUnknown, SecondPersonNeeded
 from scoring.models import Promotion, PromotionRequest
-from scoring.services.models import given_reason, promotable, put_in_force
+from scoring.services.models import check_card, given_reason, promotable, put_in_force
 from scoring.services.products import locked_product
 
 State = PromotionRequest.State
@@ -19,17 +19,18 @@ State = PromotionRequest.State
 
 @transaction.atomic
 def ask_promotion(
-    *, product_slug: str, version: int, reason: str, is_card_read: bool, actor: Actor, card_sha256: str = ""
+    *, product_slug: str, version: int, reason: str, is_card_read: bool, card_sha256: str, actor: Actor
 ) -> PromotionRequest:
     """Somebody else may now put the version in force.
 
-    Raises ProductUnknown, ModelVersionUnknown, VersionInForce, TransitionRefused, ModelRefused, ReasonMissing, CardUnread, PromotionOpen,
-    and SecondPersonNeeded for a key or a command, which are no person."""
+    Raises ProductUnknown, ModelVersionUnknown, VersionInForce, TransitionRefused, ModelRefused, ReasonMissing, CardUnread, CardMissing,
+    CardDiffers when the card that was read is not the version's, PromotionOpen, and SecondPersonNeeded for a key or a command."""
     asker, reason = _person(actor), given_reason(reason)
-    if not is_card_read:
+    if not (is_card_read and card_sha256):
         raise CardUnread
     product = locked_product(product_slug)
     chosen = promotable(product, version)
+    check_card(chosen, card_sha256)
     waiting = product.promotion_requests.filter(state=State.OPEN).select_related("asked_by").first()
     if waiting is not None:
         raise PromotionOpen(f"{waiting.asked_by.name} has asked for a version already; answer or withdraw that first.")
@@ -44,12 +45,14 @@ def ask_promotion(
 def confirm_promotion(*, request_id: uuid.UUID, actor: Actor, answer: str = "") -> Promotion:
     """What was asked for is in force from the next decision on.
 
-    Raises PromotionUnknown, PromotionAnswered, ModelRefused, TransitionRefused, and SecondPersonNeeded for who asked or who trained."""
+    Raises PromotionUnknown, PromotionAnswered, ModelRefused, TransitionRefused, CardMissing, CardDiffers for a request that names no card
+    or another one, and SecondPersonNeeded for who asked or who trained."""
     request = _open_request(request_id)
     person = _second_person(request, actor)
     chosen = promotable(request.product, request.version.version)
     if chosen.trained_by_id == actor.id:
         raise SecondPersonNeeded(f"You trained version {chosen.version}: somebody else has to confirm it.")
+    check_card(chosen, request.card_sha256)
     _answer(request, State.CONFIRMED, person, given_reason(answer) if answer.strip() else "")
     return put_in_force(
         request.product, chosen, action=Promotion.Action.PROMOTE, actor=actor, reason=request.reason, request=request

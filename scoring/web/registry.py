@@ -128,7 +128,7 @@ def _told(refusal: DomainError) -> str:
     if isinstance(refusal, ReasonMissing):
         return _("Say why, in 1 to 500 characters; nothing was done yet.")
     if isinstance(refusal, CardUnread):
-        return _("Read the figures of this version first, and say that you did; nothing was done yet.")
+        return _("Read the card of this version first, and say that you did; nothing was done yet.")
     return refusal.detail
 
 

@@ -27,7 +27,7 @@ from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from tests.conftest import House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_bundle
+from tests.scoring.factories import a_bundle, card_of
 
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
@@ -66,7 +66,8 @@ def other(south: House) -> Other:
         version = store_model_version(product_slug=CANARY, bundle=a_bundle(slug=CANARY), estimator="boosted", metrics={}, actor=SYSTEM)
         scientist = Actor(kind="user", id=str(south.users["scientist"].id), label="South")
         asked = ask_promotion(
-            product_slug=CANARY, version=version.version, reason=f"{CANARY} reason", is_card_read=True, actor=scientist
+            product_slug=CANARY, version=version.version, reason=f"{CANARY} reason", is_card_read=True, actor=scientist,
+            card_sha256=card_of(version.version, CANARY),
         )
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         bearer = issue_tokens(admin).access

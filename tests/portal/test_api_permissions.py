@@ -34,6 +34,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("product", "GET"): EVERYBODY | {KEY},
     ("models", "GET"): EVERYBODY | {KEY},
     ("model", "GET"): EVERYBODY | {KEY},
+    ("model-card", "GET"): EVERYBODY | {KEY},
     ("model", "PATCH"): {"scientist", "admin"},
     ("product-in-force", "GET"): EVERYBODY | {KEY},
     ("product-changes", "GET"): EVERYBODY | {KEY},

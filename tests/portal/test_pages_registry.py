@@ -20,7 +20,7 @@ from scoring.services.score import score_applicants
 from scoring.services.shadow import shadow_outstanding
 from scoring.web.charts import gap_chart
 from tests.conftest import House
-from tests.scoring.factories import SLUG, add_product, add_version, an_item, by_force, put_in_force
+from tests.scoring.factories import SLUG, add_product, add_version, an_item, by_force, card_of, put_in_force
 
 CANARY = "\"'><script>canary()</script>"
 
@@ -57,7 +57,7 @@ def test_two_people_put_a_version_in_force_by_pages(stalls: House) -> None:
     scientist, analyst = stalls.client("scientist"), stalls.client("analyst")
     score_applicants(product_slug=SLUG, items=[an_item()], actor=SYSTEM, channel=Channel.API)
 
-    status, asked = act(scientist, 2, act="ask", reason="It ranks better.", card_read="yes")
+    status, asked = act(scientist, 2, act="ask", reason="It ranks better.", card_read="yes", card_sha256=card_of(2))
     assert status == 302
     assert "A second person has to confirm it now." in asked
     assert "You asked, so somebody else has to answer." in asked
@@ -79,7 +79,7 @@ def test_two_people_put_a_version_in_force_by_pages(stalls: House) -> None:
 
 def test_who_asked_is_told_that_somebody_else_has_to_answer(stalls: House) -> None:
     admin = stalls.client("admin")
-    act(admin, 2, act="ask", reason="So.", card_read="yes")
+    act(admin, 2, act="ask", reason="So.", card_read="yes", card_sha256=card_of(2))
 
     status, page = act(admin, 2, act="confirm", request=PromotionRequest.objects.get().id)
 
@@ -92,7 +92,7 @@ def test_who_asked_is_told_that_somebody_else_has_to_answer(stalls: House) -> No
     ("typed", "status", "told"),
     [
         ({"act": "ask", "reason": " ", "card_read": "yes"}, 422, "Say why"),
-        ({"act": "ask", "reason": "So."}, 422, "Read the figures of this version first"),
+        ({"act": "ask", "reason": "So."}, 422, "Read the card of this version first"),
         ({"act": "nonsense"}, 422, "Press one of the buttons"),
         ({"act": "confirm", "request": "nonsense"}, 404, "There is nothing here"),
         ({"act": "rest"}, 409, "scores in shadow"),
@@ -114,7 +114,7 @@ def test_what_was_typed_stays_and_is_only_text(stalls: House) -> None:
 
     assert "<script>canary" not in answer.content.decode()
     assert CANARY in unescape(answer.content.decode())
-    act(stalls.client("analyst"), 2, act="ask", reason=CANARY, card_read="yes")
+    act(stalls.client("analyst"), 2, act="ask", reason=CANARY, card_read="yes", card_sha256=card_of(2))
     for path in (f"/models/{SLUG}/2", "/models", "/"):
         with public_context():
             shown = stalls.client("admin").get(path).content.decode()
@@ -135,7 +135,7 @@ def test_one_person_takes_the_champion_back(stalls: House) -> None:
 @pytest.mark.parametrize("role", ["viewer", "officer", "compliance", "developer"])
 def test_who_may_not_promote_sees_no_button(stalls: House, role: str) -> None:
     scientist = Actor(kind="user", id=str(stalls.users["scientist"].id))
-    ask_promotion(product_slug=SLUG, version=2, reason="So.", is_card_read=True, actor=scientist)
+    ask_promotion(product_slug=SLUG, version=2, reason="So.", is_card_read=True, card_sha256=card_of(2), actor=scientist)
 
     for version in (1, 2):
         page = got(stalls.client(role), f"/models/{SLUG}/{version}")[1]

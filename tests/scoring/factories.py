@@ -1,5 +1,6 @@
 """Products, model versions and applicants for tests: small, quick and without training."""
 
+import json
 import uuid
 from datetime import date
 from typing import Any
@@ -20,6 +21,7 @@ from scoring.engine.policy import Condition, Policy
 from scoring.engine.product import Product, Rule, Rules
 from scoring.models import ModelVersion
 from scoring.models import Product as ProductRow
+from scoring.selectors import card_digest
 from scoring.services.models import promote_model, store_model_version
 from scoring.services.products import create_product
 from scoring.services.score import ScoreItem
@@ -61,8 +63,8 @@ def a_definition(slug: str = SLUG) -> Product:
     )
 
 
-def a_bundle(seed: int = 1, slug: str = SLUG) -> bytes:
-    """A bundle that the current partner signed: a small forest drawn from the seed, over `a_definition`."""
+def a_bundle(seed: int = 1, slug: str = SLUG, *, is_old: bool = False) -> bytes:
+    """A bundle that the current partner signed: a small forest drawn from the seed, over `a_definition`. An old one has no card."""
     draw = np.random.default_rng(seed)
     features = len(a_definition(slug).features)
     trees = [_tree(draw, features) for _ in range(12)]
@@ -77,7 +79,57 @@ def a_bundle(seed: int = 1, slug: str = SLUG) -> bytes:
         seed=seed,
     )
     ring = keyring()
-    return sign_bundle(write_bundle(content), sign=ring.sign, key_id=ring.key_id)
+    return sign_bundle(write_bundle(content, card=b"" if is_old else a_card(content)), sign=ring.sign, key_id=ring.key_id)
+
+
+def a_card(content: BundleContent) -> bytes:
+    """A model card as training writes it, with invented figures that differ by the seed."""
+    product, better = content.product, content.seed / 1000
+    swarm = [{"feature": name, "points": [[-400, 90], [-50, -1], [120, 40], [600, 5]]} for name in ("income", "loan_to_income")]
+    step = {"rows": 40, "low": -0.3, "mean": 0.1, "high": 0.4}
+    card = {
+        "format": 1,
+        "purpose": {"product": product.slug, "title": product.title, "kind": "risk", "target": "late", "positive": "1"},
+        "data": {"fingerprint": "ab" * 32, "rows": 100, "bad": 20, "dropped_rows": 3, "span": ["2024-01-02", "2025-03-04"]},
+        "features": [
+            {"name": one.name, "label": product.label(one, "en"), "kind": one.kind, "inputs": list(one.sources), "group": one.group,
+             "unit": one.unit, "monotone": -1 if one.name == "income" else 0} for one in product.features
+        ],
+        "left_out": [{"name": "trade", "label": "Trade", "why": "not used"}],
+        "learner": {
+            "estimator": "boosted", "about": "boosted trees (LightGBM)", "settings": {"num_leaves": 4, "rounds": 12}, "seed": content.seed,
+            "versions": {"python": "3.11.9", "numpy": "2.4.1"}, "trees": content.forest.trees, "nodes": content.forest.nodes,
+            "slope": 1.1, "intercept": -0.1, "forest": content.forest.digest(),
+        },
+        "figures": {
+            "folds": [{"auc": 0.7, "ks": 0.3, "brier": 0.14}, {"auc": 0.76, "ks": 0.38, "brier": 0.12}], "rows": 100,
+            "mean": {"auc": 0.73 + better, "ks": 0.34, "brier": 0.13}, "spread": {"auc": 0.042426, "ks": 0.056569, "brier": 0.014142},
+            "together": {"auc": 0.729 + better, "ks": 0.33, "brier": 0.13}, "level": 0.95, "resamples": 200,
+            "interval": {"auc": [0.62, 0.83], "ks": [0.2, 0.5], "brier": [0.1, 0.16]},
+        },
+        "roc": [[0.0, 0.0], [0.1, 0.4], [0.3, 0.7], [1.0, 1.0]],
+        "calibration": [{"rows": 50, "predicted": 0.08, "observed": 0.06}, {"rows": 50, "predicted": 0.32, "observed": 0.34}],
+        "scores": [[430, 5, 9], [480, 15, 6], [520, 30, 4], [600, 30, 1]],
+        "scale": {"anchor_score": 600.0, "anchor_odds": 20.0, "points_to_double": 40.0},
+        "importance": {
+            "features": [["income", 0.6], ["loan_to_income", 0.4], ["months", 0.2]], "others": [2, 0.05],
+            "groups": [["Income", 0.6], ["Loan to income", 0.4], ["Months", 0.2], ["Age", 0.03], ["Member", 0.02]],
+        },
+        "explained": {
+            "library": "shap 0.51.0", "rows": 100, "agrees_within": 1e-9, "swarm": swarm,
+            "dependence": [
+                {"feature": "income", "steps": [{"above": None, "upto": 800.0, **step}, {"above": 800.0, "upto": None, **step}]},
+                {"feature": "loan_to_income", "steps": [{"is": "food", **step}, {"missing": True, **step}]},
+            ],
+        },
+        "limits": ["The table is small (100 rows, 20 of the rarer outcome): the figures may be as far off as their intervals."],
+    }  # fmt: skip
+    return json.dumps(card, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def card_of(version: int, slug: str = SLUG) -> str:
+    """The digest by which a request names the version's card; some other where there is none."""
+    return card_digest(slug, version) or "0" * 64
 
 
 def _tree(draw: np.random.Generator, features: int) -> Tree:

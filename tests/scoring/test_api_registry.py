@@ -19,7 +19,7 @@ from scoring.models import Channel, Decision, Product, ProductRevision, Shadow
 from scoring.services.definitions import definition_file, take_up_edits, write_definition
 from scoring.services.score import score_applicants
 from tests.conftest import House
-from tests.scoring.factories import SLUG, a_definition, add_product, add_version, an_item, put_in_force
+from tests.scoring.factories import SLUG, a_definition, add_product, add_version, an_item, card_of, put_in_force
 
 ROOT = "/api/v1"
 
@@ -46,13 +46,15 @@ def sent(client: Client, method: str, path: str, body: Any = None, **headers: st
 
 
 def asked(house: House, version: int = 1, role: str = "scientist", **changed: Any) -> tuple[int, dict[str, Any]]:
-    body = {"product": SLUG, "version": version, "reason": "It ranks better.", "card_read": True, **changed}
+    with tenant_context(house.partner):
+        named = {"card_read": True, "card_sha256": card_of(version)}
+    body = {"product": SLUG, "version": version, "reason": "It ranks better.", **named, **changed}
     return sent(person(house, role), "POST", "promotions", body)
 
 
 def test_two_people_put_a_version_in_force(stalls: House) -> None:
-    status, request = asked(stalls, card_sha256="ab" * 32)
-    assert status == 201
+    status, request = asked(stalls)
+    assert (status, request["card_sha256"]) == (201, card_of(1))
     assert (request["state"], request["asked_by"], request["answered_by"]) == ("open", "North Data scientist", None)
     assert sent(person(stalls, "viewer"), "GET", f"promotions?state=open&product={SLUG}")[1]["data"] == [request]
 
@@ -73,6 +75,8 @@ def test_two_people_put_a_version_in_force(stalls: House) -> None:
         ({"reason": " x"}, 422, "invalid_request"),
         ({"card_read": False}, 422, "card_unread"),
         ({"card_sha256": "no"}, 422, "invalid_request"),
+        ({"card_sha256": None}, 422, "card_unread"),
+        ({"card_sha256": "ab" * 32}, 409, "card_differs"),
         ({"version": 9}, 404, "model_version_unknown"),
         ({"version": 2**31}, 422, "invalid_request"),
         ({"product": "nothing"}, 404, "product_unknown"),
@@ -100,6 +104,7 @@ def test_a_request_is_refused_or_withdrawn(stalls: House) -> None:
 
 def test_a_repeated_request_is_one(stalls: House) -> None:
     client, body = person(stalls, "scientist"), {"product": SLUG, "version": 1, "reason": "So.", "card_read": True}
+    body["card_sha256"] = card_of(1)
 
     answers = [sent(client, "POST", "promotions", body, HTTP_IDEMPOTENCY_KEY="ask-1") for _ in range(2)]
     other = sent(client, "POST", "promotions", {**body, "version": 2}, HTTP_IDEMPOTENCY_KEY="ask-1")

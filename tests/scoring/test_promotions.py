@@ -35,7 +35,7 @@ from scoring.services.challengers import remove_challenger, set_challenger
 from scoring.services.models import move, offer_model, promote_model, retire_model, rollback_model, store_model_version
 from scoring.services.promotions import ask_promotion, confirm_promotion, refuse_promotion, withdraw_promotion
 from tests.conftest import House
-from tests.scoring.factories import SLUG, a_bundle, add_product, add_version, by_force, put_in_force
+from tests.scoring.factories import SLUG, a_bundle, add_product, add_version, by_force, card_of, put_in_force
 
 State = ModelVersion.State
 OPERATOR = Actor(kind="operator", id="0", label="command line")
@@ -49,7 +49,7 @@ def acting(house: House, role: str) -> Actor:
 
 def asked(house: House, version: int = 1, *, by: str = "scientist", **changed: Any) -> PromotionRequest:
     """A request to put the version in force."""
-    given = {"reason": "It finds more of the bad ones.", "is_card_read": True, **changed}
+    given = {"reason": "It finds more of the bad ones.", "is_card_read": True, "card_sha256": card_of(version), **changed}
     return ask_promotion(product_slug=SLUG, version=version, actor=acting(house, by), **given)
 
 
@@ -123,7 +123,7 @@ def test_only_people_ask_and_answer(in_north: House, actor: Actor) -> None:
         confirm_promotion(request_id=request.id, actor=actor)
     withdraw_promotion(request_id=request.id, actor=acting(in_north, "scientist"))
     with pytest.raises(SecondPersonNeeded):
-        ask_promotion(product_slug=SLUG, version=1, reason="So.", is_card_read=True, actor=actor)
+        ask_promotion(product_slug=SLUG, version=1, reason="So.", is_card_read=True, card_sha256=card_of(1), actor=actor)
 
 
 def test_nobody_who_signs_in_promotes_alone(in_north: House) -> None:

@@ -54,6 +54,10 @@ class CatBoosted:
         """Calibrated log-odds."""
         return self.slope * _raw(self.booster, _pool(values, self.is_category)) + self.intercept
 
+    def prepared(self, values: Floats) -> catboost.Pool:
+        """Rows as CatBoost reads them."""
+        return _pool(values, self.is_category)
+
     def written(self, samples: Samples) -> dict[str, Any]:
         """The model in CatBoost's JSON form; the rows tell it the categories behind their hashes."""
         with TemporaryDirectory(prefix="vouch-catboost-") as folder:

@@ -61,6 +61,10 @@ class Scorecard:
             margin += feature.read(values[:, place])
         return margin
 
+    def points(self, values: Floats) -> Floats:
+        """[rows, features]: the value of each cell's bin."""
+        return np.column_stack([feature.read(values[:, place]) for place, feature in enumerate(self.features)])
+
     def bin_rows(self, values: Floats) -> list[list[float]]:
         """How many of these rows are in each bin of each feature."""
         return [
@@ -156,8 +160,7 @@ def ridge_weights(columns: Floats, target: Flags, base: float) -> tuple[Floats, 
 
 def judge_scorecard(model: Scorecard, compiled: Compiled, rows: Floats) -> None:
     """The forest gives the sum of the points, and each feature its own, measured from its mean. Raises CompilationFailed."""
-    points = np.column_stack([feature.read(rows[:, place]) for place, feature in enumerate(model.features)])
-    judge_points(compiled.forest, rows, model.margins(rows), points)
+    judge_points(compiled.forest, rows, model.margins(rows), model.points(rows))
 
 
 def _compiled(model: Scorecard, samples: Samples) -> Compiled:

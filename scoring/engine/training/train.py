@@ -17,6 +17,7 @@ from scoring.engine.contract import InputKind
 from scoring.engine.forest import Forest
 from scoring.engine.kernel import Plan, explain
 from scoring.engine.product import Product
+from scoring.engine.training.card import Training, write_card
 from scoring.engine.training.estimators import ESTIMATORS, Kind, load_optional
 from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
 from scoring.engine.training.forward import ForwardValidation, validate_forward
@@ -30,7 +31,7 @@ from scoring.engine.training.validate import CrossValidation, cross_validate
 if TYPE_CHECKING:
     from scoring.engine.training.tuning import Tuning
 
-LIBRARIES = ("numpy", "scikit-learn", "scipy")
+LIBRARIES = ("numpy", "scikit-learn", "scipy", "shap")
 JUDGED_ROWS = 500
 EXPLAINED_ROWS = 2_000
 SMALL_TABLE = 500
@@ -105,7 +106,8 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
         settings={**model.settings, **({"tuned_trials": request.tune} if tuning else {})},
         versions=_versions(*LIBRARIES, *kind.packages, *(["optuna"] if tuning else [])),
     )
-    body = write_bundle(content)
+    progress("writing the model card")
+    body = write_bundle(content, card=write_card(Training(content=content, rows=rows, figures=figures, model=model)))
     if tuning:
         tuning.forget()
     # Seconds differ from run to run, so they are told but are no part of the bundle.

@@ -9,7 +9,7 @@ from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 
 from scoring.engine.training.matrix import Samples
-from scoring.engine.training.metrics import Floats, Quality, calibration_table, quality, roc_points
+from scoring.engine.training.metrics import Flags, Floats, Quality, calibration_table, quality, roc_points
 
 FOLD_SEED = 42
 MOST_ROWS = 200_000       # the figures of a larger table are those of a stratified sample of this size
@@ -27,13 +27,15 @@ class Fit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """What the folds say: means, each fold, the curve and the calibration over all rows when each was held out."""
+    """What the folds say: means, each fold, the curve and the calibration over all rows when each was held out; and those rows."""
 
     mean: Quality
     folds: tuple[Quality, ...]
     rows: int
     roc: list[list[float]]
     calibration: list[dict[str, float]]
+    target: Flags
+    probability: Floats
 
     def to_dict(self) -> dict[str, Any]:
         def shown(figures: Quality) -> dict[str, float]:
@@ -55,6 +57,7 @@ def cross_validate(samples: Samples, fit: Fit, *, folds: int, seed: int, threads
     mean = Quality(*(float(np.mean([getattr(result, name) for result in results])) for name in ("auc", "ks", "brier")))
     return CrossValidation(
         mean, tuple(results), len(samples.target), roc_points(samples.target, probability), calibration_table(samples.target, probability),
+        samples.target, probability,
     )
 
 

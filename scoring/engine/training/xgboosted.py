@@ -51,6 +51,10 @@ class XGBoosted:
         margins = self.booster.predict(_matrix(values, self.is_category), output_margin=True)
         return self.slope * np.asarray(margins, np.float64) + self.intercept
 
+    def prepared(self, values: Floats) -> xgboost.DMatrix:
+        """Rows as XGBoost reads them."""
+        return _matrix(values, self.is_category)
+
 
 def fit_xgboost(samples: Samples, *, seed: int, threads: int, search: Search | None = None) -> XGBoosted:
     """A booster on all rows, its depth, its number of trees and its calibration chosen on rows each inner booster had not seen."""

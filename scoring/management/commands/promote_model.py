@@ -17,11 +17,13 @@ class Command(PartnerCommand):
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("version", metavar="VERSION", type=int, help="the model version's number, as train_model printed it")
         parser.add_argument("--reason", default="", help="why, for the record")
+        parser.add_argument("--card", default="", metavar="SHA256", help="the model card that was read; refused when it is another one")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints what answers now."""
         promotion = promote_model(
             product_slug=options["product"], version=options["version"], actor=self.actor, reason=options["reason"],
+            card_sha256=options["card"],
         )
         previous = promotion.previous.version if promotion.previous else None
         revision = promotion.product.revision

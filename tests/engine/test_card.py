@@ -1,0 +1,188 @@
+"""The model card's immutable part: repeatable, about nobody, held against shap, with intervals that cover and counts that add up."""
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from scoring.engine import card as reading
+from scoring.engine.bundle import BundleRefused, read_bundle, read_card, sign_bundle
+from scoring.engine.policy import Outcome, Policy
+from scoring.engine.products.credit import MARKET_LOAN
+from scoring.engine.synthetic import market_loans, write_table
+from scoring.engine.training.card import SWARM_FEATURES, SWARM_ROWS
+from scoring.engine.training.intervals import intervals
+from scoring.engine.training.metrics import quality
+from scoring.engine.training.shapley import agreement
+from scoring.engine.training.train import TrainingRequest, train
+
+KEY, KEY_ID = Ed25519PrivateKey.generate(), "0123456789abcdef"
+KEYS = {KEY_ID: KEY.public_key().public_bytes_raw()}
+ROWS = 600
+POLICY = Policy(approve_from=520, decline_below=480, bands=(600, 540, 500, 460))
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("loans") / "loans.csv"
+    write_table(path, market_loans(ROWS, seed=5))
+    return path
+
+
+def bundle_of(table: Path, estimator: str) -> bytes:
+    request = TrainingRequest(
+        product=MARKET_LOAN, table=table, estimator=estimator, folds=2, seed=3, threads=1, decided_on=date(2026, 1, 1)
+    )
+    return sign_bundle(train(request, lambda line: None).bundle, sign=KEY.sign, key_id=KEY_ID)
+
+
+@pytest.fixture(scope="module")
+def bundle(table: Path) -> bytes:
+    return bundle_of(table, "scorecard")
+
+
+@pytest.fixture(scope="module")
+def card(bundle: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(read_card(bundle, KEYS))
+    return found
+
+
+# what is in it
+
+
+def test_the_card_is_about_the_forest_it_lies_with_and_is_part_of_its_hash(bundle: bytes, card: dict[str, Any]) -> None:
+    read = read_bundle(bundle, KEYS)
+
+    assert card["learner"]["forest"] == read.forest.digest()
+    assert card["data"]["fingerprint"] == read.data["fingerprint"]
+    assert hashlib.sha256(bundle[88:]).hexdigest() == read.sha256
+    assert read_card(bundle, KEYS) in bundle
+
+
+def test_the_card_says_what_a_reviewer_asks(card: dict[str, Any]) -> None:
+    assert card["purpose"] == {
+        "product": MARKET_LOAN.slug, "title": MARKET_LOAN.title, "kind": "risk", "target": "defaulted", "positive": MARKET_LOAN.positive
+    }  # fmt: skip
+    assert [one["name"] for one in card["features"]] == [one.name for one in MARKET_LOAN.features]
+    assert {one["monotone"] for one in card["features"]} >= {0, 1}
+    assert {one["name"] for one in card["left_out"] if one["why"] == "protected"} == {"age", "gender"}
+    assert set(card["learner"]["versions"]) >= {"python", "numpy", "shap"}
+    said = " ".join(card["limits"])
+    for told in ("600 rows", "no dates", "whatever their", "refused before"):
+        assert told in said
+
+
+@pytest.mark.parametrize(("estimator", "within"), [("scorecard", 1e-9), ("boosted", 1e-9), ("xgboost", 1e-6)])
+def test_what_is_served_is_held_against_shap(table: Path, estimator: str, within: float) -> None:
+    explained = json.loads(read_card(bundle_of(table, estimator), KEYS))["explained"]
+
+    assert explained["agrees_within"] == within
+    assert explained["library"].startswith("shap 0.")
+
+
+def test_contributions_that_differ_are_told_as_they_are() -> None:
+    ours = np.zeros((2, 2))
+
+    assert [agreement(ours, ours + by) for by in (1e-10, 1e-7, 1e-4, 0.1)] == [1e-9, 1e-6, 1e-3, None]
+
+
+# personal data
+
+
+def test_no_applicant_can_be_followed_from_feature_to_feature(table: Path, card: dict[str, Any]) -> None:
+    swarm = card["explained"]["swarm"]
+
+    assert 0 < len(swarm) <= SWARM_FEATURES
+    for one in swarm:
+        assert len(one["points"]) == SWARM_ROWS
+        assert one["points"] == sorted(one["points"])
+        assert all(isinstance(part, int) and -1 <= quantile <= 100 for part, quantile in one["points"])
+
+
+def test_a_step_of_a_dependence_picture_is_many_people(card: dict[str, Any]) -> None:
+    steps = [step for one in card["explained"]["dependence"] for step in one["steps"]]
+
+    assert min(step["rows"] for step in steps) >= 10
+    assert all(step["low"] <= step["mean"] <= step["high"] or step["low"] == step["high"] for step in steps)
+
+
+def test_a_card_is_small(bundle: bytes) -> None:
+    assert len(read_card(bundle, KEYS)) < 64_000
+
+
+# the signature covers it
+
+
+def test_a_card_that_was_changed_is_refused(bundle: bytes) -> None:
+    at = bundle.index(b'"limits":["') + 12
+    changed = bundle[:at] + b"X" + bundle[at + 1 :]
+
+    for read in (read_card, read_bundle):
+        with pytest.raises(BundleRefused, match="signature"):
+            read(changed, KEYS)
+
+
+# intervals
+
+
+def test_intervals_are_those_of_rows_drawn_again_and_again() -> None:
+    draw = np.random.default_rng(1)
+    target = (draw.random(700) < 0.3).astype(np.int8)
+    probability = np.round(np.clip(0.25 + 0.15 * target + 0.15 * draw.normal(size=700), 0.01, 0.99), 2).astype(np.float64)    # with ties
+    found = intervals(target, probability, seed=7, resamples=1000)
+
+    rows = [draw.integers(0, 700, 700) for _ in range(1000)]
+    again = [quality(target[one], probability[one]) for one in rows]
+    for name, (low, high) in found.items():
+        expected = np.quantile([getattr(one, name) for one in again], [0.025, 0.975])
+        assert [low, high] == pytest.approx(expected, abs=0.006), name
+        assert low < getattr(quality(target, probability), name) < high
+    assert intervals(target, probability, seed=7, resamples=50) == intervals(target, probability, seed=7, resamples=50)
+
+
+def test_few_of_one_outcome_still_have_intervals() -> None:
+    target = np.array([1, *[0] * 9], np.int8)
+
+    assert intervals(target, np.linspace(0.9, 0.1, 10), seed=1)["auc"] == (1.0, 1.0)
+
+
+# what follows from the counts
+
+
+def test_every_held_out_case_meets_one_outcome(card: dict[str, Any]) -> None:
+    found = {one.outcome: one for one in reading.decided(card["scores"], POLICY)}
+
+    assert sum(one.cases for one in found.values()) == card["figures"]["rows"] == ROWS
+    assert sum(one.bad for one in found.values()) == card["data"]["bad"]
+    assert found[Outcome.APPROVE].cases == sum(good + bad for score, good, bad in card["scores"] if score >= 520)
+    assert found[Outcome.DECLINE].bad == sum(bad for score, _, bad in card["scores"] if score < 480)
+
+
+def test_the_curve_of_scores_parts_as_ks_says(card: dict[str, Any]) -> None:
+    parting = reading.parting(card["scores"])
+
+    _, bad, good = parting.widest
+    assert bad - good == pytest.approx(card["figures"]["together"]["ks"], abs=0.02)    # whole scores against probabilities
+    assert parting.points[-1][1:] == (1.0, 1.0)
+
+
+def test_tenths_hold_all_cases_and_find_all_bad_ones() -> None:
+    scores = [[300, 1, 9], [400, 15, 15], [500, 27, 3], [600, 29, 2]]
+
+    found = reading.tenths(scores)
+
+    assert [one.cases for one in found] == [10, 10, 10, 10, 10, 10, 10, 10, 10, 11]
+    assert found[0].bad == 9
+    assert (found[0].lowest, found[0].highest, found[1].lowest) == (300, 300, 400)
+    assert found[0].lift == pytest.approx(0.9 / (29 / 101))
+    assert found[1].lift == found[2].lift
+    assert found[-1].bad_found == pytest.approx(1.0)
+
+
+def test_a_handful_of_cases_has_fewer_tenths() -> None:
+    assert len(reading.tenths([[400, 1, 1], [500, 1, 0]])) == 3
