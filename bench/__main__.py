@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-MEASUREMENTS = ("explain", "decision", "batch")    # modules of this package with run() -> rows
+MEASUREMENTS = ("explain", "decision", "batch", "partners")    # modules of this package with run() -> rows
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -46,6 +46,17 @@ class Partner(TenantMixin):    # type: ignore[misc]
         models.Model.save(self, *arguments, **named)
 
 
+class SchemaRecipe(models.Model):
+    """What the migrations on disk do to an empty schema, as statements: for the next partner. Only the owner writes or reads it."""
+
+    digest = models.CharField(max_length=64, primary_key=True)    # of the migrations and of what turns them into statements
+    content = models.JSONField()
+    made_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return self.digest
+
+
 class Domain(DomainMixin):    # type: ignore[misc]
     """A host name that leads to a partner."""
 

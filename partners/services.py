@@ -11,10 +11,10 @@ from audit.services import record
 from audit.vault import ensure_keyring
 from partners.codes import COUNTRIES, CURRENCIES
 from partners.errors import PartnerExists, PartnerRefused
-from partners.migrating import migrate_schema
+from partners.migrating import make_tenant
 from partners.models import Domain, Partner, Plan
-from partners.postgres.roles import PUBLIC, ensure_partner_role, grant_tables, make_schema
-from partners.tenancy import as_login, as_owner, schema_of, tenant_context
+from partners.postgres.roles import PUBLIC
+from partners.tenancy import as_owner, schema_of, tenant_context
 
 SLUG = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}")
 RESERVED = {"public", "www", "api", "admin", "app", "static", "docs", "status", "mail"}
@@ -27,7 +27,7 @@ def create_partner(*, slug: str, name: str, country: str, currency: str, plan: s
     schema = schema_of(slug)
     if Partner.objects.filter(slug=slug).exists():
         raise PartnerExists(f"A partner {slug} exists already; choose another slug.")
-    _prepare(schema)
+    make_tenant(schema)
     with as_owner(PUBLIC), transaction.atomic():
         partner = Partner(slug=slug, schema_name=schema, name=name.strip(), country=country, currency=currency, plan=plan)
         partner.save(force_insert=True)
@@ -37,16 +37,6 @@ def create_partner(*, slug: str, name: str, country: str, currency: str, plan: s
             detail = {"plan": plan, "country": country, "currency": currency}
             record(action=Action.PARTNER_CREATED, actor=actor, object_kind="partner", object_id=slug, detail=detail)
     return partner
-
-
-def _prepare(schema: str) -> None:
-    """The partner's role and an empty, migrated schema that this role may use."""
-    with as_login():
-        ensure_partner_role(schema)
-    with as_owner(schema):
-        make_schema(schema)
-        migrate_schema()
-        grant_tables(schema)
 
 
 def _check(*, slug: str, name: str, country: str, currency: str, plan: str) -> None:

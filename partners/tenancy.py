@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from partners.models import Partner
 
 
+_APPLIED = sql.SQL("SELECT {}, array_agg(ARRAY[app, name]) FROM {}")
+
+
 def schema_of(slug: str) -> str:
     """The schema of the partner with this slug."""
     return f"t_{slug.replace('-', '_')}"
@@ -91,25 +94,47 @@ def cache_key(key: str, prefix: str, version: int) -> str:
 
 
 def outdated_schemas() -> list[str]:
-    """The schemas, public among them, in which a migration on disk has not run yet; one query."""
+    """The schemas, public among them, in which a migration on disk has not run yet, or whose role lacks a right on a table."""
     wanted = set(MigrationLoader(None).disk_migrations)
+    done = applied_migrations()
+    if not done.get(PUBLIC):
+        return [PUBLIC]
+    lacking = _lacking_rights()
+    behind = [schema for schema, applied in done.items() if not applied]
+    return behind + [schema for schema, applied in done.items() if applied and (not wanted <= applied or schema in lacking)]
+
+
+def applied_migrations() -> dict[str, frozenset[tuple[str, str]]]:
+    """What has run in the shared schema and in each partner's; nothing in one that was never migrated. One query for all."""
     with as_owner(PUBLIC), connection.cursor() as cursor:
         cursor.execute("SELECT schemaname FROM pg_tables WHERE tablename = 'django_migrations'")
         migrated = {schema for (schema,) in cursor.fetchall()}
-        if PUBLIC not in migrated:
-            return [PUBLIC]
-        cursor.execute("SELECT schema_name FROM public.partners_partner") if _has_partners(cursor) else None
-        known = [PUBLIC, *sorted(schema for (schema,) in cursor.fetchall())] if cursor.description else [PUBLIC]
-        behind = [schema for schema in known if schema not in migrated]
+        known = [PUBLIC]
+        if PUBLIC in migrated and _has_partners(cursor):
+            cursor.execute("SELECT schema_name FROM public.partners_partner")
+            known += sorted(schema for (schema,) in cursor.fetchall())
         parts = [
-            sql.SQL("SELECT {} AS s, app, name FROM {}").format(sql.Literal(schema), sql.Identifier(schema, "django_migrations"))
+            _APPLIED.format(sql.Literal(schema), sql.Identifier(schema, "django_migrations"))
             for schema in known if schema in migrated
         ]
-        cursor.execute(sql.SQL(" UNION ALL ").join(parts).as_string(connection.connection))
-        done: dict[str, set[tuple[str, str]]] = {}
-        for schema, app, name in cursor.fetchall():
-            done.setdefault(schema, set()).add((app, name))
-    return behind + [schema for schema in known if schema in migrated and not wanted <= done.get(schema, set())]
+        done: dict[str, frozenset[tuple[str, str]]] = dict.fromkeys(known, frozenset())
+        if parts:
+            cursor.execute(sql.SQL(" UNION ALL ").join(parts).as_string(connection.connection))
+            done.update({schema: frozenset((app, name) for app, name in applied or ()) for schema, applied in cursor.fetchall()})
+    return done
+
+
+def _lacking_rights() -> set[str]:
+    """The schemas with a table on which nobody was granted anything yet: somebody was killed between making it and granting it."""
+    with as_owner(PUBLIC), connection.cursor() as cursor:
+        if not _has_partners(cursor):
+            return set()
+        cursor.execute(
+            "SELECT DISTINCT p.schema_name FROM public.partners_partner p JOIN pg_namespace n ON n.nspname = p.schema_name"
+            " JOIN pg_class c ON c.relnamespace = n.oid AND c.relkind = 'r'"
+            " WHERE c.relacl IS NULL AND c.relname <> 'django_migrations'"
+        )
+        return {schema for (schema,) in cursor.fetchall()}
 
 
 def _has_partners(cursor: Any) -> bool:

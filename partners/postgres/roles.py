@@ -11,6 +11,7 @@ from psycopg import sql
 PUBLIC = "public"
 _LONGEST = 63
 _INHERIT_SYNTAX = 16_00_00    # GRANT ... WITH INHERIT came with PostgreSQL 16; before, NOINHERIT on the login alone decides
+_OWNERS_OWN = frozenset({"django_migrations", "partners_schemarecipe"})    # what is run, or says what was run, as the owner
 _EVERYTHING: LiteralString = "SELECT, INSERT, UPDATE, DELETE"
 
 
@@ -66,7 +67,7 @@ def grant_tables(schema: str) -> None:
 
 
 def _rights(schema: str, table: str) -> LiteralString:
-    if table == "django_migrations":
+    if table in _OWNERS_OWN:
         return ""
     if table in _declared("append_only_tables"):
         return "SELECT, INSERT"
