@@ -69,12 +69,12 @@ class _Cached:
         self.cache, self.is_new = cache, is_new
 
     def __enter__(self) -> None:
-        self._service: Any = sys.modules["scoring.services.score"]
-        self._plain: Callable[..., Any] = self._service.score
-        self._service.score = self._score
+        self._service = vars(sys.modules["scoring.services.score"])
+        self._plain: Callable[..., Any] = self._service["score"]
+        self._service["score"] = self._score
 
     def __exit__(self, *_: object) -> None:
-        self._service.score = self._plain
+        self._service["score"] = self._plain
 
     def _score(self, model: Any, policy: Any, values: Any, *, decided_on: Any, language: str) -> Any:
         from django.db import connection
