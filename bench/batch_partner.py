@@ -51,7 +51,7 @@ def _rows(records: list[dict[str, Any]], rows: int, prefix: str) -> Iterator[lis
 def _exists() -> bool:
     from partners.models import Partner
 
-    return Partner.objects.filter(slug=SLUG).exists()
+    return bool(Partner.objects.filter(slug=SLUG).exists())
 
 
 def _make(content: Any) -> None:

@@ -12,7 +12,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import msgspec
@@ -69,15 +69,12 @@ class _Cached:
         self.cache, self.is_new = cache, is_new
 
     def __enter__(self) -> None:
-        import scoring.services.score as service
-
-        self._plain: Callable[..., Any] = service.score
-        service.score = self._score
+        self._service = vars(sys.modules["scoring.services.score"])
+        self._plain: Callable[..., Any] = self._service["score"]
+        self._service["score"] = self._score
 
     def __exit__(self, *_: object) -> None:
-        import scoring.services.score as service
-
-        service.score = self._plain
+        self._service["score"] = self._plain
 
     def _score(self, model: Any, policy: Any, values: Any, *, decided_on: Any, language: str) -> Any:
         from django.db import connection
@@ -95,7 +92,7 @@ def hits_and_misses(client: Client, decisions: int) -> dict[str, Any]:
     """Medians of us of processor time of a decision, each way, and PostgreSQL's of each (the same whichever way)."""
     client.block()
     local, shared = _InProcess(), _InRedis()
-    ways = {
+    ways: dict[str, AbstractContextManager[object]] = {
         "without": nullcontext(), "miss": _Cached(local, is_new=True), "hit": _Cached(local, is_new=False),
         "Redis miss": _Cached(shared, is_new=True), "Redis hit": _Cached(shared, is_new=False),
     }    # fmt: skip

@@ -125,6 +125,6 @@ def _copy(connection: psycopg.Connection[Any], table: str, differing: Mapping[st
     names = [name for (name,) in found]
     return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM (SELECT * FROM {} LIMIT 1) one, generate_series(%s::int, %s::int) g").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names)),
-        sql.SQL(", ").join(sql.SQL(differing[name]) if name in differing else sql.Identifier(name) for name in names),  # type: ignore[arg-type]
+        sql.SQL(", ").join(sql.SQL(differing[name]) if name in differing else sql.Identifier(name) for name in names),
         sql.Identifier(table),
     )  # fmt: skip

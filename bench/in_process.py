@@ -30,7 +30,7 @@ class Client:
     def __init__(self, requests: Sequence[Mapping[str, Any]]) -> None:
         from portal.wsgi import application
 
-        self.application = application
+        self.application: Any = application
         self.requests = [(one, json.dumps(one["body"])) for one in requests]
         self.draw = random.Random(7)
 

@@ -95,7 +95,7 @@ def table_of(case: Case) -> Table:
         if place in texts:
             codes = draw.integers(0, len(texts[place]), case.rows)
             margin += draw.normal(0, 0.5, len(texts[place]))[codes]
-            columns[f"f{place}"] = pd.Categorical.from_codes(codes, categories=texts[place])
+            columns[f"f{place}"] = pd.Categorical.from_codes(codes, categories=pd.Index(texts[place]))
         else:
             column = draw.lognormal(3, 1, case.rows) if place % 2 else draw.normal(size=case.rows)
             margin += draw.normal(0, 0.25) * (np.log(column) - 3 if place % 2 else column)

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from bench.peers.environment import python
 from bench.site import (
@@ -102,9 +103,9 @@ def _own(home: str) -> list[psutil.Process]:
 def _database(environment: Mapping[str, str]) -> dict[str, str]:
     """An empty database beside ours on the same server, with the peers' two tables; returns where it is."""
     where = {"host": postgres_socket(environment), "user": "vouch"}
-    with psycopg.connect(**where, dbname="postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {DATABASE}")  # type: ignore[call-overload,unused-ignore]
-    with psycopg.connect(**where, dbname=DATABASE) as connection:
+    with psycopg.connect(make_conninfo(**where, dbname="postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {DATABASE}")  # type: ignore[arg-type,unused-ignore]
+    with psycopg.connect(make_conninfo(**where, dbname=DATABASE)) as connection:
         connection.execute(TABLES)
     return where
 
@@ -137,18 +138,18 @@ def _cell(side: Side, clients: int, folder: Path, home: str) -> Cell:
     own, services = side.processes(), family(home, "portal.embedded")
     before = processor_seconds(own), processor_seconds(services)
     seen = load(side.port, folder, side.requests, clients=clients, seconds=SECONDS)
-    spent = [1e6 * (processor_seconds(part) - one) / seen["requests"] for part, one in zip((own, services), before, strict=True)]
-    return Cell(seen["per_second"], seen["p50_ms"], seen["p99_ms"], *spent, seen["client_microseconds"])
+    web, other = (1e6 * (processor_seconds(part) - one) / seen["requests"] for part, one in zip((own, services), before, strict=True))
+    return Cell(seen["per_second"], seen["p50_ms"], seen["p99_ms"], web, other, seen["client_microseconds"])
 
 
 def _median(cells: Sequence[Cell], name: str) -> float:
-    return statistics.median(getattr(cell, name) for cell in cells)
+    return statistics.median(float(getattr(cell, name)) for cell in cells)
 
 
 def _ratio(cells: Mapping[tuple[str, int], Sequence[Cell]], clients: int, peer: str, name: str) -> float:
     """Ours to the peer, the median of the rounds; more is better."""
     pairs = zip(cells["ours", clients], cells[peer, clients], strict=True)
-    found = statistics.median(getattr(ours, name) / getattr(theirs, name) for ours, theirs in pairs)
+    found = statistics.median(float(getattr(ours, name) / getattr(theirs, name)) for ours, theirs in pairs)
     return found if name == "per_second" else 1 / found
 
 

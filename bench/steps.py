@@ -33,7 +33,8 @@ class Steps:
         for step, owner, name in self._places:
             plain = vars(owner)[name]
             self._plain.append((owner, name, plain))
-            setattr(owner, name, property(self._timed(step, plain.fget)) if isinstance(plain, property) else self._timed(step, plain))
+            getter = plain.fget if isinstance(plain, property) else None
+            setattr(owner, name, property(self._timed(step, getter)) if getter else self._timed(step, plain))
         return self
 
     def __exit__(self, *_: object) -> None:

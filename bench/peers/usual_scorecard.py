@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 MOST_REASONS = 4
 
 
-class Evidence(TransformerMixin, BaseEstimator):
+class Evidence(TransformerMixin, BaseEstimator):    # type: ignore[misc,unused-ignore] # its library is not typed
     """Each cell's weight of evidence, by its bin; `bins`: name -> (edges, or category -> value; values, the last that of missing)."""
 
     def __init__(self, bins: Mapping[str, Any]) -> None:
