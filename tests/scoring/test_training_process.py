@@ -88,7 +88,8 @@ def hold(module, held):
 
 modules = (registry, applicants, vault)
 held = threading.Barrier(len(modules) + 1)
-threads = [threading.Thread(target=work, daemon=True) for _ in range(4)] + [threading.Thread(target=hold, args=(one, held), daemon=True) for one in modules]
+threads = [threading.Thread(target=work, daemon=True) for _ in range(4)]
+threads += [threading.Thread(target=hold, args=(one, held), daemon=True) for one in modules]
 for thread in threads:
     thread.start()
 held.wait()
