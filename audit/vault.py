@@ -173,6 +173,15 @@ _rings: dict[str, Keyring] = {}
 _lock = threading.Lock()
 
 
+def _forked() -> None:
+    """A lock that another thread held at the fork would stay held for ever in the child."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
+
+
 def keyring() -> Keyring:
     """The current partner's keys, opened once per process. Raises KeyringMissing, RootKeyMissing or RootKeyWrong."""
     schema = _schema()

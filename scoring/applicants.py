@@ -1,6 +1,7 @@
 """Applicants' details: sealed under a key of their own, merged with what is known, opened again for whoever may see them."""
 
 import hashlib
+import os
 import threading
 import uuid
 from collections import OrderedDict
@@ -53,6 +54,15 @@ class _Remembered:
 # Keys of applicants seen lately. Never invalidated: the store compares key and profile with the table each time.
 _remembered: OrderedDict[tuple[str, uuid.UUID], _Remembered] = OrderedDict()
 _lock = threading.Lock()
+
+
+def _forked() -> None:
+    """A lock that another thread held at the fork would stay held for ever in the child."""
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def told_about(ring: Keyring, details: Iterable[ApplicantDetails]) -> dict[uuid.UUID, ApplicantDetails]:

@@ -1,5 +1,6 @@
 """Which model and policy are in force for each product, loaded once per process; the store's guard says when that is no longer so."""
 
+import os
 import threading
 import time
 import uuid
@@ -55,6 +56,16 @@ _Key = tuple[str, str]
 _active: OrderedDict[_Key, Active] = OrderedDict()
 _loading: dict[_Key, threading.Lock] = {}
 _lock = threading.Lock()
+
+
+def _forked() -> None:
+    """A lock that another thread held at the fork would stay held for ever in the child."""
+    global _lock
+    _lock = threading.Lock()
+    _loading.clear()
+
+
+os.register_at_fork(after_in_child=_forked)
 
 
 def active(product_slug: str) -> Active:

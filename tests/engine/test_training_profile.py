@@ -113,4 +113,6 @@ def test_a_column_that_gives_the_target_away_separates_perfectly_and_noise_does_
     assert separation(profile(*(3 - truth * 2)), target) == 1
     assert separation(profile(*["paid" if flag else "owing" for flag in truth]), target) == 1
     assert separation(profile(*draw.normal(size=400).round(3)), target) < 0.6
+    few = read_target(column(*truth[:80]), None)
+    assert separation(profile(*draw.normal(size=80)), few) < 0.7    # each number is one row's own
     assert 0.7 < separation(profile(*(truth + draw.normal(0, 1.0, 400)).round(3)), target) < 0.85

@@ -9,18 +9,21 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from audit.actions import Action
 from audit.context import SYSTEM, Actor
+from audit.models import Event
 from partners.tenancy import public_context, tenant_context
 from scoring import selectors
-from scoring.models import Channel, Product, ProductRevision, PromotionRequest
+from scoring.models import Channel, ModelVersion, Product, ProductRevision, PromotionRequest
 from scoring.services.challengers import set_challenger
 from scoring.services.definitions import change_rules
+from scoring.services.models import store_model_version
 from scoring.services.promotions import ask_promotion
 from scoring.services.score import score_applicants
 from scoring.services.shadow import shadow_outstanding
 from scoring.web.charts import gap_chart
 from tests.conftest import House
-from tests.scoring.factories import SLUG, add_product, add_version, an_item, by_force, card_of, put_in_force
+from tests.scoring.factories import SLUG, a_bundle, add_product, add_version, an_item, by_force, card_of, put_in_force
 
 CANARY = "\"'><script>canary()</script>"
 
@@ -150,6 +153,48 @@ def test_a_challenger_is_set_and_ended_by_pages(stalls: House) -> None:
     assert selectors.challenger_of(SLUG) == 2
     assert '<span class="v-tag">in shadow</span>' in got(scientist, "/models")[1]
     assert "scores nothing more in shadow" in act(scientist, 2, act="rest")[1]
+
+
+def test_a_draft_is_offered_and_then_asked_for_by_pages(stalls: House) -> None:
+    state = ModelVersion.State.DRAFT
+    store_model_version(product_slug=SLUG, bundle=a_bundle(7), estimator="boosted", metrics={}, actor=SYSTEM, state=state)
+    scientist = stalls.client("scientist")
+    page = got(scientist, f"/models/{SLUG}/3")[1]
+    assert "Offer it as a candidate" in page
+    assert 'value="ask"' not in page
+    assert act(scientist, 3, act="ask", reason="So.", card_read="yes")[0] == 409
+
+    status, page = act(scientist, 3, act="offer")
+
+    assert status == 302
+    assert "Version 3 is a candidate" in page
+    assert "Offer it as a candidate" not in page
+    assert act(scientist, 3, act="ask", reason="So.", card_read="yes")[0] == 302
+    assert act(scientist, 3, act="offer")[0] == 409
+
+
+def test_a_version_that_waits_is_retired_with_a_reason_and_the_champion_is_not(stalls: House) -> None:
+    analyst = stalls.client("analyst")
+    assert 'value="retire"' not in got(analyst, f"/models/{SLUG}/1")[1]
+    assert act(analyst, 2, act="retire", reason=" ")[0] == 422
+    assert act(analyst, 1, act="retire", reason="So.")[0] == 409
+
+    status, page = act(analyst, 2, act="retire", reason="Never asked for.")
+
+    assert (status, champion()) == (302, 1)
+    assert "Version 2 is retired; what it decided stays." in page
+    assert 'value="retire"' not in page
+    assert ModelVersion.objects.get(version=2).state == "retired"
+    assert Event.objects.get(action=Action.MODEL_RETIRED).detail["reason"] == "Never asked for."
+
+
+def test_figures_over_time_have_a_line_of_their_own(stalls: House) -> None:
+    found = {"auc": 0.71239, "ks": 0.3, "brier": 0.11, "steps": [{}, {}, {}], "undated_rows": 0}
+    store_model_version(product_slug=SLUG, bundle=a_bundle(7), estimator="boosted", metrics={"cv_time": found}, actor=SYSTEM)
+
+    page = got(stalls.client("viewer"), f"/models/{SLUG}/3")[1]
+
+    assert "fitted on the past and judged on 3 parts that followed: AUC 0.7124, KS 0.3000, Brier 0.1100." in page
 
 
 # which version decided when

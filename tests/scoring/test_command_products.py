@@ -102,6 +102,25 @@ def test_a_product_lives_from_a_table_to_decisions_and_back(made: House, table: 
         assert actions >= {Action.PRODUCT_CREATED, Action.MODEL_STORED, Action.MODEL_PROMOTED, Action.MODEL_ROLLED_BACK}
 
 
+def test_a_draft_is_offered_promoted_or_retired_by_commands(made: House, table: Path) -> None:
+    for number in (1, 2):
+        drafted = run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard", draft=True)
+        assert (drafted["version"], drafted["state"], drafted["cv_time"]) == (number, "draft", None)
+        assert drafted["report"] == {
+            "duplicates": {name: {"rows": 0, "examples": []} for name in ("copies", "contradictions", "references")}, "leakage": {},
+        }  # fmt: skip
+    with pytest.raises(CommandError, match="is draft and can become candidate, retired, not champion"):
+        run("promote_model", made.slug, PRODUCT, "1")
+
+    assert run("offer_model", made.slug, PRODUCT, "1")["state"] == "candidate"
+    assert run("promote_model", made.slug, PRODUCT, "1")["version"] == 1
+    assert run("retire_model", made.slug, PRODUCT, "2", reason="Worse.")["state"] == "retired"
+    with pytest.raises(CommandError, match="in force: roll it back"):
+        run("retire_model", made.slug, PRODUCT, "1", reason="Worse.")
+    with tenant_context(made.partner):
+        assert set(Event.objects.values_list("action", flat=True)) >= {Action.MODEL_OFFERED, Action.MODEL_RETIRED}
+
+
 def test_bad_rows_are_listed_with_row_column_and_fix_and_the_others_are_scored_by_rules(made: House, table: Path, tmp_path: Path) -> None:
     header, *rows = table.read_text().splitlines()[:7]
     names = header.split(",")

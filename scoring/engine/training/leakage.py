@@ -12,14 +12,15 @@ from scoring.engine.training.target import Target
 CERTAIN = 0.995       # such a column is left out
 SUSPECT = 0.95        # such a column is reported
 MOST_ROWS = 200_000
-MOST_VALUES = MAX_CATEGORIES    # beyond it the rate of each value is chance
+ROWS_PER_VALUE = 10   # with fewer on average the rate of a value is chance
 
 
 def separation(profile: ColumnProfile, target: Target) -> float:
     """How well the column alone ranks the target: 0.5 not at all, 1 perfectly. Words are ranked by the rate of their own rows."""
     rows = _spread(np.flatnonzero(target.is_known))
     codes, truth = profile.column.codes[rows], target.values[rows]
-    if truth.min() == truth.max() or (not profile.is_numeric and profile.distinct > MAX_CATEGORIES):
+    are_few = profile.distinct <= min(MAX_CATEGORIES, len(rows) / ROWS_PER_VALUE)
+    if truth.min() == truth.max() or not (profile.is_numeric or are_few):
         return 0.5
     count = np.bincount(codes, minlength=len(profile.column.texts))
     rate = np.bincount(codes, weights=truth, minlength=len(count)) / np.maximum(count, 1)
@@ -27,7 +28,7 @@ def separation(profile: ColumnProfile, target: Target) -> float:
         return auc(truth, rate[codes])
     numbers = np.where(np.isnan(profile.numbers) | np.isin(profile.numbers, profile.sentinels), -np.inf, profile.numbers)[codes]
     found = auc(truth, numbers)
-    return max(found, 1 - found, auc(truth, rate[codes]) if profile.distinct <= MAX_CATEGORIES else 0.0)
+    return max(found, 1 - found, auc(truth, rate[codes]) if are_few else 0.0)
 
 
 def suspects(samples: Samples) -> Mapping[str, float]:
@@ -58,7 +59,7 @@ def _separation(samples: Samples, place: int, rows: np.ndarray) -> float:
     ranked = np.where(np.isnan(values), -np.inf, values)
     distinct, codes = np.unique(ranked, return_inverse=True)
     by_rate = 0.5
-    if len(distinct) <= min(MOST_VALUES, len(truth) / 10):
+    if len(distinct) <= min(MAX_CATEGORIES, len(truth) / ROWS_PER_VALUE):
         rate = np.bincount(codes, weights=truth) / np.bincount(codes)
         by_rate = auc(truth, rate[codes])
     if samples.is_category[place]:

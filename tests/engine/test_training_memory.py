@@ -1,0 +1,91 @@
+"""Memory: what training takes is told before it is taken, and what does not fit is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from scoring.engine.columns import Filling
+from scoring.engine.training import memory
+from scoring.engine.training.estimators import ESTIMATORS
+from scoring.engine.training.matrix import TrainingError
+from scoring.engine.training.memory import FITTING, Memory, fit_bytes, size, table_bytes
+
+GIB = 1024**3
+
+
+@pytest.mark.parametrize("estimator", list(ESTIMATORS))
+def test_a_fit_without_room_is_refused_with_both_figures_and_a_way_out(estimator: str) -> None:
+    needed = fit_bytes(20_000_000, 60, estimator)
+    assert estimator in FITTING
+
+    Memory(needed).check(rows=20_000_000, features=60, estimator=estimator)
+    with pytest.raises(TrainingError) as caught:
+        Memory(needed - 1).check(rows=20_000_000, features=60, estimator=estimator)
+
+    assert str(caught.value).startswith(f"training on 20,000,000 rows of 60 features takes about {size(needed)} of memory, and ")
+    assert "are available. Fix: train on a sample of the rows" in str(caught.value)
+
+
+def filling(rows: int, *, texts_per_row: float, share: float, columns: int = 31) -> Filling:
+    texts = int(rows * texts_per_row)
+    return Filling(rows=rows, columns=columns, texts=texts, characters=9 * texts, share=share)
+
+
+def test_a_file_of_three_gigabytes_is_refused_while_its_beginning_is_read() -> None:
+    first, second = (filling(rows, texts_per_row=12, share=rows / 15_000_000) for rows in (16_384, 32_768))
+    watch = Memory(8 * GIB).watching(features=30, estimator="boosted")
+
+    watch(first)
+    with pytest.raises(TrainingError, match=r"a table of about 15,000,000 rows and 31 columns takes about 3\d\.\d GiB of memory, and 8\."):
+        watch(second)
+
+
+def test_texts_that_come_ever_more_rarely_are_not_counted_as_if_they_came_on() -> None:
+    first, second = filling(16_384, texts_per_row=3, share=0.001), filling(32_768, texts_per_row=1.6, share=0.002)
+
+    few = table_bytes(second, first)
+
+    assert few < 0.3 * table_bytes(filling(32_768, texts_per_row=3, share=0.002), filling(16_384, texts_per_row=3, share=0.001))
+
+
+def test_the_pace_of_one_file_says_nothing_of_the_next() -> None:
+    watch = Memory(2 * GIB).watching(features=30, estimator="boosted")
+
+    watch(filling(16_384, texts_per_row=0.01, share=0.9))
+    watch(filling(16_384, texts_per_row=30, share=0.9))
+
+
+@pytest.mark.parametrize(("amount", "said"), [(300 * 1024**2, "0.3 GiB"), (80 * 1024**2, "80 MiB"), (1_234 * GIB, "1,234.0 GiB")])
+def test_sizes_are_written_for_people(amount: int, said: str) -> None:
+    assert size(amount) == said
+
+
+@pytest.fixture
+def cgroups(tmp_path: Path) -> Path:
+    """/proc and /sys of a container that bounds memory twice: by its own group, and by a narrower one above."""
+    (tmp_path / "own").write_text("0::/pod/box\n")
+    for folder, limit, usage, cache in (("pod/box", "max", 7 * GIB, 0), ("pod", str(4 * GIB), 3 * GIB, GIB)):
+        (tmp_path / "sys" / folder).mkdir(parents=True, exist_ok=True)
+        for name, text in (("memory.max", limit), ("memory.current", usage), ("memory.stat", f"anon 5\ninactive_file {cache}")):
+            (tmp_path / "sys" / folder / name).write_text(f"{text}\n")
+    return tmp_path
+
+
+def test_the_narrowest_cgroup_counts_and_what_it_caches_is_free(cgroups: Path) -> None:
+    assert memory._of_cgroups(cgroups / "own", cgroups / "sys") == [2 * GIB]
+
+
+def test_cgroups_of_the_first_version_are_read_too(tmp_path: Path) -> None:
+    (tmp_path / "own").write_text("5:cpu:/a\n4:memory:/a\n0::/\n")
+    folder = tmp_path / "sys" / "memory" / "a"
+    folder.mkdir(parents=True)
+    for name, text in (("limit_in_bytes", GIB), ("usage_in_bytes", GIB // 2), ("stat", "cache 9\ntotal_inactive_file 24")):
+        (folder / f"memory.{name}").write_text(f"{text}\n")
+
+    assert memory._of_cgroups(tmp_path / "own", tmp_path / "sys") == [GIB // 2 + 24]
+
+
+def test_where_nothing_bounds_memory_the_machine_does() -> None:
+    assert memory._of_cgroups(Path("/nowhere"), Path("/nowhere")) == []
+    assert Memory.of_this_machine().available > 0
+    assert Memory.of_this_machine(5).available == 5
