@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import pages, registry
+from scoring.web import card_pages, pages, registry
 
 app_name = "scoring"
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
     path("models", pages.ModelListPage.as_view(), name="model-list"),
     path("models/<slug:product>/<int:version>", pages.ModelDetailPage.as_view(), name="model-detail"),
+    path("models/<slug:product>/<int:version>/card", card_pages.ModelCardPage.as_view(), name="model-card"),
+    path("models/<slug:product>/<int:version>/card.pdf", card_pages.ModelCardPdf.as_view(), name="model-card-pdf"),
     path("models/<slug:product>/<int:version>/act", registry.ModelActPage.as_view(), name="model-act"),
     path("models/<slug:product>/history", registry.ModelHistoryPage.as_view(), name="model-history"),
     path("models/<slug:product>/compare", registry.ModelComparePage.as_view(), name="model-compare"),
