@@ -245,5 +245,5 @@ def model_context(user: User, product: str, version: int) -> dict[str, Any]:
         "is_asked_for": open_request is not None and open_request.version == found.version,
         "is_own_request": open_request is not None and open_request.asked_by_id == user.id,
         "may_promote": user.allows(Permission.MODEL_PROMOTE),
-        "may_become": TRANSITIONS[found.state], "card_sha256": "",    # of the model card, once it is shown here
+        "may_become": TRANSITIONS[found.state], "card_sha256": selectors.card_digest(product, version),
     }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import pages, registry, rules
+from scoring.web import card_pages, pages, registry, rules
 
 app_name = "scoring"
 urlpatterns = [
@@ -14,6 +14,8 @@ urlpatterns = [
     path("products/<slug:slug>/rules", rules.ProductRulesPage.as_view(), name="product-rules"),
     path("models", pages.ModelListPage.as_view(), name="model-list"),
     path("models/<slug:product>/<int:version>", pages.ModelDetailPage.as_view(), name="model-detail"),
+    path("models/<slug:product>/<int:version>/card", card_pages.ModelCardPage.as_view(), name="model-card"),
+    path("models/<slug:product>/<int:version>/card.pdf", card_pages.ModelCardPdf.as_view(), name="model-card-pdf"),
     path("models/<slug:product>/<int:version>/act", registry.ModelActPage.as_view(), name="model-act"),
     path("models/<slug:product>/history", registry.ModelHistoryPage.as_view(), name="model-history"),
     path("models/<slug:product>/compare", registry.ModelComparePage.as_view(), name="model-compare"),

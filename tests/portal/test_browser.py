@@ -20,8 +20,8 @@ RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "be
 PAGES = {
     "overview": "/", "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
-    "model": "/models/market-loan/1", "history": "/models/market-loan/history", "compare": "/models/market-loan/compare",
-    "account": "/account", "nothing": "/nothing-here",
+    "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
+    "compare": "/models/market-loan/compare", "account": "/account", "nothing": "/nothing-here",
 }  # fmt: skip
 
 pytestmark = [
@@ -203,7 +203,7 @@ def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, width: 
     check(watched, "decision", picture=f"decision{suffix}" if scheme == "light" else "")
     for name, path in PAGES.items():
         watched.page.goto(site.url(path))
-        shown = name in {"overview", "list", "form", "model"} and scheme == "light"
+        shown = name in {"overview", "list", "form", "model", "card"} and scheme == "light"
         check(watched, f"{name} at {width}", picture=f"{name}{suffix}" if shown else "")
     watched.context.close()
 

@@ -1,0 +1,50 @@
+"""A model card as a PDF that can be read aloud (PDF/UA-1): set by typst from our own template, without the network."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import typst
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from scoring.web.cards import ShownCard
+
+FOLDER = Path(__file__).resolve().parents[2] / "templates" / "scoring"
+TEMPLATE = FOLDER / "model_card.typ"
+
+
+def card_pdf(card: ShownCard) -> bytes:
+    """The file: the same bytes for the same card. What people wrote is passed as data and never read as markup.
+
+    A letter that no font of ours has cannot be read aloud: such a card is set without the claim that it can."""
+    content = {**asdict(card), "words": _words(), "language": (get_language() or "en")[:2]}
+    compiler = typst.Compiler(input=TEMPLATE, root=FOLDER, ignore_system_fonts=True, sys_inputs={"card": json.dumps(content)})
+    try:
+        made = compiler.compile(format="pdf", pdf_standards=["ua-1"])
+    except typst.TypstError:
+        made = compiler.compile(format="pdf")
+    assert isinstance(made, bytes)
+    return made
+
+
+def _words() -> dict[str, str]:
+    """What the template says itself."""
+    return {
+        "card": _("Model card"), "page": _("page"), "limits": _("What it cannot tell"), "figures": _("How good it is"),
+        "ranks": _("How well it ranks"), "parts": _("How it parts good from bad"), "true": _("Do the probabilities come true"),
+        "policy": _("What the policy would have made of it"), "tenths": _("Where the bad ones are"), "looks": _("What it looks at"),
+        "points": _("Mean effect on the score, in points."), "features": _("Features"), "groups": _("Groups of features"),
+        "moves": _("How values move the score"),
+        "swarm": _(
+            "One dot per case: left of the line it lowers the score, right it raises it. The darker, the higher the value; grey: a "
+            "word, or not known. The dots of one feature cannot be joined with those of another."
+        ),
+        "steps": _("The bar is the mean, the band the middle 80% of the cases with such a value, over the share of the cases."),
+        "made_of": _("What it is made of"), "none": _("None."), "against": _("Against other versions"), "answers": _("Who answers for it"),
+        "nobody": _("Nobody has asked to put it in force."), "made": _("How it was made"),
+        "digest": _(
+            "A promotion names the SHA-256 of the card: of what was written when the model was trained. The cut-offs, the other "
+            "versions and who answers for it are as of the making of this file."
+        ),
+    }  # fmt: skip
