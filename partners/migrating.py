@@ -10,7 +10,7 @@ from typing import Any
 from django.core.management.commands.migrate import Command as MigrateOne
 from django.db import Error, connection, transaction
 
-from partners.postgres.roles import PUBLIC, ensure_partner_role, ensure_shared_roles, grant_tables, make_schema
+from partners.postgres.roles import PUBLIC, ensure_partner_role, ensure_shared_roles, grant, grant_tables, make_schema
 from partners.recipes import Recipe, is_replayable, keep_recipe, kept_recipe, recipe_of, recording, replay, to_run
 from partners.tenancy import applied_migrations, as_login, as_owner, outdated_schemas
 
@@ -72,7 +72,7 @@ def _migrate_all(report: Callable[[str], None], options: dict[str, Any]) -> list
     for applied, schemas in _groups(behind, applied_migrations() if behind else {}):
         _bring_up(applied, schemas, lambda schema: report(f"migrating {schema} ({next(numbered)} of {len(behind)})"), options)
     if changed:
-        _prepare_recipe()
+        prepare_recipe()
     return changed + behind
 
 
@@ -111,7 +111,7 @@ def make_tenant(schema: str, **options: Any) -> None:
         keep_recipe(found)
 
 
-def _prepare_recipe() -> None:
+def prepare_recipe() -> None:
     """The first partner too is made by a recipe: one is recorded in a schema that is never there for anybody else."""
     if kept_recipe() is not None:
         return
@@ -132,7 +132,11 @@ def _prepare_recipe() -> None:
 
 def _is_empty(schema: str) -> bool:
     with as_owner(PUBLIC), connection.cursor() as cursor:
-        cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)))", [schema])
+        cursor.execute("SELECT to_regnamespace(quote_ident(%s))::oid", [schema])
+        found = cursor.fetchone()[0]
+        if found is None:
+            return True
+        cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_class WHERE relnamespace = %s)", [found])
         return bool(cursor.fetchone()[0])
 
 
@@ -156,7 +160,7 @@ def _replayed(recipe: Recipe, schema: str) -> bool:
         with as_owner(schema), transaction.atomic():
             make_schema(schema)
             replay(recipe)
-            grant_tables(schema)
+            grant(schema, recipe.tables, recipe.sequences)
     except Error:
         return False
     return True

@@ -17,7 +17,7 @@ from django.db.migrations.operations.base import Operation
 from psycopg import sql
 
 from partners.models import SchemaRecipe
-from partners.postgres.roles import PUBLIC
+from partners.postgres.roles import PUBLIC, relations_of
 from partners.tenancy import as_owner
 
 _REPLAYABLE = {
@@ -40,6 +40,8 @@ class Recipe:
     migrations: Sequence[Sequence[str]]    # app, name
     content_types: Sequence[Sequence[str]]    # app, model
     permissions: Sequence[Sequence[str]]    # app, model, code name, name
+    tables: Sequence[str]
+    sequences: Sequence[str]
 
 
 class Recording:
@@ -102,7 +104,7 @@ def recipe_of(found: Recording, schema: str) -> Recipe | None:
             "SELECT t.app_label, t.model, p.codename, p.name FROM auth_permission p JOIN django_content_type t ON t.id = p.content_type_id"
             " ORDER BY p.id"
         )
-        return Recipe(found.statements, migrations, types, cursor.fetchall())
+        return Recipe(found.statements, migrations, types, cursor.fetchall(), *relations_of(schema))
 
 
 def replay(recipe: Recipe) -> None:
@@ -165,7 +167,7 @@ def _digest() -> str:
     """Of everything that decides which statements migrations become: their files, Django, and the server."""
     connection: Any = connections["default"]
     connection.ensure_connection()
-    found = hashlib.sha256(f"{django.VERSION} {connection.connection.info.server_version} {Path(__file__).read_text()}".encode())
+    found = hashlib.sha256(f"{django.VERSION} {connection.connection.info.server_version // 10_000} {Path(__file__).read_text()}".encode())
     for key, migration in sorted(MigrationLoader(None).disk_migrations.items()):
         found.update(f"{key}".encode())
         found.update(Path(str(sys.modules[type(migration).__module__].__file__)).read_bytes())

@@ -23,7 +23,7 @@ from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
 from portal.embedded import home
 from scoring import registry
-from scoring.engine.products.credit import MARKET_LOAN_POLICY, market_loan
+from scoring.engine.products.ready import READY
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.models import Applicant, Channel, ModelVersion, Product
 from scoring.services.products import create_product
@@ -38,6 +38,18 @@ LAST_NAMES = ("Kariuki", "Diop", "Odhiambo", "Ndiaye", "Mwangi", "Sow", "Wafula"
 
 
 @dataclass(frozen=True)
+class DemoLoan:
+    """A ready-made product of a demo partner; its applicants are numbered from `first`."""
+
+    ready: str
+    product: str
+    estimator: str
+    training_rows: int
+    first: int
+    applicants: int
+
+
+@dataclass(frozen=True)
 class DemoPartner:
     """A partner of the demo."""
 
@@ -49,11 +61,14 @@ class DemoPartner:
     time_zone: str
     phone_prefix: str
     seed: int
+    loans: tuple[DemoLoan, ...]
 
 
+_MARKET = DemoLoan("credit", PRODUCT, "boosted", TRAINING_ROWS, 0, APPLICANTS)
+_TONTINE = DemoLoan("tontine", "tontine-credit", "scorecard", 1_500, 1_000, 60)    # a small table, and members who ask the points
 PARTNERS = (
-    DemoPartner("umoja", "Umoja Lending", "KE", "KES", "en", "Africa/Nairobi", "+2547", 11),
-    DemoPartner("soleil", "Soleil Microfinance", "SN", "XOF", "fr", "Africa/Dakar", "+2217", 12),
+    DemoPartner("umoja", "Umoja Lending", "KE", "KES", "en", "Africa/Nairobi", "+2547", 11, (_MARKET,)),
+    DemoPartner("soleil", "Soleil Microfinance", "SN", "XOF", "fr", "Africa/Dakar", "+2217", 12, (_MARKET, _TONTINE)),
 )
 
 
@@ -106,10 +121,11 @@ def _partner(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]
     with tenant_context(partner):
         _people(demo, access, keep)
         _key(access, keep)
-        if not Product.objects.filter(slug=PRODUCT, champion__isnull=False).exists():
-            report(f"training {PRODUCT} for {demo.name}")
-            _product(demo)
-        _applicants(demo, report)
+        for loan in demo.loans:
+            if not Product.objects.filter(slug=loan.product, champion__isnull=False).exists():
+                report(f"training {loan.product} for {demo.name}")
+                _product(demo, loan)
+            _applicants(demo, loan, report)
 
 
 def _people(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]) -> None:
@@ -136,30 +152,32 @@ def _key(access: dict[str, Any], keep: Callable[[], None]) -> None:
         keep()
 
 
-def _product(demo: DemoPartner) -> None:
+def _product(demo: DemoPartner, loan: DemoLoan) -> None:
     """The ready-made product, trained and promoted by the same commands a partner's data scientist uses."""
-    table = home() / "demo" / f"{demo.slug}-{PRODUCT}.csv"
+    ready = READY[loan.ready]
+    table = home() / "demo" / f"{demo.slug}-{loan.product}.csv"
     table.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_table(table, market_loans(TRAINING_ROWS, seed=demo.seed))
+    write_table(table, ready.table(loan.training_rows, seed=demo.seed))
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         quiet = {"stdout": nowhere, "stderr": nowhere}
-        if not Product.objects.filter(slug=PRODUCT).exists():
-            create_product(definition=market_loan(demo.currency), policy=MARKET_LOAN_POLICY, actor=SYSTEM)
-        call_command("train_model", demo.slug, PRODUCT, csv=str(table), **quiet)
-        newest = ModelVersion.objects.filter(product__slug=PRODUCT).latest("version").version
-        call_command("promote_model", demo.slug, PRODUCT, str(newest), **quiet)
+        if not Product.objects.filter(slug=loan.product).exists():
+            create_product(definition=ready.product(demo.currency), policy=ready.policy, actor=SYSTEM)
+        call_command("train_model", demo.slug, loan.product, csv=str(table), estimator=loan.estimator, **quiet)
+        newest = ModelVersion.objects.filter(product__slug=loan.product).latest("version").version
+        call_command("promote_model", demo.slug, loan.product, str(newest), **quiet)
 
 
-def _applicants(demo: DemoPartner, report: Callable[[str], None]) -> None:
+def _applicants(demo: DemoPartner, loan: DemoLoan, report: Callable[[str], None]) -> None:
     ring = keyring()
-    ids = {number: ring.applicant_id(_reference(demo, number)) for number in range(APPLICANTS)}
+    numbers = range(loan.first, loan.first + loan.applicants)
+    ids = {number: ring.applicant_id(_reference(demo, number)) for number in numbers}
     known = set(Applicant.objects.filter(id__in=ids.values()).values_list("id", flat=True))
     missing = [number for number, applicant_id in ids.items() if applicant_id not in known]
     if not missing:
         return
     report(f"scoring {len(missing)} applicants of {demo.name}")
-    loans = market_loans(APPLICANTS, seed=demo.seed + 100)
-    validator = registry.active(PRODUCT).validator
+    asked = READY[loan.ready].table(loan.applicants, seed=demo.seed + 100)
+    validator = registry.active(loan.product).validator
     items = [
         ScoreItem(
             ApplicantDetails(
@@ -167,12 +185,12 @@ def _applicants(demo: DemoPartner, report: Callable[[str], None]) -> None:
                 phone=f"{demo.phone_prefix}{10_000_000 + number * 7919 % 89_999_999}", national_id=f"{demo.country}{20_000_000 + number}",
                 birth_date=None,
             ),
-            validator.check({name: value for name, value in loans[number].items() if name not in NOT_INPUTS}),
+            validator.check({name: value for name, value in asked[number - loan.first].items() if name not in NOT_INPUTS}),
         )
         for number in missing
     ]  # fmt: skip
     for start in range(0, len(items), 50):
-        score_applicants(product_slug=PRODUCT, items=items[start : start + 50], actor=SYSTEM, channel=Channel.BATCH)
+        score_applicants(product_slug=loan.product, items=items[start : start + 50], actor=SYSTEM, channel=Channel.BATCH)
 
 
 def _reference(demo: DemoPartner, number: int) -> str:

@@ -1,7 +1,7 @@
 """Database roles: one that owns everything, one for the shared tables, one for each partner; and what each may do."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, LiteralString
 
 from django.apps import apps
@@ -50,20 +50,40 @@ def make_schema(schema: str) -> None:
     _run(sql.SQL("GRANT USAGE ON SCHEMA {} TO {}").format(sql.Identifier(schema), sql.Identifier(current_role_name(schema))))
 
 
+def relations_of(schema: str) -> tuple[list[str], list[str]]:
+    """Its tables and its sequences. Reads the catalogue of the whole database: with 1,000 schemas that takes its time."""
+    query = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind = %s ORDER BY relname"
+    found: list[list[str]] = []
+    with connection.cursor() as cursor:
+        for kind in ("r", "S"):
+            cursor.execute(query, [schema, kind])
+            found.append([name for (name,) in cursor.fetchall()])
+    return found[0], found[1]
+
+
 def grant_tables(schema: str) -> None:
     """The schema's role may do with each table what its app says, and nothing else. Call in the owner state, after migrating."""
+    grant(schema, *relations_of(schema))
+
+
+def grant(schema: str, tables: Sequence[str], sequences: Sequence[str]) -> None:
+    """The same for these tables and sequences, which are named because "all in the schema" would read the whole catalogue."""
     role = sql.Identifier(current_role_name(schema))
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema])
-        tables = [name for (name,) in cursor.fetchall()]
-    statements = [sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(sql.Identifier(schema), role)]
-    statements += [
-        sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(schema, table), role)
-        for table in tables
-        if (rights := _rights(schema, table))
-    ]
-    statements.append(sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA {} TO {}").format(sql.Identifier(schema), role))
-    _run(sql.SQL("; ").join(statements))
+    statements = [sql.SQL("REVOKE ALL ON {} FROM {}").format(_named(schema, tables), role)] if tables else []
+    by_rights: dict[LiteralString, list[str]] = {}
+    for table in tables:
+        by_rights.setdefault(_rights(schema, table), []).append(table)
+    for rights, named in by_rights.items():
+        if rights:
+            statements.append(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), _named(schema, named), role))
+    if sequences:
+        statements.append(sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(_named(schema, sequences), role))
+    if statements:
+        _run(sql.SQL("; ").join(statements))
+
+
+def _named(schema: str, names: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(schema, name) for name in names)
 
 
 def _rights(schema: str, table: str) -> LiteralString:
@@ -88,11 +108,25 @@ def _ensure_role(name: str) -> sql.Identifier:
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name])
         if cursor.fetchone() is None:
             _run(sql.SQL("CREATE ROLE {} NOLOGIN NOINHERIT").format(role))
+    if _is_taken(name):
+        return role
     if _server_version() >= _INHERIT_SYNTAX:
         _run(sql.SQL("GRANT {} TO CURRENT_USER WITH INHERIT FALSE, SET TRUE").format(role))
     else:
         _run(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
     return role
+
+
+def _is_taken(name: str) -> bool:
+    """Whether the login may take the role already, and inherits nothing by it."""
+    query = (
+        "SELECT EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles l ON l.oid = m.member"
+        " WHERE r.rolname = %s AND l.rolname = current_user"
+    )
+    query += " AND m.set_option AND NOT m.inherit_option)" if _server_version() >= _INHERIT_SYNTAX else ")"
+    with connection.cursor() as cursor:
+        cursor.execute(query, [name])
+        return bool(cursor.fetchone()[0])
 
 
 def _server_version() -> int:

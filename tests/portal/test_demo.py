@@ -40,6 +40,10 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
             assert champion is not None
             outcomes = set(Decision.objects.values_list("outcome", "answered_by"))
 
+        with tenant_context(Partner.objects.get(slug="soleil")):
+            made = Decision.objects.filter(product__slug="tontine-credit")
+            tontine = set(made.values_list("answered_by", "outcome"))
+
         with tenant_context(Partner.objects.get(slug="umoja")):
             lost = create_api_key(name="demo", actor=SYSTEM)  # as when seeding is broken off before the key is kept
             theirs = create_api_key(name="demo", actor=Actor(kind="user", id="u", label="Ada"))
@@ -51,7 +55,8 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
     assert digest_of(lost.secret) not in live
     assert third == second == first
     assert said == []
-    assert all(numbers[:5] == (8, 1, 1, 300, 300) for numbers in after_first.values())
+    assert {slug: numbers[:5] for slug, numbers in after_first.items()} == {"umoja": (8, 1, 1, 300, 300), "soleil": (8, 1, 2, 360, 360)}
+    assert tontine == {("model", "approve"), ("model", "refer"), ("model", "decline")}
     assert champion.version == 1
     assert {answered_by for _, answered_by in outcomes} == {"model"}
     assert {outcome for outcome, _ in outcomes} >= {"approve", "refer"}

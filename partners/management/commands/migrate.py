@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand
 from django.db.migrations.autodetector import MigrationAutodetector
 
 from partners.console import told_in_one_line
-from partners.migrating import migrate_all
+from partners.migrating import migrate_all, prepare_recipe
 
 
 class Command(BaseCommand):
@@ -27,5 +27,6 @@ class Command(BaseCommand):
         quiet = options["verbosity"] == 0
         with told_in_one_line():
             changed = migrate_all(report=lambda line: None if quiet else self.stderr.write(line))
+            prepare_recipe()
         if not quiet:
             self.stdout.write(f"{len(changed)} schemas brought up to date." if changed else "Every schema is up to date.")
