@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +20,8 @@ from django.db import Error
 from audit.context import Actor
 from scoring import registry
 from scoring.decided import Decided
-from scoring.engine.contract import ContractViolation, InputKind
+from scoring.engine.contract import ContractViolation
+from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
 from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
 from scoring.models import AnsweredBy, Channel, Job
@@ -88,11 +89,12 @@ class ScoredFile:
 
 
 class TableChunk(msgspec.Struct, frozen=True, array_like=True):
-    """Rows of a table as they were read: number and cells each, and what could not be read."""
+    """Rows of a table as they were read: number and cells each, what could not be read, and of each kind the events of each row."""
 
     names: list[str]
     rows: list[tuple[int, list[str]]]
     bad: list[BadRow]
+    events: dict[str, list[list[dict[str, str]] | None]] = {}
 
 
 class ScoredChunk(msgspec.Struct, frozen=True, array_like=True):
@@ -125,29 +127,33 @@ def score_file(
     progress: Callable[[str], None],
     workers: int = 1,
     helper: Callable[[uuid.UUID], Helper] | None = None,
+    events: Mapping[str, Path] | None = None,
 ) -> ScoredFile:
     """Every row that the contract accepts has a stored decision and a line in `destination`; the others are listed beside it.
 
     A call that died is gone on with by the next one for the same table and destination: no row is decided twice. `helper` is entered for
-    each worker beyond this process and works on the job meanwhile; with no worker at all, those of the portal do.
+    each worker beyond this process and works on the job meanwhile; with no worker at all, those of the portal do. `events` are the files of
+    what the product reads of each applicant; they are held in memory whole.
     Raises ProductUnknown, TableRefused for a file that cannot be read or written at all, JobTaken and JobFailed."""
     if destination.exists() and source.exists() and destination.samefile(source):
         raise TableRefused("The decisions would be written over the applicants: give --out another name.")
     try:
-        return _FileScoring(product_slug, source, destination, actor, progress).run(workers, helper)
+        return _FileScoring(product_slug, source, destination, events or {}, actor, progress).run(workers, helper)
     except TableError as refusal:
         raise TableRefused(str(refusal)) from refusal
 
 
 class _FileScoring:
-    def __init__(self, product_slug: str, source: Path, destination: Path, actor: Actor, progress: Callable[[str], None]) -> None:
+    def __init__(
+        self, product_slug: str, source: Path, destination: Path, events: Mapping[str, Path], actor: Actor, progress: Callable[[str], None]
+    ) -> None:
         self.product_slug, self.source, self.destination, self.actor, self.progress = product_slug, source, destination, actor, progress
         definition = registry.current(product_slug).definition
-        if events := [one.name for one in definition.contract.inputs if one.kind is InputKind.EVENTS]:
-            # Without them every applicant would be scored as one of whom nothing is known.
-            raise TableRefused(f"The product reads {', '.join(events)}, which a table cannot hold: score its applicants through the API.")
+        self.event_files = events
+        # Without them every applicant would be scored as one of whom nothing is known, so all that the product reads are asked for.
+        self.events = read_events(definition, events)
         self.id_column = definition.id_column
-        self.required = [one.name for one in definition.contract.inputs if one.required]
+        self.required = [*(one.name for one in definition.contract.inputs if one.required), *(one.input.key for one in self.events)]
         self.told_at = 0.0
 
     def run(self, workers: int, helper: Callable[[uuid.UUID], Helper] | None) -> ScoredFile:
@@ -176,13 +182,14 @@ class _FileScoring:
 
     def _cut(self, reader: TableReader, stamp: tuple[int, int]) -> Iterator[TableChunk]:
         """The table's chunks. Raises TableError if it turns out to be unreadable, or another one by now."""
-        yield from cut(reader)
+        yield from cut(reader, self.events)
         if _stamp(self.source) != stamp:
             raise TableError(f"{self.source} changed while it was read; rows of it are decided", fix="score it again as it is now")
 
     def _job(self) -> Job:
-        with self.source.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = _digest(self.source)
+        for name, file in sorted(self.event_files.items()):
+            digest = hashlib.sha256(f"{digest} {name} {_digest(file)}".encode()).hexdigest()
         body = FileBody(self.product_slug, self.source.name.partition(".")[0], digest, str(self.destination.resolve()))
         plain: dict[str, Any] = msgspec.to_builtins(body)
         earlier = jobs.unclaimed(kind=KIND, body=plain)
@@ -269,13 +276,20 @@ class _Told:
         return Repeated(len(again), tuple(again[:ROWS_SHOWN].tolist()))
 
 
-def cut(reader: TableReader) -> Iterator[TableChunk]:
-    """The table in chunks; the same table is always cut alike."""
+def cut(reader: TableReader, events: Sequence[EventRows] = ()) -> Iterator[TableChunk]:
+    """The table in chunks, each row with its applicant's events; the same files are always cut alike."""
     rows = iter(reader)
     while chunk := list(islice(rows, ROWS_AT_A_TIME)):
-        good = [(row.number, list(row.cells.values())) for row in chunk if isinstance(row, Row)]
+        read = [row for row in chunk if isinstance(row, Row)]
+        good = [(row.number, list(row.cells.values())) for row in read]
         bad = [BadRow(row.row or 0, row.column or "", row.problem, row.fix) for row in chunk if isinstance(row, TableError)]
-        yield TableChunk(list(reader.columns), good, bad)
+        told = {one.input.name: [one.of(row.cells[one.input.key]) for row in read] for one in events}
+        yield TableChunk(list(reader.columns), good, bad, told)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -363,7 +377,8 @@ class _ChunkScoring:
     def _items(self, chunk: TableChunk) -> Iterator[tuple[int, ScoreItem]]:
         validator, names = self.active.validator, set(chunk.names)
         inputs = [one.name for one in validator.contract.inputs if one.name in names]
-        for number, cells in chunk.rows:
+        kinds = [one.name for one in validator.contract.inputs if one.name in chunk.events]
+        for place, (number, cells) in enumerate(chunk.rows):
             row = dict(zip(chunk.names, cells, strict=True))
             reference = row[self.id_column] if self.id_column else f"{self.body.source} row {number}"
             if not 0 < len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
@@ -371,7 +386,8 @@ class _ChunkScoring:
                 self.bad.append(BadRow(number, self.id_column or "", "cannot be a reference", fix))
                 continue
             try:
-                values = validator.check_text({name: row[name] for name in inputs})
+                told = {name: chunk.events[name][place] or "" for name in kinds}
+                values = validator.check_text({**{name: row[name] for name in inputs}, **told})
             except ContractViolation as violation:
                 self.bad += [
                     BadRow(number, _column(one.pointer), _PROBLEMS.get(one.code, one.code), one.detail) for one in violation.problems

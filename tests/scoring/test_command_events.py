@@ -118,6 +118,50 @@ def test_files_of_events_that_cannot_be_used_are_refused(
         run("create_product", house.slug, PRODUCT, *given, from_csv=str(files[0]), target="bad", id="loan", time=time)
 
 
+@pytest.mark.slow
+def test_a_table_with_its_events_is_scored_as_the_api_scores_each_applicant(made: House, files: tuple[Path, Path], tmp_path: Path) -> None:
+    run("train_model", made.slug, PRODUCT, "--events", f"payments={files[1]}", csv=str(files[0]), folds=2, estimator="scorecard")
+    run("promote_model", made.slug, PRODUCT, "1")
+    today = datetime.now(UTC).date()
+    days = {ago: (today - timedelta(days=ago)).isoformat() for ago in (-2, 2, 3, 9, 30)}
+    told: dict[str, list[tuple[str, float, str]]] = {
+        "M-1": [(days[ago], 20.5, "cash") for ago in (3, 9, 30)],
+        "M-2": [(f"{days[2]} 08:00:00", 7, "mobile"), (days[-2], 9_000, "cash")],
+    }
+    lines = [[name, *event] for name in ("M-2", "M-1") for event in told[name]]
+    events = write(tmp_path / "paid.csv", ["member", "paid_on", "sum", "how"], lines)
+    source = write(tmp_path / "in.csv", ["loan", "member", "amount"], [[f"N-{name}", name, 300] for name in ("M-1", "M-2", "M-3")])
+
+    done = run("score_file", made.slug, PRODUCT, "--in", str(source), "--out", str(tmp_path / "out.csv"), "--events", f"payments={events}")
+
+    assert (done["scored"], done["bad_rows"]) == (3, 0)
+    with (tmp_path / "out.csv").open() as file:
+        scored = {row["loan"]: float(row["probability"]) for row in csv.DictReader(file)}
+    bodies = {name: [{"paid_on": day[:10], "sum": paid, "how": how} for day, paid, how in rows] for name, rows in told.items()}
+    for name in ("M-1", "M-2", "M-3"):
+        inputs = {"amount": 300, **({"payments": bodies[name]} if name in bodies else {})}
+        answer = post(made.api(), SCORES, {"product": PRODUCT, "applicant": {"reference": f"A-{name}"}, "inputs": inputs})
+        assert answer.json()["probability"] == scored[f"N-{name}"], name
+    assert len(set(scored.values())) > 1
+
+
+def test_a_wrong_event_in_a_file_is_a_bad_row_of_its_applicant(made: House, files: tuple[Path, Path], tmp_path: Path) -> None:
+    events = write(tmp_path / "paid.csv", ["member", "paid_on", "sum", "how"], [["M-1", "2026-01-01", "a lot", "cash"]])
+    source = write(tmp_path / "in.csv", ["loan", "member", "amount"], [["N-1", "M-1", 300], ["N-2", "M-2", 300]])
+    asked = ("--in", str(source), "--out", str(tmp_path / "out.csv"))
+
+    done = run("score_file", made.slug, PRODUCT, *asked, "--events", f"payments={events}")
+
+    assert (done["scored"], done["bad_rows"], [fault["row"] for fault in done["problems"]]) == (1, 1, [2])
+    with pytest.raises(CommandError, match="no events called salaries"):
+        run("score_file", made.slug, PRODUCT, *asked, "--events", f"payments={events}", "--events", f"salaries={events}")
+    with pytest.raises(CommandError, match=r"misses the columns 'paid_on', 'sum', 'how'; it has loan, member, amount \(in in\.csv\)"):
+        run("score_file", made.slug, PRODUCT, *asked, "--events", f"payments={source}")
+    nameless = write(tmp_path / "nameless.csv", ["loan", "amount"], [["N-1", 300]])
+    with pytest.raises(CommandError, match="misses the column 'member'"):
+        run("score_file", made.slug, PRODUCT, "--in", str(nameless), "--out", str(tmp_path / "o.csv"), "--events", f"payments={events}")
+
+
 def test_a_table_alone_is_not_scored_by_a_product_that_reads_events(made: House, files: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="reads payments"):
         run("score_file", made.slug, PRODUCT, "--in", str(files[0]), "--out", str(tmp_path / "out.csv"))

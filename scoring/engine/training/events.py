@@ -1,17 +1,13 @@
-"""Files of events: what their columns are, the windows that are worth a first try, and whose each event is."""
+"""Files of events for a first product: what their columns are, and the windows that are worth a first try."""
 
 import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from scoring.engine.columns import Column, Columns, Filling, read_columns
+from scoring.engine.columns import Filling, read_columns
 from scoring.engine.contract import Input, InputKind
 from scoring.engine.features import Feature
-from scoring.engine.product import Product
 from scoring.engine.training.infer import Finding, input_of, label_of, unusable
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.profile import ColumnProfile
@@ -118,41 +114,3 @@ def _words(days: int) -> str:
 
 def _slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "other"
-
-
-class EventRows:
-    """A file of events, opened at an applicant's."""
-
-    def __init__(self, events: Input, table: Columns) -> None:
-        self.input = events
-        self._columns = [table.columns[one.name] for one in events.columns]
-        key = table.columns[events.key]
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        for row, code in enumerate(key.codes.tolist()):
-            rows[key.texts[code]].append(row)
-        self._rows = {text: np.array(places) for text, places in rows.items()}
-
-    def of(self, key: Column, row: int) -> Sequence[Mapping[str, str]] | str:
-        """The events of the applicant in this row; blank, which is not known, when the file names none."""
-        places = self._rows.get(key.texts[key.codes[row]])
-        if places is None:
-            return ""
-        cells = [[column.texts[code] for code in column.codes[places]] for column in self._columns]
-        names = [column.name for column in self._columns]
-        return [dict(zip(names, event, strict=True)) for event in zip(*cells, strict=True)]
-
-
-def read_events(
-    product: Product, files: Mapping[str, Path], watch: Callable[[Filling], None] | None = None
-) -> list[EventRows]:
-    """Every kind of events of the product, from its file. Raises TrainingError and TableError."""
-    known = {one.name: one for one in product.contract.inputs if one.kind is InputKind.EVENTS}
-    if unknown := [name for name in files if name not in known]:
-        fix = f"its events are: {', '.join(known)}" if known else "leave --events out"
-        raise TrainingError(f"the product has no events called {', '.join(unknown)}", fix=fix)
-    if missing := [name for name in known if name not in files]:
-        raise TrainingError(f"the product reads {', '.join(missing)}", fix=f"add --events {missing[0]}=FILE")
-    return [
-        EventRows(one, read_columns(files[name], require=[one.key, *(column.name for column in one.columns)], watch=watch))
-        for name, one in known.items()
-    ]    # fmt: skip

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from scoring.engine.columns import Columns, Filling, read_columns
 from scoring.engine.contract import ContractViolation, Validator, Values
+from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.features import FeaturePlan
 from scoring.engine.product import Product
 from scoring.engine.training.duplicates import Duplicates, duplicates_of
-from scoring.engine.training.events import EventRows, read_events
 from scoring.engine.training.faults import Strangers, check_categories, check_days
 from scoring.engine.training.matrix import Samples
 from scoring.engine.training.metrics import Floats
@@ -89,12 +89,16 @@ class _Rows:
         texts = [[column.texts[code] for code in column.codes[rows]] for column in inputs]
         names = [column.name for column in inputs]
         for row, cells in zip(rows.tolist(), zip(*texts, strict=True), strict=True):
-            told = {one.input.name: one.of(self.table.columns[one.input.key], row) for one in self.events}
+            told = {one.input.name: one.of(self._text(one.input.key, row)) or "" for one in self.events}
             try:
                 yield row, self.validator.check_text({**dict(zip(names, cells, strict=True)), **told})
             except ContractViolation as violation:
                 self.strangers.note(row, violation.problems)
                 self.refused.update({f"{problem.pointer[1:]}: {problem.detail}" for problem in violation.problems})
+
+    def _text(self, name: str, row: int) -> str:
+        column = self.table.columns[name]
+        return str(column.texts[column.codes[row]])
 
     def _matrix(self, values: dict[int, Values]) -> Floats:
         """Ages and windows are counted on the day of the case where the table tells it."""

@@ -14,6 +14,7 @@ from django.conf import settings
 
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
+from scoring.management.commands.train_model import named_file
 from scoring.services.files import WAIT_SECONDS, Fault, score_file
 
 MOST_WORKERS = 64
@@ -32,11 +33,15 @@ class Command(PartnerCommand):
             "--workers", type=_workers, default=1, metavar="N", help="processes that work on it (1: this one; 0: the workers of the portal)"
         )
 
+        about = "a file of the events that the product reads, held in memory whole; may be given again"
+        parser.add_argument("--events", type=named_file, action="append", default=[], metavar="NAME=FILE", help=about)
+
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints how many rows were scored and what is wrong with the others."""
         done = score_file(
             product_slug=options["product"], source=Path(options["source"]), destination=Path(options["destination"]),
             actor=self.actor, progress=self.progress, workers=options["workers"], helper=self._helper,
+            events=dict(options["events"]),
         )
         values = {
             "product": options["product"], "scored": done.scored, "bad_rows": done.bad_rows, "out": str(options["destination"]),

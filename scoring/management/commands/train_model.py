@@ -21,7 +21,7 @@ class Command(PartnerCommand):
         parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
         parser.add_argument("--estimator", choices=tuple(ESTIMATORS), help=_estimators())
         about = "a file of the product's events; may be given again"
-        parser.add_argument("--events", type=_events, action="append", default=[], metavar="NAME=FILE", help=about)
+        parser.add_argument("--events", type=named_file, action="append", default=[], metavar="NAME=FILE", help=about)
         parser.add_argument("--folds", type=_folds, default=5, help="folds of the cross-validation (5)")
         about = "search the settings: N trials in each fit (folds + 1, and 3 over time where the product has a time column)"
         parser.add_argument("--tune", type=_trials, default=0, metavar="N", help=about)
@@ -47,7 +47,8 @@ def _trials(text: str) -> int:
     return int(text)
 
 
-def _events(text: str) -> tuple[str, Path]:
+def named_file(text: str) -> tuple[str, Path]:
+    """What --events says: a name and its file. Raises ArgumentTypeError."""
     name, _, file = text.partition("=")
     if not (name and file):
         raise ArgumentTypeError("write NAME=FILE, for example transactions=trans.csv")
