@@ -56,6 +56,7 @@ class ShownCard:
     sha256: str
     purpose: Pairs
     figures: Table
+    over_time: Table
     roc: Plot
     roc_words: str
     roc_table: Table
@@ -96,7 +97,7 @@ def shown_card(card: ModelCard) -> ShownCard:
         title=told["purpose"]["title"], version=version.version, sha256=card.stored.sha256,
         finding=_("%(product)s, model %(number)s ranks %(pairs)s of pairs right") % names,
         standing=_standing(card, share(low), share(high)),
-        purpose=_purpose(told), figures=_figures(figures),
+        purpose=_purpose(told), figures=_figures(figures), over_time=_over_time(told.get("over_time")),
         roc=roc_plot(told["roc"]),
         roc_words=_("Refusing some of the good (across) finds so many of the bad (up). The dashed line is chance."),
         roc_table=_of_shares((_("Good refused"), _("Bad found")), told["roc"]),
@@ -234,6 +235,16 @@ def _figures(figures: Mapping[str, Any]) -> Table:
         "rows": _whole(figures["rows"]), "folds": len(figures["folds"]), "resamples": figures["resamples"],
     }  # fmt: skip
     return Table(title, heads, tuple(rows))
+
+
+def _over_time(found: Mapping[str, Any] | None) -> Table:
+    rows = tuple(
+        (_("%(began)s to %(ended)s") % {"began": one["from"], "ended": one["to"]}, _whole(one["fitted_rows"]), _whole(one["rows"]),
+         _whole(one["positives"]), _decimals(one["auc"], 4), _decimals(one["ks"], 4), _decimals(one["brier"], 4))
+        for one in (found["steps"] if found else ())
+    )  # fmt: skip
+    title = _("Fitted on what came before and judged on what followed, as it will be used")
+    return Table(title, (_("Judged on"), _("Fitted on"), _("Cases"), _("Bad"), "AUC", "KS", "Brier"), rows)
 
 
 def _gini(figures: Mapping[str, Any]) -> Row:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from scoring.engine import card as reading
 from scoring.engine.bundle import BundleRefused, read_bundle, read_card, sign_bundle
 from scoring.engine.policy import Outcome, Policy
+from scoring.engine.product import Product
 from scoring.engine.products.credit import MARKET_LOAN
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.engine.training.card import SWARM_FEATURES, SWARM_ROWS
@@ -34,9 +36,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def bundle_of(table: Path, estimator: str) -> bytes:
+def bundle_of(table: Path, estimator: str, product: Product = MARKET_LOAN) -> bytes:
     request = TrainingRequest(
-        product=MARKET_LOAN, table=table, estimator=estimator, folds=2, seed=3, threads=1, decided_on=date(2026, 1, 1)
+        product=product, table=table, estimator=estimator, folds=2, seed=3, threads=1, decided_on=date(2026, 1, 1)
     )
     return sign_bundle(train(request, lambda line: None).bundle, sign=KEY.sign, key_id=KEY_ID)
 
@@ -89,6 +91,19 @@ def test_contributions_that_differ_are_told_as_they_are() -> None:
     ours = np.zeros((2, 2))
 
     assert [agreement(ours, ours + by) for by in (1e-10, 1e-7, 1e-4, 0.1)] == [1e-9, 1e-6, 1e-3, None]
+
+
+def test_validation_over_time_and_repeated_rows_are_told(tmp_path: Path) -> None:
+    rows = [{**row, "day": f"2025-{1 + place // 50:02}-{1 + place % 28:02}"} for place, row in enumerate(market_loans(ROWS, seed=5))]
+    write_table(tmp_path / "dated.csv", [*rows, rows[7]])
+    product = replace(MARKET_LOAN, time_column="day")
+
+    card = json.loads(read_card(bundle_of(tmp_path / "dated.csv", "scorecard", product), KEYS))
+
+    said = " ".join(card["limits"])
+    assert "from 2025-01-01 to 2025-12-28. Fitted on the past and judged on what followed" in said
+    assert [step["rows"] > 0 for step in card["over_time"]["steps"]] == [True] * 3
+    assert "Rows that are exact copies of another: 1;" in said
 
 
 # personal data

@@ -75,6 +75,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("product-detail", "GET"): Access(200),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
+    ("model-card", "GET"): Access(200),
+    ("model-card-pdf", "GET"): Access(200),
     ("model-act", "POST"): Access(422, PROMOTERS, stranger=401),
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
@@ -88,7 +90,7 @@ TABLE: Mapping[tuple[str, str], Access] = {
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
 SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "model-list", "model-detail",
-           "model-history", "model-compare", "account")  # fmt: skip
+           "model-card", "model-history", "model-compare", "account")  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -440,7 +442,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi"} == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "openapi", "model-card-pdf"} == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:

@@ -107,6 +107,12 @@ def a_card(content: BundleContent) -> bytes:
             "together": {"auc": 0.729 + better, "ks": 0.33, "brier": 0.13}, "level": 0.95, "resamples": 200,
             "interval": {"auc": [0.62, 0.83], "ks": [0.2, 0.5], "brier": [0.1, 0.16]},
         },
+        "over_time": {
+            "auc": 0.7, "ks": 0.3, "brier": 0.14, "undated_rows": 0,
+            "steps": [
+                {"fitted_rows": 60, "from": "2024-11-05", "to": "2025-03-04", "rows": 40, "positives": 8, "auc": 0.7, "ks": 0.3, "brier": 0}
+            ],
+        },
         "roc": [[0.0, 0.0], [0.1, 0.4], [0.3, 0.7], [1.0, 1.0]],
         "calibration": [{"rows": 50, "predicted": 0.08, "observed": 0.06}, {"rows": 50, "predicted": 0.32, "observed": 0.34}],
         "scores": [[430, 5, 9], [480, 15, 6], [520, 30, 4], [600, 30, 1]],

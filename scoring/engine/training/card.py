@@ -65,6 +65,7 @@ def write_card(run: Training) -> bytes:
         "left_out": _left_out(product),
         "learner": _learner(content),
         "figures": _figures(run.figures, content.seed),
+        "over_time": content.metrics.get("cv_time"),
         "roc": run.figures.roc, "calibration": run.figures.calibration,
         "scores": _scores(run.figures.target, run.figures.probability, product.scale),
         "scale": asdict(product.scale),
@@ -192,7 +193,7 @@ def _parted(product: Product, samples: Samples, place: int, column: Floats) -> l
 def limits(run: Training) -> list[str]:
     """What the figures do not say and where the model is weak, in sentences a reader of the card can act on."""
     samples, product = run.rows.samples, run.content.product
-    said = [*_of_size(run), *_of_time(run), *_of_groups(product)]
+    said = [*_of_size(run), *_of_time(run), *_of_repeats(run.content.metrics["report"]), *_of_groups(product)]
     said.append(
         "It learned from cases whose outcome is known. Who was refused before is not among them, so it says less about people like them."
     )
@@ -229,8 +230,24 @@ def _of_size(run: Training) -> list[str]:
 def _of_time(run: Training) -> list[str]:
     if run.rows.span is None:
         return ["The table tells no dates: the model was judged on cases of the same time as those it learned from, not on later ones."]
-    began, ended = (text[:10] for text in run.rows.span)
-    return [f"Its cases are from {began} to {ended}, and the folds mix them: it was not judged on later cases only."]
+    span, over_time = " to ".join(text[:10] for text in run.rows.span), run.content.metrics.get("cv_time")
+    if over_time is None:
+        return [f"Its cases are from {span}, and the folds mix them: they were too few to judge it on later cases only."]
+    against = f"against {run.figures.mean.auc:.3f} in shuffled folds"
+    return [f"Its cases are from {span}. Fitted on the past and judged on what followed, its AUC is {over_time['auc']:.3f}, {against}."]
+
+
+def _of_repeats(report: Mapping[str, Any]) -> list[str]:
+    """What training reported of the table: rows that come twice, features that rank the outcome alone."""
+    words = {
+        "copies": ("are exact copies of another", "a copy in another fold makes the figures too good"),
+        "contradictions": ("have the inputs of another but the other outcome", "no model can tell them apart"),
+        "references": ("repeat the reference of another", "applicants who come more than once are known from one fold to another"),
+    }
+    counts = {name: report["duplicates"][name]["rows"] for name in words}
+    said = [f"Rows that {words[name][0]}: {count}; {words[name][1]}." for name, count in counts.items() if count]
+    leaks = [f"“{name}” alone ranks the outcome with an AUC of {one:.3f}: it may give it away." for name, one in report["leakage"].items()]
+    return said + leaks
 
 
 def _of_groups(product: Product) -> list[str]:
