@@ -36,6 +36,9 @@ class ReasonWriter:
         for place, feature in enumerate(product.features):
             self._places[self._groups[place]].append((place, feature.name))
         self._product, self._usual = product, usual
+        self._words: dict[str, Mapping[str, str]] = {}
+        self._labels: dict[tuple[str, str], str] = {}
+        self._codes = {feature.name: re.sub(r"[^a-z0-9]+", "_", feature.name.lower()).strip("_") for feature in product.features}
 
     def reasons(self, values: Values, contributions: Mapping[str, float], row: Sequence[float], most: int, language: str) -> list[Reason]:
         """At most `most` reasons, the heaviest first; contributions in log-odds of the bad outcome."""
@@ -51,12 +54,24 @@ class ReasonWriter:
         return found
 
     def _sentence(self, feature: Feature, values: Values, read: float, language: str) -> tuple[str, str]:
-        words = {**UNITS[language], **self._product.sentences[language]}
+        words = self._words_of(language)
         source = self._inputs[feature.sources[0]]
         how, value, usual = self._case(feature, source, values.get(source.name), read, words)
-        code = f"{re.sub(r'[^a-z0-9]+', '_', feature.name.lower()).strip('_')}.{how}"
+        code = f"{self._codes[feature.name]}.{how}"
         template = self._product.texts.get(code, {}).get(language) or words["value" if how in _ANSWERS else how]
-        return code, template.format_map({"label": self._product.label(feature, language), "value": value, "usual": usual})
+        return code, template.format_map({"label": self._label(feature, language), "value": value, "usual": usual})
+
+    def _words_of(self, language: str) -> Mapping[str, str]:
+        if language not in self._words:
+            self._words[language] = {**UNITS[language], **self._product.sentences[language]}
+        return self._words[language]
+
+    def _label(self, feature: Feature, language: str) -> str:
+        """Kept, since the product looks for it among all inputs."""
+        place = feature.name, language
+        if place not in self._labels:
+            self._labels[place] = self._product.label(feature, language)
+        return self._labels[place]
 
     def _case(self, feature: Feature, source: Input, given: Value, read: float, words: Mapping[str, str]) -> tuple[str, str, str]:
         """How the value counts, the value, and what is usual."""
