@@ -43,7 +43,7 @@ lock: .venv/.dev ## pin the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra dev --extra learners -c requirements/learners.txt -o requirements/dev.txt
 
 clean: ## remove .venv and caches; keeps .vouch, where the data is
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis staticfiles
+	rm -rf .venv bench/peers/.venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .schemathesis staticfiles
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 .venv/.runtime: requirements/runtime.txt requirements/bootstrap.txt requirements/install

@@ -51,7 +51,10 @@ def state_folder() -> Iterator[tuple[Path, dict[str, str]]]:
 @contextlib.contextmanager
 def services(environment: Mapping[str, str], folder: Path) -> Iterator[None]:
     """PostgreSQL and Redis run, whoever else comes and goes."""
-    program = "import signal; from portal import embedded; embedded.start(); print('ready', flush=True); signal.pause()"
+    program = (
+        "import signal; from portal import embedded; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "embedded.start(); print('ready', flush=True); signal.pause()"
+    )
     log = folder / "services.log"
     with server([sys.executable, "-c", program], environment, log):
         if not wait_until(lambda: "ready" in log.read_text(), LONGEST_START, pause=0.05):

@@ -143,7 +143,7 @@ def run() -> list[dict[str, Any]]:
     with state_folder() as (folder, environment):
         found = measured("steps", environment, folder, made_partners(environment, folder), DECISIONS)
     print(table(found), file=sys.stderr)
-    whole = found["plain"] + found["postgres"]
+    whole = _whole(found)
     rows = [row(f"step, {name}", 100 * spent / whole, "% of CPU") for name, (spent, _) in _ordered(found)]
     return [
         row("decision 300 x 31 in process, everything on", found["plain"], "us CPU"),
@@ -155,9 +155,14 @@ def _ordered(found: Mapping[str, Any]) -> list[tuple[str, list[float]]]:
     return sorted(found["steps"].items(), key=lambda one: -one[1][0])
 
 
+def _whole(found: Mapping[str, Any]) -> float:
+    """What shares are shares of: the steps as they were timed, which costs something itself, and PostgreSQL."""
+    return float(sum(spent for spent, _ in found["steps"].values()) + found["postgres"])
+
+
 def table(found: Mapping[str, Any]) -> str:
     """The steps as Markdown, the dearest first."""
-    whole = found["plain"] + found["postgres"]
+    whole = _whole(found)
     lines = ["| step | us CPU | share | us wall clock |", "|---|---|---|---|"]
     lines += [f"| {name} | {spent:,.0f} | {spent / whole:.1%} | {wall:,.0f} |" for name, (spent, wall) in _ordered(found)]
     total = sum(spent for spent, _ in found["steps"].values())

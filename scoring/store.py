@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from django.db import DataError, connection, transaction
+from django.db import DataError, connection, connections, transaction
 
 from audit.context import Actor
 from audit.services import IDEMPOTENCY_KEPT, Attempt, NewEvent
@@ -245,10 +245,10 @@ def store(batch: Batch) -> Verdict:
 
 
 def _run(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
-    with connection.cursor():  # the backend sets schema and role, where they are not set, whenever a cursor is made
-        driver: psycopg.Connection[Any] = connection.connection
-    with connection.wrap_database_errors:
-        return statement.run(driver, connection.schema_name, values)  # type: ignore[attr-defined]
+    wrapper: Any = connections["default"]
+    driver: psycopg.Connection[Any] = wrapper.entered()
+    with wrapper.wrap_database_errors:
+        return statement.run(driver, wrapper.schema_name, values)
 
 
 def _values(batch: Batch) -> dict[str, Any]:

@@ -55,7 +55,15 @@ _ARRAYS_OF = {1000: 16, 1001: 17, 2951: 2950}
 
 
 def _array_encoder(oid: int, encode: Encode) -> Encode:
+    one = struct.pack(">iiiii", 1, 1, oid, 1, 1)
+    nothing = one + b"\xff\xff\xff\xff"
+
     def write(values: Sequence[Any]) -> bytes:
+        if len(values) == 1:
+            if values[0] is None:
+                return nothing
+            raw = encode(values[0])
+            return one + _int32(len(raw)) + raw
         parts = [struct.pack(">iiiii", 1, 1, oid, len(values), 1)]
         for value in values:
             if value is None:

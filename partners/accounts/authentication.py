@@ -5,6 +5,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -50,6 +51,12 @@ def client_address(meta: dict[str, Any]) -> str:
     if settings.TRUSTED_PROXIES:
         hops = [hop.strip() for hop in str(meta.get("HTTP_X_FORWARDED_FOR", "")).split(",") if hop.strip()]
         seen = hops[-settings.TRUSTED_PROXIES] if len(hops) >= settings.TRUSTED_PROXIES else seen
+    return _address(seen)
+
+
+@lru_cache(maxsize=4096)
+def _address(seen: str) -> str:
+    """As the record writes it; empty for what is none."""
     try:
         return str(ipaddress.ip_address(seen))
     except ValueError:

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import psycopg
 from django.db import OperationalError
 from django.db.backends.base.base import NO_DB_ALIAS
 from django_tenants.postgresql_backend import base as django_tenants_base
@@ -42,6 +43,16 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):    # type: ignore[mi
             raise OperationalError(message) from error_from_result(result)
         self.on_server = wanted
         self.search_path_set_schemas = [wanted[0]]
+
+    def entered(self) -> psycopg.Connection[Any]:
+        """The driver's connection in the state that is wanted: what making a cursor would see to, without one."""
+        self.validate_thread_sharing()
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            self._handle_search_path()
+        connection: psycopg.Connection[Any] = self.connection
+        return connection
 
     def _switch(self, schema: str, acting: Acting) -> bytes:
         django_tenants_base._check_schema_name(schema)

@@ -91,19 +91,36 @@ class FeaturePlan:
             feature.kind == "input" and known[feature.sources[0]].kind is InputKind.CATEGORY for feature in features
         )
         kinds = (known[feature.sources[0]].kind for feature in features)
-        self._readers = tuple(map(_reader, features, kinds, self.categories))
+        readers = list(map(_reader, features, kinds, self.categories))
+        # Numbers that are taken as they are need no call each: they are picked out together, and None becomes NaN in numpy.
+        picked = [place for place, feature in enumerate(features) if feature.kind == "input" and not self.is_category[place]]
+        self._pick, self._picked = _picker([features[place].sources[0] for place in picked]), np.array(picked, np.intp)
+        self._read = np.array([place for place in range(len(features)) if place not in set(picked)], np.intp)
+        self._readers = [readers[place] for place in self._read]
         self._windows = tuple(_windows_of(events, features) for events in contract.inputs if events.kind is InputKind.EVENTS)
 
     def matrix(self, values: Sequence[Values], decided_on: date | Sequence[date]) -> NDArray[np.float64]:
         """[applicants, features]; ages and windows are counted at `decided_on`, one day for all or one for each. A row's bits do not
         depend on the others."""
         readers, days = self._readers, [decided_on] * len(values) if isinstance(decided_on, date) else decided_on
-        cells = [[read(one, day) for read in readers] for one, day in zip(values, days, strict=True)]
-        rows = np.array(cells, np.float64).reshape(len(values), len(readers))
+        rows = np.empty((len(values), len(self.names)))
+        if not len(values):
+            return rows
+        if len(self._picked):
+            rows[:, self._picked] = np.array(list(map(self._pick, values)), np.float64)
+        if readers:
+            rows[:, self._read] = [[read(one, day) for read in readers] for one, day in zip(values, days, strict=True)]
         for places, plan in self._windows:
             told: list[Any] = [one[plan.events.name] for one in values]
             rows[:, places] = plan.matrix(told, days)
         return rows
+
+
+def _picker(names: Sequence[str]) -> Callable[[Values], Any]:
+    """Takes these inputs out of the values, always as several."""
+    if len(names) > 1:
+        return operator.itemgetter(*names)
+    return lambda values: [values[name] for name in names]
 
 
 def _windows_of(events: Input, features: Sequence[Feature]) -> tuple[list[int], WindowPlan]:

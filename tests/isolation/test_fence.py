@@ -53,6 +53,15 @@ def test_a_partners_role_stays_in_its_schema(in_north: House, south: House, stat
     expect_refusal(statement.format(south=south.schema), message)
 
 
+def test_a_connection_without_a_cursor_is_the_partners_too(north: House, south: House) -> None:
+    for house in (north, south, north):
+        with tenant_context(house.partner):
+            told = connection.entered().pgconn.exec_(b"SELECT current_schema(), current_user")    # type: ignore[attr-defined]
+
+            schema, role = (bytes(told.get_value(0, column)).decode() for column in (0, 1))
+            assert (schema, role) == (house.schema, current_role_name(house.schema))
+
+
 def test_the_shared_role_sees_no_partners_table(north: House) -> None:
     with public_context():
         expect_refusal(f"SELECT * FROM {north.schema}.accounts_user", "permission denied for schema")
