@@ -62,6 +62,8 @@ def made(new_partner: Callable[..., House], files: tuple[Path, Path]) -> House:
 def test_events_lead_to_a_decision_and_the_future_to_none(made: House, files: tuple[Path, Path]) -> None:
     trained = run("train_model", made.slug, PRODUCT, "--events", f"payments={files[1]}", csv=str(files[0]), folds=3)
     assert trained["edited"] == []
+    assert not any("payments" in warning for warning in trained["warnings"])
+    assert trained["cv_time"]["steps"]
     assert 0.65 < trained["cv"]["auc"] < 0.9    # what came after the loan would rank every pair right
     run("promote_model", made.slug, PRODUCT, "1")
     today = datetime.now(UTC).date()

@@ -110,7 +110,8 @@ class _Rows:
 
     def _not_there(self) -> tuple[str, ...]:
         """What the model will know nothing of. Required inputs are refused before, so only optional and protected ones can be missing."""
-        absent = [one for one in self.product.contract.inputs if one.name not in self.table.columns]
+        told = {*self.table.columns, *(one.input.name for one in self.events)}
+        absent = [one for one in self.product.contract.inputs if one.name not in told]
         optional = ", ".join(repr(one.name) for one in absent if not one.is_protected)
         protected = ", ".join(repr(one.name) for one in absent if one.is_protected)
         said = []

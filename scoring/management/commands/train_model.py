@@ -89,5 +89,5 @@ def _over_time(found: dict[str, Any] | None) -> list[str]:
     if found is None:
         return []
     first, last, steps = found["steps"][0]["from"], found["steps"][-1]["to"], len(found["steps"])
-    about = f"Over time, each of {steps} parts from {first} to {last} judged by a fit on what came before it"
+    about = f"Over time, from {first} to {last} in {steps} {'steps' if steps > 1 else 'step'}, each judged by a fit on what came before"
     return [f"{about}: AUC {found['auc']:.4f}, KS {found['ks']:.4f}, Brier {found['brier']:.4f}."]
