@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import logit
 
 from scoring.engine.bundle import BundleContent
+from scoring.engine.card import FORMAT
 from scoring.engine.contract import Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.kernel import Plan, explain
@@ -25,7 +26,6 @@ from scoring.engine.training.rows import TrainingRows
 from scoring.engine.training.shapley import agreement, by_shap
 from scoring.engine.training.validate import CrossValidation
 
-FORMAT = 1
 SHOWN = 20               # features by importance; the rest is told together
 SWARM_FEATURES = 12
 SWARM_ROWS = 300
