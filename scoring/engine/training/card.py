@@ -71,7 +71,7 @@ def write_card(run: Training) -> bytes:
         "scale": asdict(product.scale),
         "importance": _importance(product, importance),
         "explained": {
-            "library": f"shap {version('shap')}", "rows": len(rows),
+            "library": f"shap {version('shap')}", "rows": len(rows), "judged_rows": len(rows[:SWARM_ROWS]),
             "agrees_within": agreement(served[:SWARM_ROWS], by_shap(content.estimator, run.model, samples, rows[:SWARM_ROWS])),
             "swarm": [_swarm(samples, place, rows[:SWARM_ROWS], served) for place in heaviest],
             "dependence": [_dependence(product, samples, place, rows, served) for place in heaviest],
