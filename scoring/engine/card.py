@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from scoring.engine.policy import Outcome, Policy
 
+FORMAT = 1      # of the card that training writes and that pages read
 TENTHS = 10
 Scores = Sequence[Sequence[int]]    # [score, good, bad], scores going up
 

@@ -13,6 +13,7 @@ from audit.actions import Action
 from audit.models import Event
 from audit.vault import keyring
 from scoring.engine.bundle import BundleRefused, read_card
+from scoring.engine.card import FORMAT
 from scoring.engine.policy import Policy
 from scoring.errors import CardMissing, ModelRefused
 from scoring.models import ModelVersion, Product, ProductRevision
@@ -90,6 +91,8 @@ def model_card(product_slug: str, version: int) -> ModelCard:
     """The card of one version. Raises ProductUnknown, ModelVersionUnknown, CardMissing, ModelRefused."""
     summary = model_version(product_slug, version)
     stored = stored_card(ModelVersion.objects.only("version", "bundle").get(id=summary.id))
+    if stored.document().get("format") != FORMAT:
+        raise CardMissing(f"The card of version {version} is written in another form than this installation reads. Bring it up to date.")
     product = Product.objects.select_related("policy").defer("definition").get(slug=product_slug)
     versions = model_versions(product_slug)
     then = ProductRevision.objects.filter(product=product, began_at__lte=summary.trained_at).order_by("-revision")

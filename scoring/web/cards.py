@@ -160,13 +160,13 @@ def _standing(card: ModelCard, low: str, high: str) -> str:
 
 
 def _judged(explained: Mapping[str, Any]) -> str:
-    values = {"library": explained["library"], "rows": _whole(explained["rows"]), "within": _power(explained["agrees_within"])}
+    values = {"library": explained["library"], "rows": _whole(explained["judged_rows"]), "within": _power(explained["agrees_within"])}
     if explained["agrees_within"] is None:
         return _(
-            "Contributions of %(rows)s cases. %(library)s gives other values for this learner where signs are required, since it counts "
+            "Dots of %(rows)s cases. %(library)s gives other values for this learner where signs are required, since it counts "
             "cases differently in leaves that none reached; the served ones were held against the definition itself."
         ) % values  # fmt: skip
-    return _("Contributions of %(rows)s cases; those served agree with %(library)s within %(within)s of log-odds.") % values
+    return _("Dots of %(rows)s cases, whose served contributions agree with %(library)s within %(within)s of log-odds.") % values
 
 
 def _power(within: float | None) -> str:

@@ -119,9 +119,17 @@ def test_no_applicant_can_be_followed_from_feature_to_feature(table: Path, card:
         assert all(isinstance(part, int) and -1 <= quantile <= 100 for part, quantile in one["points"])
 
 
-def test_a_step_of_a_dependence_picture_is_many_people(card: dict[str, Any]) -> None:
-    steps = [step for one in card["explained"]["dependence"] for step in one["steps"]]
+def test_a_step_of_a_dependence_picture_is_many_people(tmp_path: Path) -> None:
+    rows = market_loans(ROWS, seed=5)
+    for place, row in enumerate(rows):
+        row["stall"] = "electronics" if place < 9 else "food" if row["stall"] == "electronics" else row["stall"]
+    write_table(tmp_path / "rare.csv", rows)
 
+    pictures = json.loads(read_card(bundle_of(tmp_path / "rare.csv", "scorecard"), KEYS))["explained"]["dependence"]
+
+    (stalls,) = (one["steps"] for one in pictures if one["feature"] == "stall")
+    assert {step.get("is") for step in stalls} == {"food", "clothing", "household", "services"}
+    steps = [step for one in pictures for step in one["steps"]]
     assert min(step["rows"] for step in steps) >= 10
     assert all(step["low"] <= step["mean"] <= step["high"] or step["low"] == step["high"] for step in steps)
 

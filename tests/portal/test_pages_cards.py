@@ -60,7 +60,8 @@ def test_the_page_says_what_a_reviewer_asks(stalls: House) -> None:
         "62.0% to 83.0%", "100 cases, 20 of them bad (20.0%)", "2024-01-02 to 2025-03-04", "more is better", "The table is small",
         'Trade</th><td data-l="Why">not used', "in force then", "num_leaves 4, rounds 12", "numpy 2.4.1", card_of(2),
         "2024-11-05 to 2025-03-04",
-        "agree with shap 0.51.0 within 1e\N{MINUS SIGN}9", "trained and stored", "Nobody has asked to put it in force",
+        "Dots of 60 cases, whose served contributions agree with shap 0.51.0 within 1e\N{MINUS SIGN}9",
+        "trained and stored", "Nobody has asked to put it in force",
     ):  # fmt: skip
         assert told in page, told
     assert "<script>" not in page.replace('<script type="module"', "")

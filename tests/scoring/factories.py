@@ -122,7 +122,7 @@ def a_card(content: BundleContent) -> bytes:
             "groups": [["Income", 0.6], ["Loan to income", 0.4], ["Months", 0.2], ["Age", 0.03], ["Member", 0.02]],
         },
         "explained": {
-            "library": "shap 0.51.0", "rows": 100, "agrees_within": 1e-9, "swarm": swarm,
+            "library": "shap 0.51.0", "rows": 100, "judged_rows": 60, "agrees_within": 1e-9, "swarm": swarm,
             "dependence": [
                 {"feature": "income", "steps": [{"above": None, "upto": 800.0, **step}, {"above": 800.0, "upto": None, **step}]},
                 {"feature": "loan_to_income", "steps": [{"is": "food", **step}, {"missing": True, **step}]},

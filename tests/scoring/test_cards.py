@@ -9,8 +9,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from audit.context import SYSTEM, Actor
+from audit.vault import keyring
 from partners.tenancy import public_context
 from scoring import selectors
+from scoring.engine.bundle import read_bundle, sign_bundle, write_bundle
 from scoring.errors import CardDiffers, CardMissing, CardUnread
 from scoring.models import ModelVersion, Product, PromotionRequest
 from scoring.services.challengers import remove_challenger, set_challenger
@@ -187,6 +189,18 @@ def test_a_card_of_nothing_is_not_there(stalls: House) -> None:
     assert got(stalls, "models/1/card?product=nothing")[0] == 404
     assert got(stalls, f"models/{2**31}/card?product={SLUG}")[0] == 404
     assert selectors.card_digest(SLUG, 9) == ""
+
+
+def test_a_card_of_another_form_is_told_and_not_half_read(stalls: House) -> None:
+    keys = keyring()
+    content = read_bundle(a_bundle(5), keys.public_keys())
+    bundle = sign_bundle(write_bundle(content, card=b'{"format":2}'), sign=keys.sign, key_id=keys.key_id)
+    store_model_version(product_slug=SLUG, bundle=bundle, estimator="boosted", metrics={}, actor=SYSTEM)
+
+    status, told = got(stalls, f"models/3/card?product={SLUG}")
+
+    assert (status, json.loads(told)["code"]) == (409, "card_missing")
+    assert "another form than this installation reads" in json.loads(told)["detail"]
 
 
 def test_a_bundle_that_was_changed_shows_no_card(stalls: House) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from scipy.special import logit
 
 from scoring.engine.bundle import BundleContent
+from scoring.engine.card import FORMAT
 from scoring.engine.contract import Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.kernel import Plan, explain
@@ -25,7 +26,6 @@ from scoring.engine.training.rows import TrainingRows
 from scoring.engine.training.shapley import agreement, by_shap
 from scoring.engine.training.validate import CrossValidation
 
-FORMAT = 1
 SHOWN = 20               # features by importance; the rest is told together
 SWARM_FEATURES = 12
 SWARM_ROWS = 300
@@ -71,7 +71,7 @@ def write_card(run: Training) -> bytes:
         "scale": asdict(product.scale),
         "importance": _importance(product, importance),
         "explained": {
-            "library": f"shap {version('shap')}", "rows": len(rows),
+            "library": f"shap {version('shap')}", "rows": len(rows), "judged_rows": len(rows[:SWARM_ROWS]),
             "agrees_within": agreement(served[:SWARM_ROWS], by_shap(content.estimator, run.model, samples, rows[:SWARM_ROWS])),
             "swarm": [_swarm(samples, place, rows[:SWARM_ROWS], served) for place in heaviest],
             "dependence": [_dependence(product, samples, place, rows, served) for place in heaviest],
