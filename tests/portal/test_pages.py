@@ -51,7 +51,7 @@ from tests.scoring.factories import a_definition
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
-PROMOTERS = frozenset({"analyst", "scientist", "admin"})
+PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -73,6 +73,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("decision-new", "POST"): Access(422, DECIDERS, stranger=401),
     ("product-list", "GET"): Access(200),
     ("product-detail", "GET"): Access(200),
+    ("product-rules", "GET"): Access(200, EDITORS),
+    ("product-rules", "POST"): Access(422, EDITORS, stranger=401),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
     ("model-card", "GET"): Access(200),
@@ -89,8 +91,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "model-list", "model-detail",
-           "model-card", "model-history", "model-compare", "account")  # fmt: skip
+SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
+           "model-detail", "model-card", "model-history", "model-compare", "account")  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
