@@ -162,14 +162,14 @@ def test_a_draft_is_offered_and_then_asked_for_by_pages(stalls: House) -> None:
     page = got(scientist, f"/models/{SLUG}/3")[1]
     assert "Offer it as a candidate" in page
     assert 'value="ask"' not in page
-    assert act(scientist, 3, act="ask", reason="So.", card_read="yes")[0] == 409
+    assert act(scientist, 3, act="ask", reason="So.", card_read="yes", card_sha256=card_of(3))[0] == 409
 
     status, page = act(scientist, 3, act="offer")
 
     assert status == 302
     assert "Version 3 is a candidate" in page
     assert "Offer it as a candidate" not in page
-    assert act(scientist, 3, act="ask", reason="So.", card_read="yes")[0] == 302
+    assert act(scientist, 3, act="ask", reason="So.", card_read="yes", card_sha256=card_of(3))[0] == 302
     assert act(scientist, 3, act="offer")[0] == 409
 
 

@@ -1,10 +1,10 @@
 """Contributions by the shap library itself, for the model card: what is served is held against them once more, on the card's own rows."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 import numpy as np
-import shap
 
 from scoring.engine.training.matrix import Samples
 from scoring.engine.training.metrics import Floats
@@ -23,20 +23,26 @@ def agreement(ours: Floats, theirs: Floats) -> float | None:
     return next((step for step in STEPS if worst <= step), None)
 
 
+def _shap() -> Any:
+    """The library: a second's import, which no table that is refused waits for."""
+    return import_module("shap")
+
+
 def _boosted(model: Any, _samples: Samples, rows: Floats) -> Floats:
-    values = np.asarray(shap.TreeExplainer(model.booster)(rows).values, np.float64).reshape(rows.shape)
+    values = np.asarray(_shap().TreeExplainer(model.booster)(rows).values, np.float64).reshape(rows.shape)
     scaled: Floats = model.slope * values
     return scaled
 
 
 def _prepared(model: Any, _samples: Samples, rows: Floats) -> Floats:
-    values = np.asarray(shap.TreeExplainer(model.booster).shap_values(model.prepared(rows)), np.float64)
+    values = np.asarray(_shap().TreeExplainer(model.booster).shap_values(model.prepared(rows)), np.float64)
     scaled: Floats = model.slope * values
     return scaled
 
 
 def _scorecard(model: Any, samples: Samples, rows: Floats) -> Floats:
     """A scorecard is linear in its bins' points, and its usual applicant is the mean of the table."""
+    shap = _shap()
     background = shap.maskers.Independent(model.points(samples.values), max_samples=len(samples.target))
     explainer = shap.LinearExplainer((np.ones(len(samples.names)), model.intercept), background)
     return np.asarray(explainer.shap_values(model.points(rows)), np.float64)
