@@ -97,8 +97,6 @@ FAULTS: list[tuple[Part, ...]] = [
     (Portal.web_workers,),
     (Portal.web_server,),
     (Portal.postgres,),
-    (Portal.web_workers,),
-    (Portal.postgres,),
     (Portal.postgres, Portal.web_server, Portal.web_workers),
 ]
 
