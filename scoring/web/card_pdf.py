@@ -2,9 +2,9 @@
 
 import json
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 
-import typst
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -19,6 +19,7 @@ def card_pdf(card: ShownCard) -> bytes:
 
     A letter that no font of ours has cannot be read aloud: such a card is set without the claim that it can."""
     content = {**asdict(card), "words": _words(), "language": (get_language() or "en")[:2]}
+    typst = import_module("typst")    # several MiB, for the workers that set a PDF only
     compiler = typst.Compiler(input=TEMPLATE, root=FOLDER, ignore_system_fonts=True, sys_inputs={"card": json.dumps(content)})
     try:
         made = compiler.compile(format="pdf", pdf_standards=["ua-1"])
