@@ -572,7 +572,7 @@ def _number_reader(one: Input, slowly: Callable[[str], Value]) -> Callable[[str]
     is_number = _NUMBER.fullmatch
 
     def read(text: str) -> Value:
-        if is_number(text) and low <= (value := float(text)) <= high:
+        if is_number(text) and low <= (value := float(text)) <= high and (value or text[0] != "-"):    # -0 has no sign as a whole number
             return value
         return slowly(text)
 
