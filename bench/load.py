@@ -129,9 +129,6 @@ class Load:
     def _receive(self, began: float) -> None:
         is_waiting = self.rate and self.idle and self.sent < self.total
         timeout = max(0.0, self._due(began) - time.perf_counter()) if is_waiting else PATIENCE_SECONDS
-        if not self.selector.get_map():
-            time.sleep(min(timeout, 0.05))
-            return
         ready = self.selector.select(timeout)
         if not ready and timeout == PATIENCE_SECONDS:
             raise TimeoutError(f"no answer on port {self.port} within {PATIENCE_SECONDS:g} s")

@@ -5,7 +5,6 @@ Peers (bench/peers/service.py): (a) the usual stack and two inserts in a transac
 import os
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,10 +32,12 @@ from bench.site import (
     server,
     state_folder,
 )
+from portal.waiting import wait_until
 
 ROUNDS = int(os.environ.get("BENCH_HTTP_ROUNDS", "3"))
 SECONDS = float(os.environ.get("BENCH_HTTP_SECONDS", "4"))
-SETTLING, WARMING, STEADY = 1.0, 2.0, 8.0
+WARMING, STEADY = 2.0, 8.0
+LOOK_SECONDS, QUIET, LONGEST_REST = 0.5, 0.05, 20.0    # quiet: less than this share of one core
 CLIENTS = (1, 8, 64)
 OVER_USUAL, OVER_PLAIN, MOST_MS = 10.0, 0.9, 25.0
 DATABASE = "peers"
@@ -129,17 +130,29 @@ def _rounds(sides: Mapping[str, Side], folder: Path, home: str) -> dict[tuple[st
     cells: dict[tuple[str, int], list[Cell]] = {(name, clients): [] for clients in CLIENTS for name in sides}
     for _ in range(ROUNDS):
         for name, clients in cells:
-            time.sleep(SETTLING)    # what the last side left to do in the background is done
             cells[name, clients].append(_cell(sides[name], clients, folder, home))
     return cells
 
 
 def _cell(side: Side, clients: int, folder: Path, home: str) -> Cell:
-    own, services = side.processes(), family(home, "portal.embedded")
-    before = processor_seconds(own), processor_seconds(services)
+    parts = side.processes(), family(home, "portal.embedded")
+    before = [processor_seconds(part) for part in parts]
     seen = load(side.port, folder, side.requests, clients=clients, seconds=SECONDS)
-    web, other = (1e6 * (processor_seconds(part) - one) / seen["requests"] for part, one in zip((own, services), before, strict=True))
+    web, other = (1e6 * (after - one) / seen["requests"] for after, one in zip(_at_rest(parts), before, strict=True))
     return Cell(seen["per_second"], seen["p50_ms"], seen["p99_ms"], web, other, seen["client_microseconds"])
+
+
+def _at_rest(parts: Sequence[Sequence[psutil.Process]]) -> list[float]:
+    """What each part has spent once its work in the background is done too: it counts for the side that caused it."""
+    looks: list[list[float]] = []
+
+    def is_quiet() -> bool:
+        looks.append([processor_seconds(part) for part in parts])
+        return len(looks) > 1 and sum(looks[-1]) - sum(looks[-2]) < QUIET * LOOK_SECONDS
+
+    if not wait_until(is_quiet, LONGEST_REST, pause=LOOK_SECONDS):
+        raise TimeoutError(f"the servers were still at work {LONGEST_REST:g} s after the last answer")
+    return looks[-1]
 
 
 def _median(cells: Sequence[Cell], name: str) -> float:

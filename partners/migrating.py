@@ -39,8 +39,8 @@ def migrate_all(*, report: Callable[[str], None], **options: Any) -> list[str]:
 def _alone(report: Callable[[str], None]) -> Iterator[None]:
     if not _ask("pg_try_advisory_lock"):
         report("waiting for another process that migrates this database")
-        while not _ask("pg_try_advisory_lock"):    # asked again: a statement that waits would end at the statement timeout
-            time.sleep(PAUSE_SECONDS)
+        while not _ask("pg_try_advisory_lock"):
+            time.sleep(PAUSE_SECONDS)    # asked again: a statement that waits for the lock would end at the statement timeout
     try:
         yield
     finally:

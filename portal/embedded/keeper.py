@@ -67,7 +67,7 @@ def _run_patiently(service: Service) -> subprocess.Popen[bytes]:
     for pause in islice(_backoff(), FIRST_TRIES - 1):
         with contextlib.suppress(EmbeddedFault):
             return _run(service)
-        time.sleep(pause)
+        time.sleep(pause)    # what the killed server left ends by itself; no file and no signal says when
     return _run(service)
 
 

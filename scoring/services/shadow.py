@@ -77,7 +77,7 @@ def shadow_outstanding(*, passes: int = 20, rest: float = 0.0) -> Shadowed:
             looked_at, skipped = looked_at + found.looked_at, skipped + found.skipped
             if number >= passes:
                 break
-            time.sleep(rest * (time.monotonic() - began))
+            time.sleep(rest * (time.monotonic() - began))    # leaves the processor to those who wait for an answer
             began = time.monotonic()
     return Shadowed(looked_at, skipped)
 

@@ -35,7 +35,7 @@ pytestmark = [
 SLUG = "crash"
 LENDERS = 5
 WEB_WORKERS = 2
-BETWEEN_FAULTS = 12  # decisions that each lender is told of before the next fault
+BETWEEN_FAULTS = 15  # decisions that each lender is told of before the next fault
 PATIENCE_SECONDS = 60.0
 ANSWER_SECONDS = 10.0
 MAKE_PARTNER = f"""
@@ -94,8 +94,8 @@ class Portal:
 
 Part = Callable[[Portal], list[psutil.Process]]
 FAULTS: list[tuple[Part, ...]] = [
+    *2 * [(Portal.web_workers,), (Portal.web_server,), (Portal.postgres,)],
     (Portal.web_workers,),
-    (Portal.web_server,),
     (Portal.postgres,),
     (Portal.postgres, Portal.web_server, Portal.web_workers),
 ]

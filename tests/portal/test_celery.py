@@ -11,8 +11,8 @@ from redis import Redis
 
 from partners.tenancy import current_schema, tenant_context
 from portal.celery import PartnerMissing, app
-from portal.waiting import wait_until
 from tests.conftest import House
+from tests.waiting import until
 
 seen: list[str] = []
 
@@ -39,7 +39,7 @@ def letters(redis: Redis) -> list[dict[str, Any]]:
 def drain(redis: Redis) -> None:
     """A worker takes every message."""
     with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL", shutdown_timeout=30):
-        assert wait_until(lambda: not redis.llen("vouch:vouch") and not redis.hlen("vouch:unacked"), 30), "messages are left"
+        until(lambda: not redis.llen("vouch:vouch") and not redis.hlen("vouch:unacked"))
 
 
 def test_a_task_cannot_be_sent_outside_a_partner(redis: Redis, db: None) -> None:

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -21,6 +20,7 @@ from portal import embedded
 from portal.embedded import postgres
 from portal.embedded.place import lock_file, socket_folder
 from tests.conftest import House, address_of
+from tests.waiting import until
 
 SECRET = "ab" * 32
 USE = """
@@ -37,13 +37,6 @@ for line in sys.stdin:
 embedded.stop()
 print("left", flush=True)
 """
-
-
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)
 
 
 class User:

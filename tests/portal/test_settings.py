@@ -88,12 +88,17 @@ def test_safe_production_settings_pass() -> None:
 @pytest.mark.parametrize(
     ("changes", "codes"),
     [
-        ({"VOUCH_SECRET_KEY": "", "VOUCH_DEBUG": "1", "VOUCH_BASE_DOMAIN": "localhost"}, {"E001", "E004", "E006"}),
-        ({"VOUCH_ROOT_KEY": "forty letters that are no key", "VOUCH_ALLOWED_HOSTS": "*", "VOUCH_TLS": "0"}, {"E002", "E005", "E007"}),
-        ({"VOUCH_SECRET_KEY": "ab" * 32, "DATABASE_URL": "", "REDIS_URL": ""}, {"E003", "E008", "E009"}),
+        ({"VOUCH_SECRET_KEY": ""}, {"E001"}),
+        ({"VOUCH_ROOT_KEY": "forty characters of nonsense are no key!!"}, {"E002"}),
+        ({"VOUCH_SECRET_KEY": "ab" * 32}, {"E003"}),
+        ({"VOUCH_DEBUG": "1"}, {"E004"}),
+        ({"VOUCH_ALLOWED_HOSTS": "*"}, {"E005"}),
+        ({"VOUCH_BASE_DOMAIN": "localhost"}, {"E006"}),
+        ({"VOUCH_TLS": "0"}, {"E007"}),
+        ({"DATABASE_URL": "", "REDIS_URL": ""}, {"E008", "E009"}),
     ],
 )
-def test_production_refuses_each_fault_by_its_own_code(changes: dict[str, str], codes: set[str]) -> None:
+def test_production_refuses(changes: dict[str, str], codes: set[str]) -> None:
     done = check(**changes)
 
     assert {code for code in (f"E{number:03d}" for number in range(1, 20)) if f"vouch.{code}" in done.stderr} == codes

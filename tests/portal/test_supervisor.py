@@ -7,26 +7,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
 from portal.supervisor import Program, Supervisor
+from tests.waiting import until
 
 STAYS = "import time; print('here', flush=True); time.sleep(60)"
 
 
 def program(name: str, source: str) -> Program:
     return Program(name, [sys.executable, "-c", source], dict(os.environ))
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.01)
 
 
 @contextmanager

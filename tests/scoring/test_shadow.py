@@ -1,7 +1,6 @@
 """The challenger scores what was answered, from what was sealed, once each; nobody is answered with it, and both are compared."""
 
 import json
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -39,6 +38,7 @@ from scoring.services.score import score_applicants
 from scoring.services.shadow import shadow_outstanding, shadow_since
 from tests.conftest import House
 from tests.scoring.factories import SLUG, a_bundle, add_product, add_version, an_item, by_force, put_in_force
+from tests.waiting import until
 
 
 def decide(count: int, **changed: Any) -> list[Any]:
@@ -276,8 +276,7 @@ def test_the_clock_calls_a_worker_and_the_worker_scores(new_partner: Callable[..
         assert redis.llen("vouch:vouch") == 2
 
         with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL", shutdown_timeout=30):
-            while redis.llen("vouch:vouch") or redis.hlen("vouch:unacked"):
-                time.sleep(0.01)
+            until(lambda: not redis.llen("vouch:vouch") and not redis.hlen("vouch:unacked"))
         with tenant_context(house.partner):
             assert Shadow.objects.count() == 3
             ring_for_challengers()

@@ -19,10 +19,10 @@ from audit.services import Attempt, event_leaf_hash, new_event
 from audit.vault import keyring
 from partners.accounts.models import ApiKey, User
 from partners.tenancy import as_owner, tenant_context
-from portal.waiting import wait_until
 from scoring.models import Applicant, Decision, ModelVersion, Policy, Product, ProductRevision
 from scoring.store import ApplicantRow, Batch, DecisionRow, KnownApplicant, SealedAnswer, Verdict, store
 from tests.conftest import House
+from tests.waiting import until
 
 NOW = datetime.now(UTC)
 
@@ -284,7 +284,7 @@ def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Cal
         running = pool.submit(twin)
         assert claimed.wait(30)
         waiting = pool.submit(second)
-        assert wait_until(is_blocked, 30)
+        until(is_blocked)
         finish.set()
         running.result()
 

@@ -4,11 +4,12 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.waiting import until
 
 ASK = """
 import django; django.setup()
@@ -42,13 +43,16 @@ def test_training_ends_with_whoever_asked_for_it(tmp_path: Path) -> None:
 
 
 def _once_read(table: Path, parent: subprocess.Popen[bytes]) -> int:
-    deadline = time.monotonic() + 60
-    while True:
-        with contextlib.suppress(OSError):    # nobody reads it yet
-            return os.open(table, os.O_WRONLY | os.O_NONBLOCK)
-        assert time.monotonic() < deadline
+    opened: list[int] = []
+
+    def is_read() -> bool:
         assert parent.poll() is None, "it ended by itself"
-        time.sleep(0.05)
+        with contextlib.suppress(OSError):    # nobody reads it yet
+            opened.append(os.open(table, os.O_WRONLY | os.O_NONBLOCK))
+        return bool(opened)
+
+    until(is_read)
+    return opened[0]
 
 
 FORKED = """
