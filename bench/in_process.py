@@ -1,6 +1,4 @@
-"""Decisions through the portal's own WSGI application in one process: `python -m bench.in_process WHAT REQUESTS.json DECISIONS`.
-
-WHAT: `cost`, `steps` or `cache`; prints JSON. VOUCH_HOME names a state folder that has the partners the requests go to."""
+"""Decisions through the portal's own WSGI application in one process, and what each costs (`bench.inside` is the program)."""
 
 import io
 import json
@@ -10,7 +8,7 @@ import statistics
 import sys
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ from typing import Any
 import psutil
 
 from bench.site import family, output, processor_seconds
-from portal import embedded
 
 BLOCK = 25    # decisions that are made one way before the next way has its turn
 WARMING = 4    # blocks
@@ -99,26 +96,9 @@ def cost(client: Client, decisions: int) -> dict[str, Any]:
 def measured(
     what: str, environment: Mapping[str, str], folder: Path, requests: Sequence[Mapping[str, Any]], decisions: int
 ) -> dict[str, Any]:
-    """What this module prints, as a program."""
+    """What `bench.inside` prints: this process keeps the portal out of its own memory."""
     file = folder / "in-process.json"
     file.write_text(json.dumps(list(requests)))
-    command = [sys.executable, "-W", "ignore", "-m", "bench.in_process", what, str(file), str(decisions)]
+    command = [sys.executable, "-W", "ignore", "-m", "bench.inside", what, str(file), str(decisions)]
     answer: dict[str, Any] = json.loads(output(command, environment).splitlines()[-1])
     return answer
-
-
-def main() -> None:
-    """Starts PostgreSQL and Redis unless they run, and prints what was asked for."""
-    what, requests, decisions = sys.argv[1:]
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
-    embedded.start()
-    client = Client(json.loads(Path(requests).read_text()))
-    from bench.cache import hits_and_misses
-    from bench.steps import shares
-
-    whats: dict[str, Callable[[Client, int], dict[str, Any]]] = {"cost": cost, "steps": shares, "cache": hits_and_misses}
-    print(json.dumps(whats[what](client, int(decisions))))
-
-
-if __name__ == "__main__":
-    main()
