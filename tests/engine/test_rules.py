@@ -33,7 +33,8 @@ def with_rules(*rules: Rule) -> Product:
     "rule",
     [
         a_rule(), a_rule(log_odds=-20), a_rule(about="months", operator="in", value=[1, 2]),
-        a_rule(about="trade", operator="eq", value="food"), a_rule(about="trade", operator="in", value=("food", "cloth")), a_rule(about="member", operator="ne", value=True),
+        a_rule(about="trade", operator="eq", value="food"), a_rule(about="trade", operator="in", value=("food", "cloth")),
+        a_rule(about="member", operator="ne", value=True),
         a_rule(about="born", operator="missing", value=None), Rule("less", Condition("amount", "lt", 5), -1.0),
     ],
 )  # fmt: skip
