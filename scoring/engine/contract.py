@@ -469,9 +469,11 @@ class Validator:
         problems: list[Problem] = []
         given: dict[str, Any] = {}
         for name, value in members:
+            if len(problems) >= MOST_PROBLEMS:
+                break    # nobody reads more, and the body is refused
             if name in given:
                 problems.append(Problem(pointer(name), "duplicate_key", "Send each input once."))
-            elif name not in self._by_name and len(problems) < MOST_PROBLEMS:
+            elif name not in self._by_name:
                 problems.append(Problem(pointer(name), "unknown_field", self._unknown(name)))
             given[name] = value
         values: dict[str, Value] = {}

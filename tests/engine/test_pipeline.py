@@ -97,6 +97,17 @@ def model(file: bytes) -> ServingModel:
 # ---- features
 
 
+def test_a_ratio_to_next_to_nothing_has_a_reason_too() -> None:
+    values = applicants(1)[0] | {"Amount asked": 500.0, "income": 5e-324}
+    plan = FeaturePlan(CONTRACT, FEATURES)
+    row = plan.matrix([values], TODAY)[0].tolist()
+
+    writer = ReasonWriter(PRODUCT, {"burden": 2.0})
+    [reason] = writer.reasons(values, dict.fromkeys(plan.names, 0.0) | {"burden": 1.0}, row, 4, "en")
+
+    assert reason.text == "Amount for each unit of income is \N{INFINITY}; applicants with a good outcome usually have 2 or less."
+
+
 def test_features_are_what_they_say() -> None:
     plan = FeaturePlan(CONTRACT, FEATURES)
     whole: dict[str, Any] = {"Amount asked": 1000.0, "income": 250.0, "stall-kind": "cloth"}
