@@ -23,7 +23,9 @@ _KEY_ID = 16          # characters
 _SIGNATURE = 64       # bytes
 _HEAD = len(MAGIC) + _KEY_ID + _SIGNATURE
 _LENGTH = struct.Struct("<Q")
-_UNREADABLE = (KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, struct.error, UnsupportedModel, DefinitionRefused)
+_UNREADABLE = (
+    KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, struct.error, UnsupportedModel, DefinitionRefused,
+)    # fmt: skip
 
 
 class BundleRefused(Exception):
