@@ -466,3 +466,20 @@ def test_the_kernel_works_where_nothing_can_be_written(file: bytes, model: Servi
     assert done.stderr == ""
     assert model.plan is not None
     assert done.stdout.strip() == repr(model.plan.mean)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"slope": float("nan")}, {"slope": "1"}, {"intercept": float("inf")}, {"usual": {"income": None}}, {"usual": []},
+        {"arrays": [["start", "<f8", [2**70]]]}, {"arrays": [["start", "<i4", [-1]]]}, {"arrays": [["start", "O", [1]]]}, None,
+    ],
+)  # fmt: skip
+def test_a_signed_bundle_with_hostile_content_is_refused_and_breaks_nothing(content: BundleContent, changed: dict[str, Any] | None) -> None:
+    body = write_bundle(content)
+    length = int.from_bytes(body[:8], "little")
+    text = b"[" * 200_000 if changed is None else json.dumps({**json.loads(body[8 : 8 + length]), **changed}).encode()
+    hostile = len(text).to_bytes(8, "little") + text + body[8 + length :]
+
+    with pytest.raises(BundleRefused):
+        read_bundle(sign_bundle(hostile, sign=KEY.sign, key_id=KEY_ID), KEYS)
