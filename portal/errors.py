@@ -16,6 +16,7 @@ import audit.errors as record
 import partners.accounts.errors as accounts
 import partners.api.errors as requests
 import partners.errors as partners
+import portal.approvals.errors as approvals
 import scoring.errors as scoring
 from audit.errors import DomainError
 from scoring.engine.contract import ContractViolation
@@ -152,6 +153,23 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
+    # applications and the people who decide
+    approvals.ApplicationUnknown: _row(404, "There is no such application", "GET /api/v1/applications lists them.", at_page=_NOT_THERE),
+    approvals.ApplicationChanged: _row(
+        409, "Somebody else was first", "Look at the application as it is now; nothing of yours was stored.",
+        at_page="Nothing of yours was stored. Go back, load the application again, and see what they did.",
+    ),  # fmt: skip
+    approvals.ApplicationLocked: _row(409, "Somebody else has it open", "Wait for them, or take another one."),
+    approvals.MoveRefused: _row(409, "The application cannot be moved so", "Look at what is possible now."),
+    approvals.PersonNeeded: _row(403, "That is not allowed", "Ask somebody whose role allows it."),
+    approvals.OwnApplication: _row(403, "It looks like your own application", "Leave it to a colleague."),
+    approvals.AnotherPersonNeeded: _row(409, "Another person has to answer", "Ask an approver."),
+    approvals.ProposalOpen: _row(409, "A proposal waits for an answer", "Answer it first, or let who made it take it back."),
+    approvals.ProposalMissing: _row(409, "No proposal waits for an answer", "Decide about the application itself."),
+    approvals.MoveDetailsRefused: _row(422, "The decision cannot be used", "Correct the fields under errors; nothing was stored."),
+    approvals.AssigneeRefused: _row(422, "This person cannot have it", "Choose somebody who decides about applications."),
+    approvals.PolicyRefused: _row(422, "The approval policy cannot be used", "Correct the fields under errors; nothing was stored."),
+    partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(
         500, "The decision is not as it was recorded", "Do not rely on it; tell whoever runs Vouch: its row was changed after it was made.",
