@@ -29,6 +29,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("scores", "GET"): EVERYBODY | {KEY},
     ("score", "GET"): EVERYBODY | {KEY},
     ("score-explanation", "GET"): EVERYBODY | {KEY},
+    ("score-recourse", "GET"): DECIDERS | {"compliance", KEY},
     ("score-batches", "POST"): DECIDERS | {KEY},
     ("products", "GET"): EVERYBODY | {KEY},
     ("product", "GET"): EVERYBODY | {KEY},
