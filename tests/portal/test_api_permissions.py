@@ -30,6 +30,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("scores", "GET"): EVERYBODY | {KEY},
     ("score", "GET"): EVERYBODY | {KEY},
     ("score-explanation", "GET"): EVERYBODY | {KEY},
+    ("score-recourse", "GET"): DECIDERS | {"compliance", KEY},
     ("score-batches", "POST"): DECIDERS | {KEY},
     ("applications", "POST"): DECIDERS | {KEY},
     ("applications", "GET"): EVERYBODY | {KEY},

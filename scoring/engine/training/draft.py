@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scoring.engine.columns import Columns, read_columns
-from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product, Rules
@@ -90,5 +90,6 @@ def _described(one: Input) -> str:
     else:
         what = str(one.kind)
     notes = ["" if one.required else "optional", "protected, never a feature" if one.is_protected else ""]
+    notes.append("" if one.change in {Change.INFER, Change.NEVER} else f"may change: {one.change}")
     notes.append(f"missing: {', '.join(one.missing_codes)}" if one.missing_codes else "")
     return f"{one.name}: {what}" + "".join(f"; {note}" for note in notes if note)
