@@ -29,6 +29,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("scores", "GET"): EVERYBODY | {KEY},
     ("score", "GET"): EVERYBODY | {KEY},
     ("score-explanation", "GET"): EVERYBODY | {KEY},
+    ("score-outcomes", "GET"): EVERYBODY | {KEY},
+    ("outcomes", "POST"): DECIDERS | {KEY},
     ("score-batches", "POST"): DECIDERS | {KEY},
     ("products", "GET"): EVERYBODY | {KEY},
     ("product", "GET"): EVERYBODY | {KEY},
