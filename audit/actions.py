@@ -70,3 +70,8 @@ class Action(StrEnum):
 
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"
+
+    BATCH_UPLOADED = "batch.uploaded"
+    BATCH_STARTED = "batch.started"
+    BATCH_DOWNLOADED = "batch.downloaded"
+    OUTCOME_RECORDED = "outcome.recorded"

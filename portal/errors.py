@@ -57,6 +57,7 @@ _OURS = "Send us the request id if it happens again."
 _NOT_THERE = "The address may be mistyped, or what it led to is not there for you."
 _NOT_YOURS = "Your role does not open this page. Ask your administrator if you need it."
 _UNREADABLE = "What your browser sent was not as we expect it; nothing was stored. Go back and send it again."
+_LOAD_BATCH = "Go back to the batch and load it again."
 _MAYBE_STORED = "Try again with the same Idempotency-Key: what was stored already is answered again, and nothing is stored twice."
 _AWAY = "We are not there for a moment. Go back in a few seconds and send it again: what was stored already is not stored twice."
 _FAULT = f"Something broke on our side; nothing was decided twice or half. Try it again. {_OURS}"
@@ -122,6 +123,13 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     ),  # fmt: skip
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
     scoring.JobUnknown: _row(404, "There is no such job", "Check its id; a job is known to the partner that began it.", at_page=_NOT_THERE),
+    scoring.BatchUnknown: _row(404, "There is no such batch", "Check its id.", at_page=_NOT_THERE),
+    scoring.ResultGone: _row(
+        404, "There is nothing to download", "Wait until the batch is done; results are kept for a day.",
+        at_page="Results can be downloaded when the batch is done, and for a day. Its decisions stay under Decisions.",
+    ),  # fmt: skip
+    scoring.BatchStarted: _row(409, "The batch was started already", "Look at its page.", at_page=_LOAD_BATCH),
+    scoring.BatchNotReady: _row(409, "The batch cannot be started", "Check it first.", at_page=_LOAD_BATCH),
     scoring.JobTaken: _row(409, "Another process works on this job", "Wait until it is over."),
     scoring.JobFailed: _row(409, "The job failed", "Its detail says why; what was decided before stays."),
     scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it.", at_page=_UNREADABLE),
@@ -148,6 +156,8 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.CardUnread: _row(422, "The card has to be read first", "GET the version's card, read it, and send its card_sha256."),
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),
     scoring.TableRefused: _row(422, "The table cannot be used", "Correct the table."),
+    scoring.MappingRefused: _row(422, "The columns cannot be matched like this", "Correct the columns."),
+    scoring.OutcomeRefused: _row(422, "The outcomes cannot be recorded", "Correct the fields under errors; nothing was stored."),
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
     accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),

@@ -31,6 +31,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("score", "GET"): EVERYBODY | {KEY},
     ("score-explanation", "GET"): EVERYBODY | {KEY},
     ("score-recourse", "GET"): DECIDERS | {"compliance", KEY},
+    ("score-outcomes", "GET"): EVERYBODY | {KEY},
+    ("outcomes", "POST"): DECIDERS | {KEY},
     ("score-batches", "POST"): DECIDERS | {KEY},
     ("applications", "POST"): DECIDERS | {KEY},
     ("applications", "GET"): EVERYBODY | {KEY},
