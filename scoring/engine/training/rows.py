@@ -1,7 +1,7 @@
 """From a table to samples: every row goes through the contract and the features exactly as it will when it is scored."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.engine.columns import Columns, Filling, read_columns
+from scoring.engine.columns import Columns, read_columns
 from scoring.engine.contract import ContractViolation, Validator, Values
 from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.features import FeaturePlan
@@ -17,6 +17,7 @@ from scoring.engine.product import Product
 from scoring.engine.training.duplicates import Duplicates, duplicates_of
 from scoring.engine.training.faults import Strangers, check_categories, check_days
 from scoring.engine.training.matrix import Samples
+from scoring.engine.training.memory import TrainingMemory
 from scoring.engine.training.metrics import Floats
 from scoring.engine.training.profile import ColumnProfile, day_of
 from scoring.engine.training.target import Target, read_target
@@ -41,12 +42,13 @@ class TrainingRows:
 
 def read_training_rows(
     table: Path, product: Product, *, decided_on: date, events: Mapping[str, Path] | None = None,
-    watch: Callable[[Filling], None] | None = None,
+    memory: TrainingMemory | None = None,
 ) -> TrainingRows:
     """The rows of the table that have an outcome and that the contract accepts. Raises TableError and TrainingError."""
     required = [one.name for one in product.contract.inputs if one.required]
-    told = read_events(product, events or {}, watch)
-    columns = read_columns(table, require=[product.target, *required, *(one.input.key for one in told)], watch=watch)
+    told = read_events(product, events or {}, memory.events if memory else None)
+    needed = [product.target, *required, *(one.input.key for one in told)]
+    columns = read_columns(table, require=needed, watch=memory.table if memory else None)
     target = read_target(columns.columns[product.target], product.positive or None)
     check_categories(columns, product.contract)
     if time := columns.columns.get(product.time_column or ""):
