@@ -16,6 +16,7 @@ from scoring.engine.features import FeaturePlan
 from scoring.engine.product import Product
 from scoring.engine.training.duplicates import Duplicates, duplicates_of
 from scoring.engine.training.faults import Strangers, check_categories, check_days
+from scoring.engine.training.groups import Grouping, groupings
 from scoring.engine.training.matrix import Samples
 from scoring.engine.training.memory import TrainingMemory
 from scoring.engine.training.metrics import Floats
@@ -38,6 +39,7 @@ class TrainingRows:
     warnings: tuple[str, ...] = ()
     days: NDArray[np.datetime64] | None = None    # of the samples' cases, NaT where it is not told; None without a time column
     duplicates: Duplicates = Duplicates()
+    groupings: tuple[Grouping, ...] = ()
 
 
 def read_training_rows(
@@ -83,7 +85,7 @@ class _Rows:
         reasons = tuple(f"{reason} ({count} rows)" for reason, count in self.refused.most_common(REASONS_SHOWN))
         return TrainingRows(
             samples, self.table.rows - len(kept), reasons, self._span(), (*self._not_there(), *self._others()), self._days(kept),
-            duplicates_of(self.table, self.product, self.target),
+            duplicates_of(self.table, self.product, self.target), groupings(self.table, self.product.contract, kept),
         )
 
     def _checked(self, rows: np.ndarray) -> Iterator[tuple[int, Values]]:
