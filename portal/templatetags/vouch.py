@@ -81,13 +81,6 @@ def part_words(part: str) -> str:
 
 
 @register.filter
-def operator_words(operator: str) -> str:
-    """How a rule compares."""
-    words = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "in": _("one of"), "missing": _("not known")}
-    return words.get(operator, operator)
-
-
-@register.filter
 def share(value: float, decimals: int = 1) -> str:
     """0.118 as 11.8%."""
     return f"{number_format(round(value * 100, decimals), decimals)}%"

@@ -33,6 +33,7 @@ from scoring.errors import (
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
+from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
@@ -215,10 +216,11 @@ class ProductDetailPage(Page):
             product, active = selectors.product(slug), registry.current(slug)
         except ProductUnknown as error:
             raise Http404 from error
-        least = (*active.policy.bands, None)
+        least, rules = (*active.policy.bands, None), selectors.rules_versions(slug)
         context = {
             "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
-            "bands": list(zip(BandCode.values, least, strict=True)), "rules": selectors.rules_versions(slug),
+            "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules,
+            "shown_rules": shown_rules(rules[0].rules, selectors.product_definition(slug).contract),
             "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,13 +26,9 @@ from scoring.engine.product import Product
 from scoring.engine.reasons import shown_number
 from scoring.engine.rules import LARGEST_LOG_ODDS, LONGEST_TEXT, MOST_RULES, OPERATORS
 from scoring.engine.texts import LANGUAGES, refuse_vague
+from scoring.web.conditions import OPERATOR_WORDS
 from scoring.web.forms import field_of, ungrouped
 
-_OPERATOR_WORDS: Mapping[str, str | Promise] = {
-    "lt": gettext_lazy("is less than"), "le": gettext_lazy("is at most"), "gt": gettext_lazy("is more than"),
-    "ge": gettext_lazy("is at least"), "eq": gettext_lazy("is"), "ne": gettext_lazy("is not"), "in": gettext_lazy("is one of"),
-    "missing": gettext_lazy("is not known"),
-}  # fmt: skip
 _TRUTH = {"yes": True, "no": False, "true": True, "false": False, "oui": True, "non": False}
 _LANGUAGE_NAMES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
 _CHECK = {"class": "form-check-input"}
@@ -80,7 +75,7 @@ class RuleForm(forms.Form):
     )
     input = forms.ChoiceField(label=gettext_lazy("Holds where"), widget=forms.Select(attrs={"class": "form-select"}))
     operator = forms.ChoiceField(
-        label=gettext_lazy("Compared"), choices=[("", gettext_lazy("Choose")), *_OPERATOR_WORDS.items()],
+        label=gettext_lazy("Compared"), choices=[("", gettext_lazy("Choose")), *OPERATOR_WORDS.items()],
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     value = forms.CharField(label=gettext_lazy("With"), required=False, max_length=500, widget=forms.TextInput(attrs=_TEXT))
@@ -230,7 +225,7 @@ def problems(forms_shown: Iterable[forms.BaseForm]) -> Iterator[tuple[str, str, 
 def _read_value(one: Input, operator: str, text: str) -> Any:
     """What the input is compared with. Raises ValidationError."""
     if operator not in OPERATORS[one.kind]:
-        fit = ", ".join(str(_OPERATOR_WORDS[name]) for name in OPERATORS[one.kind])
+        fit = ", ".join(str(OPERATOR_WORDS[name]) for name in OPERATORS[one.kind])
         raise forms.ValidationError(_("%(input)s is compared by one of: %(fit)s.") % {"input": one.title, "fit": fit})
     if operator == "missing":
         return None
