@@ -31,3 +31,9 @@ class PartnerRefused(DomainError):
     """The partner's details cannot be used."""
 
     code = "partner_refused"
+
+
+class MoneyRefused(DomainError):
+    """The amount or its currency cannot be used."""
+
+    code = "money_refused"

@@ -16,6 +16,7 @@ import audit.errors as record
 import partners.accounts.errors as accounts
 import partners.api.errors as requests
 import partners.errors as partners
+import portal.approvals.errors as approvals
 import scoring.errors as scoring
 from audit.errors import DomainError
 from scoring.engine.contract import ContractViolation
@@ -56,6 +57,7 @@ _OURS = "Send us the request id if it happens again."
 _NOT_THERE = "The address may be mistyped, or what it led to is not there for you."
 _NOT_YOURS = "Your role does not open this page. Ask your administrator if you need it."
 _UNREADABLE = "What your browser sent was not as we expect it; nothing was stored. Go back and send it again."
+_LOAD_BATCH = "Go back to the batch and load it again."
 _MAYBE_STORED = "Try again with the same Idempotency-Key: what was stored already is answered again, and nothing is stored twice."
 _AWAY = "We are not there for a moment. Go back in a few seconds and send it again: what was stored already is not stored twice."
 _FAULT = f"Something broke on our side; nothing was decided twice or half. Try it again. {_OURS}"
@@ -121,6 +123,13 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     ),  # fmt: skip
     partners.PartnerUnknown: _row(404, "There is no such partner", "Check the host name."),
     scoring.JobUnknown: _row(404, "There is no such job", "Check its id; a job is known to the partner that began it.", at_page=_NOT_THERE),
+    scoring.BatchUnknown: _row(404, "There is no such batch", "Check its id.", at_page=_NOT_THERE),
+    scoring.ResultGone: _row(
+        404, "There is nothing to download", "Wait until the batch is done; results are kept for a day.",
+        at_page="Results can be downloaded when the batch is done, and for a day. Its decisions stay under Decisions.",
+    ),  # fmt: skip
+    scoring.BatchStarted: _row(409, "The batch was started already", "Look at its page.", at_page=_LOAD_BATCH),
+    scoring.BatchNotReady: _row(409, "The batch cannot be started", "Check it first.", at_page=_LOAD_BATCH),
     scoring.JobTaken: _row(409, "Another process works on this job", "Wait until it is over."),
     scoring.JobFailed: _row(409, "The job failed", "Its detail says why; what was decided before stays."),
     scoring.CursorRefused: _row(400, "The cursor cannot be used", "Pass next_cursor just as the last page gave it.", at_page=_UNREADABLE),
@@ -147,11 +156,30 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.CardUnread: _row(422, "The card has to be read first", "GET the version's card, read it, and send its card_sha256."),
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),
     scoring.TableRefused: _row(422, "The table cannot be used", "Correct the table."),
+    scoring.MappingRefused: _row(422, "The columns cannot be matched like this", "Correct the columns."),
+    scoring.OutcomeRefused: _row(422, "The outcomes cannot be recorded", "Correct the fields under errors; nothing was stored."),
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
     accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
+    # applications and the people who decide
+    approvals.ApplicationUnknown: _row(404, "There is no such application", "GET /api/v1/applications lists them.", at_page=_NOT_THERE),
+    approvals.ApplicationChanged: _row(
+        409, "Somebody else was first", "Look at the application as it is now; nothing of yours was stored.",
+        at_page="Nothing of yours was stored. Go back, load the application again, and see what they did.",
+    ),  # fmt: skip
+    approvals.ApplicationLocked: _row(409, "Somebody else has it open", "Wait for them, or take another one."),
+    approvals.MoveRefused: _row(409, "The application cannot be moved so", "Look at what is possible now."),
+    approvals.PersonNeeded: _row(403, "That is not allowed", "Ask somebody whose role allows it."),
+    approvals.OwnApplication: _row(403, "It looks like your own application", "Leave it to a colleague."),
+    approvals.AnotherPersonNeeded: _row(409, "Another person has to answer", "Ask an approver."),
+    approvals.ProposalOpen: _row(409, "A proposal waits for an answer", "Answer it first, or let who made it take it back."),
+    approvals.ProposalMissing: _row(409, "No proposal waits for an answer", "Decide about the application itself."),
+    approvals.MoveDetailsRefused: _row(422, "The decision cannot be used", "Correct the fields under errors; nothing was stored."),
+    approvals.AssigneeRefused: _row(422, "This person cannot have it", "Choose somebody who decides about applications."),
+    approvals.PolicyRefused: _row(422, "The approval policy cannot be used", "Correct the fields under errors; nothing was stored."),
+    partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(
         500, "The decision is not as it was recorded", "Do not rely on it; tell whoever runs Vouch: its row was changed after it was made.",

@@ -54,6 +54,7 @@ TENANT_APPS = [
     "partners.accounts",
     "audit",
     "scoring",
+    "portal.approvals",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
 
@@ -211,6 +212,7 @@ CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 10
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 TRAINING_MEMORY_MB = env.number("VOUCH_TRAINING_MEMORY_MB", 0)  # what one training run may take; 0: what the machine has to spare
+EVENTS_MEMORY_MB = env.number("VOUCH_EVENTS_MEMORY_MB", 0)  # what the files of events of one score_file may take; 0: the same
 JOB_LEASE_SECONDS = env.number("VOUCH_JOB_LEASE_SECONDS", 60, minimum=1)  # when another worker takes over what a dead one held
 
 # --- limits of the plans: requests per hour and key -------------------------------------------------------------------

@@ -8,4 +8,6 @@ class ScoringConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Scoring"
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
-    append_only_tables = ("scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow")
+    append_only_tables = (
+        "scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow", "scoring_outcome",
+    )  # fmt: skip

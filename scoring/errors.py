@@ -205,3 +205,39 @@ class JobTaken(DomainError):
     """Another process works on the same job."""
 
     code = "job_taken"
+
+
+class BatchUnknown(DomainError):
+    """There is no such batch."""
+
+    code = "batch_unknown"
+
+
+class BatchStarted(DomainError):
+    """The batch was started already."""
+
+    code = "batch_started"
+
+
+class BatchNotReady(DomainError):
+    """The batch has to be checked first, and at least one of its rows has to be good."""
+
+    code = "batch_not_ready"
+
+
+class ResultGone(DomainError):
+    """The batch has no result to download: it is not done, or a day has passed."""
+
+    code = "result_gone"
+
+
+class MappingRefused(DomainError):
+    """The columns cannot be matched like this."""
+
+    code = "mapping_refused"
+
+
+class OutcomeRefused(DomainError):
+    """Some outcomes cannot be recorded; nothing was stored."""
+
+    code = "outcome_refused"

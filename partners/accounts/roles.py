@@ -12,6 +12,8 @@ class Permission(StrEnum):
     DECISION_READ = "decision.read"
     DECISION_MAKE = "decision.make"
     APPLICANT_READ = "applicant.read"    # names, references and inputs in clear
+    APPLICATION_DECIDE = "application.decide"    # the first person
+    APPLICATION_APPROVE = "application.approve"    # the second, where two have to agree
     PRODUCT_READ = "product.read"
     PRODUCT_EDIT = "product.edit"
     MODEL_READ = "model.read"
@@ -42,8 +44,8 @@ _DECIDES = _SEES | {_P.DECISION_MAKE, _P.APPLICANT_READ}
 
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.VIEWER: _SEES,
-    Role.OFFICER: _DECIDES,
-    Role.APPROVER: _DECIDES,
+    Role.OFFICER: _DECIDES | {_P.APPLICATION_DECIDE},
+    Role.APPROVER: _DECIDES | {_P.APPLICATION_DECIDE, _P.APPLICATION_APPROVE},
     Role.ANALYST: _DECIDES | {_P.PRODUCT_EDIT, _P.RECORD_READ, _P.MODEL_PROMOTE},    # the second person of a promotion: ADR 10
     Role.SCIENTIST: _SEES | {_P.PRODUCT_EDIT, _P.MODEL_TRAIN, _P.MODEL_PROMOTE},
     Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE},

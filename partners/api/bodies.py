@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -69,10 +70,8 @@ def faults_of(values: Any, kind: type[msgspec.Struct], pointer: str = "", *, kno
                 faults.append(Fault(place, "required", "This is required."))
         elif place not in known:
             faults += _faults_of_field(values[name], field.type, place, known)
-    faults += [
-        Fault(f"{pointer}/{strict.escaped(name)}", "unknown_field", "There is no such field.") for name in values if name not in fields
-    ]
-    return faults
+    unknown = islice((name for name in values if name not in fields), MOST_FAULTS + 1)
+    return faults + [Fault(f"{pointer}/{strict.escaped(name)}", "unknown_field", "There is no such field.") for name in unknown]
 
 
 def _faults_of_field(value: Any, kind: Any, place: str, known: set[str]) -> list[Fault]:

@@ -7,10 +7,13 @@ from collections.abc import Callable
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
-from partners.api.errors import BodyCompressed, BodyMalformed, Fault
+from partners.api.errors import MOST_FAULTS, BodyCompressed, BodyMalformed, Fault
 
 _LONGEST_NUMBER = 400
 _DEEPEST = 64
+_LONGEST_POINTER = 500
+_HARMLESS = frozenset({int, float, bool, type(None)})
+_Place = tuple[Any, str] | None    # the place of what holds it, and its name there; put into words for a fault only
 _GZIP = b"\x1f\x8b"
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
@@ -44,19 +47,19 @@ def write(node: Any) -> bytes:
     return _write(node, 0).encode()
 
 
-def plain(node: Any, faults: list[Fault], pointer: str = "", depth: int = 0) -> Any:
-    """The tree as dicts and lists; what makes it ambiguous or unstorable is added to `faults`."""
+def plain(node: Any, faults: list[Fault], place: _Place = None, depth: int = 0) -> Any:
+    """The tree as dicts and lists; what makes it ambiguous or unstorable is added to `faults`, as much of it as anybody reads."""
     if depth > _DEEPEST:
         raise BodyMalformed("The body is nested too deeply.")
     if isinstance(node, Pairs):
-        return _object(node, faults, pointer, depth)
+        return _object(node, faults, place, depth)
     if isinstance(node, list):
-        return [plain(item, faults, f"{pointer}/{at}", depth + 1) for at, item in enumerate(node)]
+        return [item if type(item) in _HARMLESS else plain(item, faults, (place, str(at)), depth + 1) for at, item in enumerate(node)]
     if isinstance(node, Unreadable):
-        faults.append(Fault(pointer, "not_finite", "This is no finite number."))
+        _refuse(faults, place, "not_finite", "This is no finite number.")
         return None
     if isinstance(node, str):
-        _check_text(node, faults, pointer)
+        _check_text(node, faults, place)
     return node
 
 
@@ -68,19 +71,32 @@ def escaped(name: str) -> str:
     return visible.replace("~", "~0").replace("/", "~1")
 
 
-def _object(node: Pairs, faults: list[Fault], pointer: str, depth: int) -> dict[str, Any]:
+def _object(node: Pairs, faults: list[Fault], place: _Place, depth: int) -> dict[str, Any]:
     members: dict[str, Any] = {}
     for name, value in node:
-        place = f"{pointer}/{escaped(name)}"
         if name in members:
-            faults.append(Fault(place, "duplicate_key", "This member is there more than once."))
-        members[name] = plain(value, faults, place, depth + 1)
+            _refuse(faults, (place, name), "duplicate_key", "This member is there more than once.")
+        members[name] = plain(value, faults, (place, name), depth + 1)
     return members
 
 
-def _check_text(text: str, faults: list[Fault], pointer: str) -> None:
+def _check_text(text: str, faults: list[Fault], place: _Place) -> None:
     if _UNSTORABLE.search(text):
-        faults.append(Fault(pointer, "wrong_characters", "This text holds a NUL or half of a surrogate pair, which cannot be stored."))
+        _refuse(faults, place, "wrong_characters", "This text holds a NUL or half of a surrogate pair, which cannot be stored.")
+
+
+def _refuse(faults: list[Fault], place: _Place, code: str, detail: str) -> None:
+    """One fault more; none beyond what is shown, since a body has room for a million in deep places, each with a long pointer."""
+    if len(faults) <= MOST_FAULTS:    # one more, so that the answer can say that there are more
+        faults.append(Fault(_pointer(place), code, detail))
+
+
+def _pointer(place: _Place) -> str:
+    names: list[str] = []
+    while place is not None:
+        place, name = place
+        names.append(f"/{escaped(name)}")
+    return "".join(reversed(names))[:_LONGEST_POINTER]
 
 
 def _write(node: Any, depth: int) -> str:

@@ -1,5 +1,6 @@
 """Refusals and failures as application/problem+json (RFC 9457): the same form from every route, never a trace or a value."""
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,6 +9,7 @@ from rest_framework.request import Request
 
 from audit.errors import DomainError
 from partners.api.errors import MOST_FAULTS, Fault, LimitReached, RequestRefused
+from portal.approvals.errors import ApplicationChanged, ApplicationLocked
 from portal.errors import Outcome, is_ours, log_fault, outcome_of
 from scoring.engine.contract import ContractViolation
 
@@ -23,6 +25,15 @@ class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
     parameter: str | None = None
 
 
+class Changed(msgspec.Struct, frozen=True):
+    """Who was first, or has it open, and when (until when): where the thing stands now."""
+
+    by: str
+    at: datetime
+    state: str
+    revision: int
+
+
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """Why a request was refused or failed, and what to do."""
 
@@ -34,6 +45,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str
     instance: str
     errors: list[FieldError] = []
+    changed: Changed | None = None
 
 
 def handle(error: Exception, context: dict[str, Any]) -> HttpResponse:
@@ -57,6 +69,7 @@ def problem(request: HttpRequest, error: BaseException, *, challenge: str | None
             request_id=getattr(request, "request_id", ""),
             instance=_printable(request.path_info),
             errors=errors[:MOST_FAULTS],
+            changed=_changed(error),
         )
     )
     response = HttpResponse(body, status=outcome.status, content_type="application/problem+json")
@@ -73,6 +86,12 @@ def _detail(outcome: Outcome, error: BaseException) -> str:
     if is_ours(outcome) or outcome.status == 404 or not isinstance(error, DomainError):
         return outcome.advice
     return f"{error.detail} {outcome.advice}"
+
+
+def _changed(error: BaseException) -> Changed | None:
+    if isinstance(error, ApplicationChanged | ApplicationLocked):
+        return Changed(error.by, error.at, error.state, error.revision)
+    return None
 
 
 def _field_errors(error: BaseException) -> list[FieldError]:

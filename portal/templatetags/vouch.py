@@ -83,13 +83,6 @@ def part_words(part: str) -> str:
 
 
 @register.filter
-def operator_words(operator: str) -> str:
-    """How a rule compares."""
-    words = {"lt": "<", "le": "≤", "gt": ">", "ge": "≥", "eq": "=", "ne": "≠", "in": _("one of"), "missing": _("not known")}
-    return words.get(operator, operator)
-
-
-@register.filter
 def told(sentence: object) -> str:
     """What a refusal says, in the language of the page."""
     return refusals.told(str(sentence))

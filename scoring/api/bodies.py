@@ -1,6 +1,6 @@
 """What scoring requests say, read fast when they are right and exactly when they are not."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, TypeVar
 
@@ -11,7 +11,7 @@ from partners.api import strict
 from partners.api.bodies import faults_of
 from partners.api.errors import MOST_FAULTS, Fault, RequestRefused
 from scoring import registry
-from scoring.engine.contract import ContractViolation, Validator
+from scoring.engine.contract import ContractViolation, Validator, Values
 from scoring.errors import ProductUnknown
 from scoring.services.score import ApplicantDetails, ScoreItem
 
@@ -65,7 +65,15 @@ class ScoreBatchRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     items: Annotated[list[BatchItem], Meta(min_length=1, max_length=ITEMS_AT_MOST)]
 
 
+class AboutOne(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What `read_one` reads, with `inputs` and more beside it."""
+
+    product: ProductName
+    applicant: Applicant
+
+
 R = TypeVar("R", ScoreRequest, ScoreBatchRequest)
+K = TypeVar("K", bound=AboutOne)
 _score = msgspec.json.Decoder(ScoreRequest)
 _batch = msgspec.json.Decoder(ScoreBatchRequest)
 
@@ -141,6 +149,37 @@ def _strings_of_batch(request: ScoreBatchRequest) -> int:
 
 def _slow(raw: bytes, kind: type[ScoreRequest] | type[ScoreBatchRequest]) -> tuple[str, list[ScoreItem]]:
     """As above, slowly: every fault is found, and a body that was only unusual is read."""
+    values, product, checked, faults = _judged(raw, kind)
+    if faults:
+        raise RequestRefused(faults)
+    items = values["items"] if kind is ScoreBatchRequest else [values]
+    applicants = [msgspec.convert(item["applicant"], Applicant) for item in items]
+    for at, applicant in enumerate(applicants):
+        if not _may_be_born(applicant.birth_date):
+            faults.append(_birth_fault(f"/items/{at}" if kind is ScoreBatchRequest else ""))
+    if faults:
+        raise RequestRefused(faults)
+    return product, [ScoreItem(applicant.details(), one) for applicant, one in zip(applicants, checked, strict=True)]
+
+
+def read_one(raw: bytes, kind: type[K], *, also: Callable[[Mapping[str, Any]], Sequence[Fault]]) -> tuple[K, Values]:
+    """A body that asks for more about one applicant than a score: with `product`, `applicant` and `inputs`, and the inputs as checked.
+
+    `also` finds what the types of the rest do not say. Raises BodyMalformed or RequestRefused with every fault."""
+    values, _, checked, faults = _judged(raw, kind)
+    if isinstance(values, dict):
+        known = {fault.pointer for fault in faults}
+        faults += [fault for fault in also(values) if fault.pointer not in known]
+    if faults:
+        raise RequestRefused(faults)
+    request = msgspec.convert(values, kind)
+    if not _may_be_born(request.applicant.birth_date):
+        raise RequestRefused([_birth_fault("")])
+    return request, checked[0]
+
+
+def _judged(raw: bytes, kind: type[msgspec.Struct]) -> tuple[Any, str, list[Any], list[Fault]]:
+    """The body's values without inputs, its product, the inputs of each item as checked, and every fault."""
     tree = strict.parse(raw)
     taken: list[tuple[str, bytes]] = []
     faults: list[Fault] = []
@@ -150,17 +189,11 @@ def _slow(raw: bytes, kind: type[ScoreRequest] | type[ScoreBatchRequest]) -> tup
     checked: list[Any] = []
     if isinstance(product, str) and not any(fault.pointer == "/product" for fault in faults):
         checked = _checked(product, taken, faults)
-    if faults:
-        raise RequestRefused(faults)
-    items = values["items"] if kind is ScoreBatchRequest else [values]
-    applicants = [msgspec.convert(item["applicant"], Applicant) for item in items]
-    for at, applicant in enumerate(applicants):
-        if not _may_be_born(applicant.birth_date):
-            place = f"/items/{at}" if kind is ScoreBatchRequest else ""
-            faults.append(Fault(f"{place}/applicant/birth_date", "out_of_range", f"Give a day from {OLDEST_BIRTH} to today."))
-    if faults:
-        raise RequestRefused(faults)
-    return str(product), [ScoreItem(applicant.details(), one) for applicant, one in zip(applicants, checked, strict=True)]
+    return values, str(product), checked, faults
+
+
+def _birth_fault(place: str) -> Fault:
+    return Fault(f"{place}/applicant/birth_date", "out_of_range", f"Give a day from {OLDEST_BIRTH} to today.")
 
 
 def _checked(product: str, taken: Sequence[tuple[str, bytes]], faults: list[Fault]) -> list[Any]:

@@ -1,7 +1,8 @@
 """A version's model card over HTTP: what was written when it was trained, and what has happened to the version since."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from django.http import HttpResponse
@@ -16,6 +17,8 @@ from scoring.api.answers import PolicyNamed
 from scoring.api.products import only_product
 from scoring.api.registry_bodies import Promotion, promotion_of
 from scoring.engine.card import Decided, decided
+from scoring.engine.fairness import by_group
+from scoring.engine.policy import Policy
 from scoring.errors import ModelVersionUnknown
 from scoring.selectors import Happening, ModelCard, ModelVersionSummary
 
@@ -27,6 +30,29 @@ class CardOutcome(msgspec.Struct, frozen=True):
     good: int
     bad: int
     bad_share: float | None
+
+
+class CardGroup(msgspec.Struct, frozen=True):
+    """Held-out cases of one group, shares from 0 to 1. `ratio` is its share approved against that of the most approved group, `low` to
+    `high` its 95 % interval. All but `cases` is null for fewer than 30 cases."""
+
+    group: str
+    cases: int
+    approved_share: float | None
+    bad_share: float | None
+    auc: float | None
+    mean_probability: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+class CardProtected(msgspec.Struct, frozen=True):
+    """How the policy in force would have met the groups of one protected input."""
+
+    input: str
+    label: str
+    groups: list[CardGroup]
 
 
 class CardCompared(msgspec.Struct, frozen=True):
@@ -65,6 +91,7 @@ class ModelCardRead(msgspec.Struct, frozen=True):
     trained_by: str | None
     policy: PolicyNamed
     outcomes: list[CardOutcome]
+    protected: list[CardProtected]
     champion: CardCompared | None
     earlier: list[CardCompared]
     promotions: list[Promotion]
@@ -94,11 +121,12 @@ class ModelCardView(ApiView):
 
 
 def _read(card: ModelCard) -> ModelCardRead:
-    version = card.version
+    version, told = card.version, card.stored.document()
     return ModelCardRead(
         product=version.product, version=version.version, state=version.state, card_sha256=card.stored.sha256,
         bundle_sha256=version.bundle_sha256, trained_at=version.trained_at, trained_by=version.trained_by or None,
-        policy=PolicyNamed(card.policy_version), outcomes=_outcomes(decided(card.stored.document()["scores"], card.policy)),
+        policy=PolicyNamed(card.policy_version), outcomes=_outcomes(decided(told["scores"], card.policy)),
+        protected=[_protected(one, card.policy) for one in told.get("protected", ())],
         champion=_compared(card.champion) if card.champion else None, earlier=[_compared(one) for one in card.earlier],
         promotions=[promotion_of(one) for one in card.requests], history=[_happening(one) for one in card.history],
         card=msgspec.Raw(card.stored.written),
@@ -107,6 +135,11 @@ def _read(card: ModelCard) -> ModelCardRead:
 
 def _outcomes(found: Sequence[Decided]) -> list[CardOutcome]:
     return [CardOutcome(str(one.outcome), one.good, one.bad, one.bad_share) for one in found]
+
+
+def _protected(told: Mapping[str, Any], policy: Policy) -> CardProtected:
+    groups = [msgspec.convert(one, CardGroup, from_attributes=True) for one in by_group(told["groups"], policy)]
+    return CardProtected(told["name"], told["label"], groups)
 
 
 def _compared(other: ModelVersionSummary) -> CardCompared:

@@ -3,7 +3,9 @@
 from django.urls import URLPattern, path
 
 from scoring.api.cards import ModelCardView
+from scoring.api.outcomes import OutcomesView, ScoreOutcomesView
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
+from scoring.api.recourse import ScoreRecourseView
 from scoring.api.registry import (
     ChallengerView,
     ChangesView,
@@ -24,6 +26,9 @@ urlpatterns = [
     path("scores", ScoresView.as_view(), name="scores"),
     path("scores/<str:score_id>", ScoreView.as_view(), name="score"),
     path("scores/<str:score_id>/explanation", ScoreExplanationView.as_view(), name="score-explanation"),
+    path("scores/<str:score_id>/recourse", ScoreRecourseView.as_view(), name="score-recourse"),
+    path("scores/<str:score_id>/outcomes", ScoreOutcomesView.as_view(), name="score-outcomes"),
+    path("outcomes", OutcomesView.as_view(), name="outcomes"),
     path("score-batches", ScoreBatchesView.as_view(), name="score-batches"),
     path("products", ProductsView.as_view(), name="products"),
     path("products/<slug:slug>", ProductView.as_view(), name="product"),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,7 +23,9 @@ _KEY_ID = 16          # characters
 _SIGNATURE = 64       # bytes
 _HEAD = len(MAGIC) + _KEY_ID + _SIGNATURE
 _LENGTH = struct.Struct("<Q")
-_UNREADABLE = (KeyError, TypeError, ValueError, struct.error, UnsupportedModel, DefinitionRefused)
+_UNREADABLE = (
+    KeyError, TypeError, AttributeError, ValueError, OverflowError, RecursionError, struct.error, UnsupportedModel, DefinitionRefused,
+)    # fmt: skip
 
 
 class BundleRefused(Exception):
@@ -141,6 +144,8 @@ def _parse(body: bytes) -> Bundle:
     product, plan = Product.from_dict(manifest["product"]), Plan.of(forest)
     if plan.n_features != len(product.features):
         raise BundleRefused("its forest and its features do not fit together")
+    if not all(math.isfinite(number) for number in (manifest["slope"], manifest["intercept"], *manifest["usual"].values())):
+        raise BundleRefused("its calibration is no finite number")
     _check_golden(plan, arrays)
     return Bundle(
         product=product, forest=forest, slope=manifest["slope"], intercept=manifest["intercept"], usual=manifest["usual"],

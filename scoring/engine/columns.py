@@ -52,6 +52,12 @@ class Filling:
     texts: int
     characters: int
     share: float
+    is_first: bool = False    # the first look at this file
+
+    @property
+    def rows_in_all(self) -> int:
+        """About how many rows the file has."""
+        return round(self.rows / max(self.share, 1e-9))
 
 
 def read_columns(
@@ -79,8 +85,8 @@ def _read_columns(opened: TableReader, watch: Callable[[Filling], None] | None) 
             for texts, code, cell in zip(known, codes, row.cells.values(), strict=True):
                 code.append(texts.setdefault(cell, len(texts)))
             if watch and rows * len(codes) >= look:
+                watch(_filling(reader, rows, known, is_first=look == FIRST_LOOK))
                 look *= 2
-                watch(_filling(reader, rows, known))
         if not rows:
             raise TableError("the table has a header and no rows", fix="export it again with its rows")
         return Columns(rows, {
@@ -89,9 +95,9 @@ def _read_columns(opened: TableReader, watch: Callable[[Filling], None] | None) 
         }, tuple(blanks))
 
 
-def _filling(reader: TableReader, rows: int, known: Sequence[dict[str, int]]) -> Filling:
+def _filling(reader: TableReader, rows: int, known: Sequence[dict[str, int]], *, is_first: bool) -> Filling:
     characters = sum(sum(map(len, texts)) for texts in known)
-    return Filling(rows, len(known), sum(map(len, known)), characters, reader.share(rows))
+    return Filling(rows, len(known), sum(map(len, known)), characters, reader.share(rows), is_first)
 
 
 @contextmanager

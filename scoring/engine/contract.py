@@ -41,6 +41,16 @@ class InputKind(StrEnum):
     EVENTS = "events"
 
 
+class Change(StrEnum):
+    """Which way an applicant can change what an input says; for a truth value up is from no to yes. `infer`: see `changes.change_of`."""
+
+    INFER = "infer"
+    NEVER = "never"
+    UP = "up"
+    DOWN = "down"
+    EITHER = "either"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
     """One input: what it may be and how people read it. `missing_codes` are values that stand for "not known".
@@ -63,6 +73,7 @@ class Input:
     help: str = ""
     is_personal: bool = False
     is_protected: bool = False
+    change: Change = Change.INFER
     columns: tuple["Input", ...] = ()
     time: str = ""
     key: str = ""
@@ -76,11 +87,19 @@ class Input:
             raise DefinitionRefused(f"input {self.name!r}: list its categories, or set accepts_other.")
         if len(set(self.categories)) < len(self.categories):
             raise DefinitionRefused(f"input {self.name!r}: a category stands there twice.")
+        if self.change not in {Change.INFER, Change.NEVER}:
+            self._check_change()
         if self.is_protected:
             # Nobody has to say what no model may use, and forms do not ask for it.
             object.__setattr__(self, "required", False)
         if self.kind is InputKind.EVENTS:
             self._check_events()
+
+    def _check_change(self) -> None:
+        if self.is_protected or self.is_personal or self.kind in {InputKind.DATE, InputKind.EVENTS}:
+            raise DefinitionRefused(f"input {self.name!r}: who somebody is, days and past events cannot change; write change as never.")
+        if self.kind is InputKind.CATEGORY and self.change is not Change.EITHER:
+            raise DefinitionRefused(f"input {self.name!r}: categories have no order; write change as either or never.")
 
     def _check_events(self) -> None:
         object.__setattr__(self, "required", False)
@@ -163,7 +182,8 @@ def _without_defaults(one: Input) -> dict[str, Any]:
 
 def _input_from(data: Any, where: str) -> Input:
     check_members(data, kinds_of(Input), where=where)
-    known = {**data, "kind": InputKind(data["kind"]), "categories": tuple(map(str, data.get("categories", ())))}
+    known = {**data, "kind": InputKind(data["kind"]), "change": Change(data.get("change", Change.INFER))}
+    known["categories"] = tuple(map(str, data.get("categories", ())))
     columns = enumerate(data.get("columns", ()), start=1)
     known["columns"] = tuple(_input_from(one, f"column {place} of {data['name']!r}") for place, one in columns)
     return Input(**{**known, "missing_codes": tuple(map(str, data.get("missing_codes", ())))})
@@ -472,9 +492,11 @@ class Validator:
         problems: list[Problem] = []
         given: dict[str, Any] = {}
         for name, value in members:
+            if len(problems) >= MOST_PROBLEMS:
+                break    # nobody reads more, and the body is refused
             if name in given:
                 problems.append(Problem(pointer(name), "duplicate_key", "Send each input once."))
-            elif name not in self._by_name and len(problems) < MOST_PROBLEMS:
+            elif name not in self._by_name:
                 problems.append(Problem(pointer(name), "unknown_field", self._unknown(name)))
             given[name] = value
         values: dict[str, Value] = {}

@@ -1,6 +1,5 @@
 """Files of events, opened at an applicant's: for training and for scoring a table. They are held in memory whole, each text once."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,16 +18,16 @@ class EventRows:
         self.input = events
         self._columns = [table.columns[one.name] for one in events.columns]
         key = table.columns[events.key]
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        for row, code in enumerate(key.codes.tolist()):
-            rows[key.texts[code]].append(row)
-        self._rows = {text: np.array(places) for text, places in rows.items()}
+        self._codes = {text: code for code, text in enumerate(key.texts)}
+        self._order = np.argsort(key.codes, kind="stable")    # each applicant's rows side by side, in the order of the file
+        self._ends = np.cumsum(key.counts())
 
     def of(self, key: str) -> list[dict[str, str]] | None:
         """The events of the applicant of this key; None, which is not known, when the file names none."""
-        places = self._rows.get(key)
-        if places is None:
+        code = self._codes.get(key)
+        if code is None:
             return None
+        places = self._order[self._ends[code - 1] if code else 0 : self._ends[code]]
         cells = [[column.texts[code] for code in column.codes[places]] for column in self._columns]
         names = [column.name for column in self._columns]
         return [dict(zip(names, event, strict=True)) for event in zip(*cells, strict=True)]

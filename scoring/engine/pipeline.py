@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +13,8 @@ from numpy.typing import NDArray
 from scoring.engine.bundle import Bundle
 from scoring.engine.contract import Values
 from scoring.engine.features import FeaturePlan
-from scoring.engine.kernel import Plan, explain
-from scoring.engine.policy import Band, KnockOut, Outcome, Policy
+from scoring.engine.kernel import Plan, explain, margins
+from scoring.engine.policy import STRICTNESS, Band, KnockOut, Outcome, Policy
 from scoring.engine.product import Product, Rule
 from scoring.engine.reasons import MOST_REASONS, Reason, ReasonWriter
 
@@ -74,6 +75,11 @@ class ServingModel:
         return cls(product, None)
 
     @property
+    def may_approve(self) -> bool:
+        """Whether an approval needs no person: rules say so of themselves."""
+        return self._bundle is not None or self.product.rules.may_approve
+
+    @property
     def plan(self) -> Plan | None:
         """What the kernel walks; None for rules."""
         return self._bundle.plan if self._bundle else None
@@ -84,11 +90,23 @@ class ServingModel:
             return [self._by_rules(one) for one in values]
         return self._by_forest(self._bundle, self.features.matrix(values, decided_on))
 
+    def log_odds(self, rows: NDArray[np.float64], values: Sequence[Values]) -> NDArray[np.float64]:
+        """[applicants] log-odds of the bad outcome, the same bits as in a decision but without its explanation."""
+        if self._bundle is None:
+            return np.array([self._by_rules(one).log_odds for one in values], np.float64)
+        return self._bundle.slope * margins(self._bundle.plan, rows) + self._bundle.intercept
+
+    @property
+    def reference(self) -> Sequence[Mapping[str, Any]]:
+        """How each feature's training values spread, as the bundle keeps it; nothing for rules."""
+        found: Sequence[Mapping[str, Any]] = self._bundle.data.get("histograms", ()) if self._bundle else ()
+        return found
+
     def _by_forest(self, bundle: Bundle, rows: NDArray[np.float64]) -> list[_Weighed]:
-        margins, contributions = explain(bundle.plan, rows)
+        found, contributions = explain(bundle.plan, rows)
         base = bundle.slope * bundle.plan.mean + bundle.intercept
         names, weighed = self.features.names, []
-        for margin, parts, row in zip(margins.tolist(), (bundle.slope * contributions).tolist(), rows.tolist(), strict=True):
+        for margin, parts, row in zip(found.tolist(), (bundle.slope * contributions).tolist(), rows.tolist(), strict=True):
             weighed.append(_Weighed(margin, bundle.slope * margin + bundle.intercept, base, dict(zip(names, parts, strict=True)), row))
         return weighed
 
@@ -129,15 +147,19 @@ def score(model: ServingModel, policy: Policy, values: Sequence[Values], *, deci
 def _decide(model: ServingModel, policy: Policy, values: Values, weighed: _Weighed, language: str) -> Result:
     points = model.product.scale.score(weighed.log_odds)
     rules = policy.knocked_out(values)
-    outcome = max([policy.outcome(points), *(rule.outcome for rule in rules)], key=list(Outcome).index)
-    if outcome is Outcome.APPROVE and model.answered_by is AnsweredBy.RULES and not model.product.rules.may_approve:
-        outcome = Outcome.REFER
+    outcome = settled(policy.outcome(points), rules, may_approve=model.may_approve)
     reasons = [Reason(rule.code, text_of(rule, language), 0.0, rule.condition.input) for rule in rules[:MOST_REASONS]]
     reasons += model.reasons(values, weighed, MOST_REASONS - len(reasons), language)
     return Result(
         margin=weighed.margin, probability=_probability(weighed.log_odds), score=points, band=policy.band(points), outcome=outcome,
         reasons=tuple(reasons), contributions=weighed.contributions, base=weighed.base, answered_by=model.answered_by,
     )    # fmt: skip
+
+
+def settled(by_score: Outcome, rules: Sequence[KnockOut], *, may_approve: bool) -> Outcome:
+    """What follows from the cut-offs' outcome and the knock-out rules that hold: the strictest."""
+    outcome = max([by_score, *(rule.outcome for rule in rules)], key=STRICTNESS.index)
+    return Outcome.REFER if outcome is Outcome.APPROVE and not may_approve else outcome
 
 
 def _probability(log_odds: float) -> float:

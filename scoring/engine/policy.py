@@ -20,6 +20,9 @@ class Outcome(StrEnum):
     DECLINE = "decline"
 
 
+STRICTNESS = tuple(Outcome)    # approve, refer, decline: of several the last one decides
+
+
 class Band(StrEnum):
     """How likely the bad outcome is, from least to most."""
 

@@ -119,6 +119,8 @@ def _shown_number(value: float, unit: str | None, words: Mapping[str, str]) -> s
 
 def shown_number(value: float, unit: str | None = None) -> str:
     """A number with grouped thousands and as many decimals as matter."""
+    if math.isinf(value):    # a ratio to next to nothing
+        return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
     rounded = round(value)
     if abs(value) >= 1000 or math.isclose(value, rounded, rel_tol=1e-12):
         text = f"{rounded:,}"

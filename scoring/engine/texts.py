@@ -51,6 +51,34 @@ SENTENCES: Sentences = {
 UNITS: Mapping[str, Mapping[str, str]] = {"en": {}, "fr": {"months": "mois", "days": "jours", "weeks": "semaines", "years": "ans"}}
 _WORDS = frozenset({"yes", "no", "other"})
 
+# What would change a decision: one sentence for each change, one for where they lead, or one for why nothing would.
+CHANGES: Sentences = {
+    "en": {
+        "number": "{label}: {after} instead of {before}",
+        "answer": "{label}: “{after}” instead of “{before}”",
+        "join": "; ",
+        "approve": "{changes}. The answer would then be: approved, with a score of {score}.",
+        "refer": "{changes}. A person would then decide, with a score of {score}.",
+        "nothing_may_change": "Nothing would change the answer: the product names no answer of the applicant that can change.",
+        "rule_decides": "Nothing would change the answer: it follows from something that cannot change. {rule}",
+        "out_of_reach": "Nothing that can change would change the answer, within what applicants usually have. Tried: {labels}.",
+        "rules_refer": "Nothing would change the answer: without a model a person decides in any case.",
+        "approved": "It is approved already.",
+    },
+    "fr": {
+        "number": "{label} : {after} au lieu de {before}",
+        "answer": "{label} : « {after} » au lieu de « {before} »",
+        "join": " ; ",
+        "approve": "{changes}. La réponse serait alors : accepté, avec un score de {score}.",
+        "refer": "{changes}. Une personne déciderait alors, avec un score de {score}.",
+        "nothing_may_change": "Rien ne changerait la réponse : le produit ne nomme aucune réponse du client qui puisse changer.",
+        "rule_decides": "Rien ne changerait la réponse : elle suit d'un fait qui ne peut pas changer. {rule}",
+        "out_of_reach": "Rien de ce qui peut changer ne changerait la réponse, dans les limites habituelles. Essayé : {labels}.",
+        "rules_refer": "Rien ne changerait la réponse : sans modèle, une personne décide dans tous les cas.",
+        "approved": "La demande est déjà acceptée.",
+    },
+}
+
 
 class VagueReason(DefinitionRefused):
     """The text of a reason tells the applicant nothing; name the fact that counted, with its value and what is usual."""

@@ -25,6 +25,7 @@ from scoring.selectors.decisions_made import (
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
 from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
+from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
 from scoring.selectors.shadows import Comparison, GapBin, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.usage import KeyUsage, usage_by_key
@@ -45,6 +46,7 @@ __all__ = [
     "KeyUsage",
     "ModelCard",
     "ModelVersionSummary",
+    "OutcomeSummary",
     "Overview",
     "Page",
     "ProductSummary",
@@ -69,6 +71,8 @@ __all__ = [
     "model_card",
     "model_version",
     "model_versions",
+    "outcome_summary",
+    "outcomes_of",
     "overview",
     "product",
     "product_definition",

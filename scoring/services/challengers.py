@@ -33,12 +33,14 @@ def set_challenger(*, product_slug: str, version: int, actor: Actor, reason: str
 
 
 @transaction.atomic
-def remove_challenger(*, product_slug: str, actor: Actor, reason: str = "") -> ModelVersion:
-    """The challenger scores nothing more; what it scored stays. Raises ProductUnknown, NoChallenger."""
+def remove_challenger(*, product_slug: str, actor: Actor, reason: str = "", seen: int | None = None) -> ModelVersion:
+    """The challenger scores nothing more; what it scored stays. Raises ProductUnknown, and NoChallenger, also when it is not `seen`."""
     product = locked_product(product_slug)
     challenger = _challenger(product)
     if challenger is None:
         raise NoChallenger(f"No version of '{product_slug}' scores in shadow.")
+    if seen not in {None, challenger.version}:
+        raise NoChallenger(f"Version {challenger.version} of '{product_slug}' scores in shadow, not {seen}; nothing was changed.")
     _rest(challenger)
     _record(product, Action.CHALLENGER_REMOVED, actor, version=challenger.version, previous=challenger.version, reason=reason.strip()[:500])
     return challenger

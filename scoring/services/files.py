@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from django.conf import settings
 from django.db import Error
 
 from audit.context import Actor
@@ -22,6 +23,7 @@ from scoring import registry
 from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.engine.event_files import EventRows, read_events
+from scoring.engine.memory import Memory, Watch
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
 from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
 from scoring.models import AnsweredBy, Channel, Job
@@ -40,6 +42,7 @@ ROWS_SHOWN = 5
 WAIT_SECONDS = 0.1
 PROGRESS_SECONDS = 2.0
 Helper = AbstractContextManager[None]
+_IN_PARTS = "score the applicants in parts, each with a file of their own events only, or on a machine with more memory"
 _PROBLEMS = {
     "required": "is empty", "wrong_type": "has the wrong type", "not_in_list": "is not in the list", "out_of_range": "is out of range",
     "not_finite": "is not a finite number", "too_long": "is too long", "wrong_characters": "holds characters that no text needs",
@@ -133,7 +136,7 @@ def score_file(
 
     A call that died is gone on with by the next one for the same table and destination: no row is decided twice. `helper` is entered for
     each worker beyond this process and works on the job meanwhile; with no worker at all, those of the portal do. `events` are the files of
-    what the product reads of each applicant; they are held in memory whole.
+    what the product reads of each applicant; they are held in memory whole, and refused where there is no room.
     Raises ProductUnknown, TableRefused for a file that cannot be read or written at all, JobTaken and JobFailed."""
     if destination.exists() and source.exists() and destination.samefile(source):
         raise TableRefused("The decisions would be written over the applicants: give --out another name.")
@@ -151,7 +154,8 @@ class _FileScoring:
         definition = registry.current(product_slug).definition
         self.event_files = events
         # Without them every applicant would be scored as one of whom nothing is known, so all that the product reads are asked for.
-        self.events = read_events(definition, events)
+        room = Memory.of_this_machine(settings.EVENTS_MEMORY_MB * 1024**2 or None)
+        self.events = read_events(definition, events, Watch(room, fix=_IN_PARTS))
         self.id_column = definition.id_column
         self.required = [*(one.name for one in definition.contract.inputs if one.required), *(one.input.key for one in self.events)]
         self.told_at = 0.0

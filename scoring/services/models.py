@@ -106,15 +106,19 @@ def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str 
 
 
 @transaction.atomic
-def rollback_model(*, product_slug: str, actor: Actor, reason: str = "") -> Promotion:
+def rollback_model(*, product_slug: str, actor: Actor, reason: str = "", seen: int | None = None) -> Promotion:
     """What was in force before the current version is in force again, the rules if nothing was; one person is enough.
 
-    Raises ProductUnknown, NothingToRollBack, ModelRefused, and ReasonMissing for whoever signs in."""
+    `seen`: the version that the person takes back, so that a second press of a button does not take back what the first put in force.
+    Raises ProductUnknown, NothingToRollBack, TransitionRefused for one that is not in force, ModelRefused, and ReasonMissing for whoever
+    signs in."""
     if actor.kind not in {"operator", "system"}:
         reason = given_reason(reason)
     product = locked_product(product_slug)
     if product.champion_id is None:
         raise NothingToRollBack(f"No model of '{product_slug}' is in force: its rules answer.")
+    if seen is not None and version_of(product, seen).id != product.champion_id:
+        raise TransitionRefused(f"Version {seen} of '{product_slug}' is not in force, so nothing was taken back: look at what is.")
     earlier = ModelVersion.objects.filter(id=_before(product)).first()
     if earlier is not None:
         check_bundle(earlier)

@@ -8,8 +8,10 @@ from audit.actions import Action
 from audit.context import Actor
 from audit.ids import uuid7
 from audit.services import record
+from scoring.engine.contract import DefinitionRefused
 from scoring.engine.policy import Policy as PolicyDefinition
 from scoring.engine.product import Product as ProductDefinition
+from scoring.engine.rules import check_rules
 from scoring.errors import ProductExists, ProductRefused
 from scoring.models import Policy, Product
 
@@ -23,6 +25,7 @@ def create_product(*, definition: ProductDefinition, policy: PolicyDefinition, a
     if not _SLUG.fullmatch(definition.slug) or not 0 < len(definition.title) <= LONGEST_TITLE:
         rule = "1 to 60 small letters, digits and single hyphens, a letter first"
         raise ProductRefused(f"'{definition.slug}' cannot be a product's slug ({rule}), or its title is longer than {LONGEST_TITLE}.")
+    _check_rules(definition)
     if Product.objects.filter(slug=definition.slug).exists():
         raise ProductExists(f"There is already a product '{definition.slug}'.")
     product_id, policy_id = uuid7(), uuid7()
@@ -47,11 +50,15 @@ def create_product(*, definition: ProductDefinition, policy: PolicyDefinition, a
 
 @transaction.atomic
 def change_product(*, definition: ProductDefinition, actor: Actor, reason: str = "") -> Product:
-    """The product has this definition and a new revision; models trained before keep the one in their bundle. Raises ProductUnknown."""
+    """The product has this definition and a new revision; models trained before keep the one in their bundle.
+
+    Raises ProductUnknown, and ProductRefused for rules that may not be put in force."""
     product = locked_product(definition.slug)
     before, after = product.definition, definition.to_dict()
     if before == after:
         return product
+    if before.get("rules") != after["rules"]:
+        _check_rules(definition, before=ProductDefinition.from_dict(before))
     product.title, product.kind, product.definition = definition.title, definition.kind, after
     product.save(update_fields=["title", "kind", "definition"])
     product.refresh_from_db(fields=["revision"])
@@ -64,6 +71,13 @@ def change_product(*, definition: ProductDefinition, actor: Actor, reason: str =
         detail={"slug": product.slug, "revision": product.revision, "changed": changed, **({"reason": reason[:500]} if reason else {})},
     )
     return product
+
+
+def _check_rules(definition: ProductDefinition, *, before: ProductDefinition | None = None) -> None:
+    try:
+        check_rules(definition, before=before)
+    except DefinitionRefused as refusal:
+        raise ProductRefused(f"The rules cannot be used: {refusal}") from refusal
 
 
 def locked_product(slug: str) -> Product:

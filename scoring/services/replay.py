@@ -1,6 +1,5 @@
 """Replaying decisions: computed again from what they were made of, and compared to the last bit with what was stored."""
 
-import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -10,14 +9,12 @@ from audit.actions import Action
 from audit.errors import SealBroken
 from audit.models import Event
 from audit.services import event_leaf_hash, is_untouched
-from audit.vault import Keyring, keyring
+from audit.vault import keyring
 from scoring.applicants import details_of, key_of
-from scoring.engine.bundle import BundleRefused, read_bundle
-from scoring.engine.pipeline import ServingModel, score
-from scoring.engine.policy import Policy
-from scoring.engine.product import Product as Definition
-from scoring.models import Decision, ModelVersion, ProductRevision
-from scoring.models import Policy as PolicyRow
+from scoring.engine.bundle import BundleRefused
+from scoring.engine.pipeline import score
+from scoring.makers import Makers
+from scoring.models import Decision
 from scoring.sealed import DecisionContent, open_content, stored_digest
 from scoring.services.score import content_of
 
@@ -61,7 +58,7 @@ def replay_decisions(*, sample: int | None = None) -> Iterator[Replay]:
     """The current partner's decisions, or a random sample of them, are recomputed from stored inputs, bundle and policy.
 
     Yields the same growing Replay after each part, for whoever shows progress. Writes nothing."""
-    found, makers = Replay(), _Makers(keyring())
+    found, makers = Replay(), Makers(keyring())
     for decisions in _parts(sample):
         events = _events(decisions)
         for decision in decisions:
@@ -89,7 +86,7 @@ def _events(decisions: Sequence[Decision]) -> dict[str, Event]:
     return {event.object_id: event for event in made.select_related("leaf")}
 
 
-def _replay(decision: Decision, made: Event | None, makers: "_Makers", found: Replay) -> None:
+def _replay(decision: Decision, made: Event | None, makers: Makers, found: Replay) -> None:
     found.checked += 1
     before = len(found.differences)
 
@@ -135,37 +132,3 @@ def _content_pairs(stored: DecisionContent, again: DecisionContent) -> Iterator[
 def _bits(value: object) -> str:
     """Text that is equal exactly when the bits are."""
     return value.hex() if isinstance(value, float) else str(value)
-
-
-class _Makers:
-    """Models and policies of the decisions seen so far, each read and verified once."""
-
-    def __init__(self, ring: Keyring) -> None:
-        self.ring = ring
-        self._models: dict[tuple[uuid.UUID | None, uuid.UUID, int], ServingModel] = {}
-        self._policies: dict[uuid.UUID, Policy] = {}
-
-    def model(self, decision: Decision) -> ServingModel:
-        """The model that answered, or the rules of the product's revision. Raises BundleRefused."""
-        version = decision.model_version_id
-        place = (version, decision.product_id, 0 if version else decision.revision)
-        if place not in self._models:
-            self._models[place] = self._rules(decision) if version is None else self._of_bundle(version)
-        return self._models[place]
-
-    def policy(self, policy_id: uuid.UUID) -> Policy:
-        """The policy version that decided."""
-        if policy_id not in self._policies:
-            self._policies[policy_id] = Policy.from_dict(PolicyRow.objects.get(id=policy_id).definition)
-        return self._policies[policy_id]
-
-    def _rules(self, decision: Decision) -> ServingModel:
-        revision = ProductRevision.objects.get(product_id=decision.product_id, revision=decision.revision)
-        return ServingModel.of_rules(Definition.from_dict(revision.definition))
-
-    def _of_bundle(self, version: uuid.UUID) -> ServingModel:
-        row = ModelVersion.objects.get(id=version)
-        data = bytes(row.bundle)
-        if hashlib.sha256(data).digest() != bytes(row.bundle_sha256):
-            raise BundleRefused("the bundle is not the one whose hash was kept")
-        return ServingModel.of_bundle(read_bundle(data, self.ring.public_keys()))

@@ -125,7 +125,7 @@ class _Scoring:
         self.items, self.actor, self.channel = items, actor, channel
         self.received_at, self.language, self.once, self.finish = received_at, language, once, finish
         self.active = registry.active(product_slug)
-        self._score()
+        self._score_by_what_is_known()
         self._open(keyring())
 
     def run(self) -> tuple[list[Decided], Answer | None]:
@@ -152,6 +152,19 @@ class _Scoring:
         if self.items:
             raise StoreContended
         return [], None
+
+    def _score_by_what_is_known(self) -> None:
+        """Scores. What cannot score never comes to the store, which would say that it is out of date: so that is asked here."""
+        try:
+            self._score()
+        except Exception:
+            fresh = registry.current(self.active.slug)
+            if fresh is self.active:
+                raise
+            self.active = fresh
+            for item in self.items:
+                self.active.validator.check(item.values)
+            self._score()
 
     def _score(self) -> None:
         self.now = datetime.now(UTC)

@@ -34,7 +34,8 @@ def _words() -> dict[str, str]:
     return {
         "card": _("Model card"), "page": _("page"), "limits": _("What it cannot tell"), "figures": _("How good it is"),
         "ranks": _("How well it ranks"), "parts": _("How it parts good from bad"), "true": _("Do the probabilities come true"),
-        "policy": _("What the policy would have made of it"), "tenths": _("Where the bad ones are"), "looks": _("What it looks at"),
+        "policy": _("What the policy would have made of it"), "tenths": _("Where the bad ones are"),
+        "protected": _("How it meets protected groups"), "looks": _("What it looks at"),
         "points": _("Mean effect on the score, in points."), "features": _("Features"), "groups": _("Groups of features"),
         "moves": _("How values move the score"),
         "swarm": _(

@@ -10,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 
 from scoring.engine.card import decided, parting, tenths
+from scoring.engine.fairness import FOUR_FIFTHS, SMALLEST_GROUP, GroupFigures, by_group
 from scoring.engine.policy import ScoreScale
 from scoring.selectors import Happening, ModelCard, ModelVersionSummary
 from scoring.web.plots import Dependence, Plot, Swarms, calibration_plot, dependence, number, parting_plot, roc_plot, signed, swarms
@@ -69,6 +70,8 @@ class ShownCard:
     tenths: Table
     outcomes: Table
     outcomes_words: str
+    protected: tuple[Table, ...]
+    protected_words: str
     importance: Bars
     groups: Bars
     swarms: Swarms
@@ -105,6 +108,7 @@ def shown_card(card: ModelCard) -> ShownCard:
         calibration_table=_calibration(told["calibration"]),
         parting=parting_plot(split), parting_words=_parted(*split.widest), parting_table=_parting(split.points),
         tenths=_tenths(told), outcomes=_outcomes(card, told), outcomes_words=_cut_offs(card),
+        protected=tuple(_groups(one, card) for one in told.get("protected", ())), protected_words=_fairly(),
         importance=_bars([(labels.get(name, name), weight) for name, weight in told["importance"]["features"]], scale),
         groups=_bars(told["importance"]["groups"] if any(one["group"] for one in told["features"]) else [], scale),
         swarms=beeswarm, swarm_table=_swarm_table(beeswarm), judged=_judged(told["explained"]),
@@ -197,6 +201,14 @@ def _cut_offs(card: ModelCard) -> str:
         "Cut-offs of policy %(number)s, in force now: approved from %(approve)s, declined below %(decline)s, between a person decides. "
         "Its knock-out rules are left aside."
     ) % values  # fmt: skip
+
+
+def _fairly() -> str:
+    return _(
+        "Protected inputs compare groups only; no model looks at them unless somebody made them a feature. The ratio is a group's share "
+        "approved against that of the most approved group, with its 95%% interval: below 80%% a difference asks for a reason. Groups of "
+        "fewer than %(smallest)s cases are too small to tell."
+    ) % {"smallest": SMALLEST_GROUP}  # fmt: skip
 
 
 # tables
@@ -303,6 +315,33 @@ def _outcomes(card: ModelCard, told: Mapping[str, Any]) -> Table:
         _("Outcome"), _("Cases"), _("Of all"), _("Good"), _("Bad"), _("Bad among them"), _("Of all good"), _("Of all bad"),
     )  # fmt: skip
     return Table(_("Held-out cases by what the policy would have done, and how they ended"), heads, tuple(rows))
+
+
+def _groups(told: Mapping[str, Any], card: ModelCard) -> Table:
+    heads = (
+        _("Group"), _("Cases"), _("Approved"), _("Bad among them"), "AUC", _("Mean probability"), _("Ratio"), _("Interval"),
+        _("80% line"),
+    )  # fmt: skip
+    return Table(told["label"], heads, tuple(_group(one) for one in by_group(told["groups"], card.policy)))
+
+
+def _group(one: GroupFigures) -> Row:
+    if one.is_small:
+        return one.group, _whole(one.cases), "", "", "", "", "", "", _("too small to tell")
+    between = "" if one.low is None or one.high is None else _range(one.low, one.high, 2)
+    shares = (share(one.approved_share), share(one.bad_share), _decimals(one.auc), share(one.mean_probability))
+    return one.group, _whole(one.cases), *shares, _decimals(one.ratio, 2), between, _line(one)
+
+
+def _line(one: GroupFigures) -> str:
+    """On which side of four fifths the ratio is, and whether its interval is too."""
+    if one.ratio is None:
+        return _("nobody is approved")
+    if one.low is None or one.high is None:
+        return _("most approved")
+    if one.ratio < FOUR_FIFTHS:
+        return _("below") if one.high < FOUR_FIFTHS else _("below, by chance perhaps")
+    return _("above") if one.low >= FOUR_FIFTHS else _("above, by chance perhaps")
 
 
 def _bars(weights: Sequence[Sequence[Any]], scale: ScoreScale) -> Bars:

@@ -19,10 +19,21 @@ from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
 from scoring.engine.product import Product
+from scoring.engine.recourse import Recourse
 from scoring.engine.texts import LANGUAGES
-from scoring.errors import ApplicantErased, CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
+from scoring.errors import (
+    ApplicantErased,
+    CursorRefused,
+    DecisionUnknown,
+    FilterRefused,
+    ModelRefused,
+    ModelVersionUnknown,
+    ProductUnknown,
+)
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
+from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
@@ -102,6 +113,7 @@ class DecisionDetailPage(Page):
             "reasons": weighed_reasons(explanation, product, shows_values=may_read) if explanation else [],
             "speaks_for": self._speaks_for(detail, product, may_read=may_read),
             "contributions": contributions(explanation, product, detail.summary.score) if explanation else None,
+            "recourse": self._recourse(detail) if may_read else None,
             "inputs": named_inputs(detail, product) if may_read else [],
             "earlier": self._earlier(detail) if may_read else [],
             "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
@@ -114,6 +126,15 @@ class DecisionDetailPage(Page):
             return []
         found = factors(detail.explanation, product, detail.summary.score)
         return speaking_for(found, product, detail.inputs if may_read else None, detail.summary.created_at.date())
+
+    def _recourse(self, detail: selectors.DecisionDetail) -> Recourse | None:
+        """What would change the decision; None where there is nothing to ask: approved, erased, altered, or its model is gone."""
+        if detail.summary.outcome == OutcomeCode.APPROVE or detail.inputs is None or not detail.is_as_recorded:
+            return None
+        try:
+            return recourse_of(decision_id=detail.summary.id, language=self.user.language if self.user.language in LANGUAGES else "en")
+        except ModelRefused:
+            return None
 
     @staticmethod
     def _earlier(detail: selectors.DecisionDetail) -> list[selectors.DecisionSummary]:
@@ -195,10 +216,11 @@ class ProductDetailPage(Page):
             product, active = selectors.product(slug), registry.current(slug)
         except ProductUnknown as error:
             raise Http404 from error
-        least = (*active.policy.bands, None)
+        least, rules = (*active.policy.bands, None), selectors.rules_versions(slug)
         context = {
             "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
-            "bands": list(zip(BandCode.values, least, strict=True)), "rules": selectors.rules_versions(slug),
+            "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules,
+            "shown_rules": shown_rules(rules[0].rules, selectors.product_definition(slug).contract),
             "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)

@@ -47,23 +47,23 @@ def _ask(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> 
     return _("A second person has to confirm it now. Nothing has changed so far.")
 
 
-def _confirm(_product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
-    confirm_promotion(request_id=_request(typed), answer=typed.get("reason", ""), actor=actor)
+def _confirm(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    confirm_promotion(request_id=_request(product, version, typed), answer=typed.get("reason", ""), actor=actor)
     return _("Version %(version)s is in force: every decision from now on is made by it.") % {"version": version}
 
 
-def _refuse(_product: str, _version: int, typed: Mapping[str, str], actor: Actor) -> str:
-    refuse_promotion(request_id=_request(typed), answer=typed.get("reason", ""), actor=actor)
+def _refuse(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    refuse_promotion(request_id=_request(product, version, typed), answer=typed.get("reason", ""), actor=actor)
     return _("You refused. What was in force before still is.")
 
 
-def _withdraw(_product: str, _version: int, typed: Mapping[str, str], actor: Actor) -> str:
-    withdraw_promotion(request_id=_request(typed), actor=actor)
+def _withdraw(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    withdraw_promotion(request_id=_request(product, version, typed), actor=actor)
     return _("You asked no more. What was in force before still is.")
 
 
-def _roll_back(product: str, _version: int, typed: Mapping[str, str], actor: Actor) -> str:
-    now = rollback_model(product_slug=product, reason=typed.get("reason", ""), actor=actor).version
+def _roll_back(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    now = rollback_model(product_slug=product, reason=typed.get("reason", ""), actor=actor, seen=version).version
     if now is None:
         return _("No model is in force: the rules answer, and send everybody to a person.")
     return _("Version %(version)s is in force again: every decision from now on is made by it.") % {"version": now.version}
@@ -75,7 +75,7 @@ def _challenge(product: str, version: int, typed: Mapping[str, str], actor: Acto
 
 
 def _rest(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -> str:
-    remove_challenger(product_slug=product, actor=actor)
+    remove_challenger(product_slug=product, actor=actor, seen=version)
     return _("Version %(version)s scores nothing more in shadow; what it scored stays.") % {"version": version}
 
 
@@ -95,11 +95,15 @@ _ACTS: Mapping[str, Act] = {
 }  # fmt: skip
 
 
-def _request(typed: Mapping[str, str]) -> uuid.UUID:
+def _request(product: str, version: int, typed: Mapping[str, str]) -> uuid.UUID:
+    """The request that the button names, if it is one of this page's version: what is answered is what was looked at."""
     try:
-        return uuid.UUID(typed.get("request", ""))
+        found = selectors.promotion_request(uuid.UUID(typed.get("request", "")))
     except ValueError as error:
         raise PromotionUnknown from error
+    if (found.product, found.version) != (product, version):
+        raise PromotionUnknown
+    return found.id
 
 
 class ModelActPage(Page):

@@ -3,12 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -25,21 +24,11 @@ from scoring.engine.contract import (
 )
 from scoring.engine.product import Product
 from scoring.engine.reasons import shown_number
+from scoring.engine.rules import LARGEST_LOG_ODDS, LONGEST_TEXT, MOST_RULES, OPERATORS
 from scoring.engine.texts import LANGUAGES, refuse_vague
+from scoring.web.conditions import OPERATOR_WORDS
 from scoring.web.forms import field_of, ungrouped
 
-MOST_RULES = 200
-_ORDERED = ("lt", "le", "gt", "ge", "eq", "ne", "missing")
-_NAMED = ("eq", "ne", "in", "missing")
-_OPERATORS: Mapping[InputKind, Sequence[str]] = {
-    InputKind.NUMBER: _ORDERED, InputKind.INTEGER: (*_ORDERED, "in"), InputKind.CATEGORY: _NAMED,
-    InputKind.BOOLEAN: ("eq", "ne", "missing"), InputKind.DATE: ("missing",), InputKind.EVENTS: (),
-}  # fmt: skip
-_OPERATOR_WORDS: Mapping[str, str | Promise] = {
-    "lt": gettext_lazy("is less than"), "le": gettext_lazy("is at most"), "gt": gettext_lazy("is more than"),
-    "ge": gettext_lazy("is at least"), "eq": gettext_lazy("is"), "ne": gettext_lazy("is not"), "in": gettext_lazy("is one of"),
-    "missing": gettext_lazy("is not known"),
-}  # fmt: skip
 _TRUTH = {"yes": True, "no": False, "true": True, "false": False, "oui": True, "non": False}
 _LANGUAGE_NAMES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
 _CHECK = {"class": "form-check-input"}
@@ -86,12 +75,12 @@ class RuleForm(forms.Form):
     )
     input = forms.ChoiceField(label=gettext_lazy("Holds where"), widget=forms.Select(attrs={"class": "form-select"}))
     operator = forms.ChoiceField(
-        label=gettext_lazy("Compared"), choices=[("", gettext_lazy("Choose")), *_OPERATOR_WORDS.items()],
+        label=gettext_lazy("Compared"), choices=[("", gettext_lazy("Choose")), *OPERATOR_WORDS.items()],
         widget=forms.Select(attrs={"class": "form-select"}),
     )
     value = forms.CharField(label=gettext_lazy("With"), required=False, max_length=500, widget=forms.TextInput(attrs=_TEXT))
     log_odds = NumberField(
-        label=gettext_lazy("Log odds"), min_value=-20, max_value=20,
+        label=gettext_lazy("Log odds"), min_value=-LARGEST_LOG_ODDS, max_value=LARGEST_LOG_ODDS,
         help_text=gettext_lazy("Above 0 the bad outcome is likelier: 0.7 doubles its odds, -0.7 halves them."),
     )
     remove = forms.BooleanField(
@@ -109,7 +98,7 @@ class RuleForm(forms.Form):
         for language in LANGUAGES:
             label = _("Reason, in %(language)s") % {"language": _LANGUAGE_NAMES[language]}
             text = forms.Textarea(attrs={"class": "form-control", "rows": 2})
-            self.fields[f"text_{language}"] = forms.CharField(label=label, required=False, max_length=500, widget=text)
+            self.fields[f"text_{language}"] = forms.CharField(label=label, required=False, max_length=LONGEST_TEXT, widget=text)
         self.optional = {f"text_{language}" for language in LANGUAGES} - {"text_en"}
 
     def clean(self) -> dict[str, Any]:
@@ -122,7 +111,7 @@ class RuleForm(forms.Form):
             try:
                 cleaned["read"] = _read_value(one, operator, cleaned.get("value", ""))
             except forms.ValidationError as problem:
-                self.add_error("operator" if operator not in _OPERATORS[one.kind] else "value", problem)
+                self.add_error("operator" if operator not in OPERATORS[one.kind] else "value", problem)
         self._check_texts(cleaned)
         return cleaned
 
@@ -182,7 +171,7 @@ def choosable(product: Product) -> dict[str, Input]:
     """The inputs that a rule may ask about: protected ones only where one does already."""
     asked = {rule.condition.input for rule in product.rules.rules}
     inputs = product.contract.inputs
-    return {one.name: one for one in inputs if _OPERATORS[one.kind] and (not one.is_protected or one.name in asked)}
+    return {one.name: one for one in inputs if OPERATORS[one.kind] and (not one.is_protected or one.name in asked)}
 
 
 def rows_of(product: Product) -> list[dict[str, Any]]:
@@ -235,8 +224,8 @@ def problems(forms_shown: Iterable[forms.BaseForm]) -> Iterator[tuple[str, str, 
 
 def _read_value(one: Input, operator: str, text: str) -> Any:
     """What the input is compared with. Raises ValidationError."""
-    if operator not in _OPERATORS[one.kind]:
-        fit = ", ".join(str(_OPERATOR_WORDS[name]) for name in _OPERATORS[one.kind])
+    if operator not in OPERATORS[one.kind]:
+        fit = ", ".join(str(OPERATOR_WORDS[name]) for name in OPERATORS[one.kind])
         raise forms.ValidationError(_("%(input)s is compared by one of: %(fit)s.") % {"input": one.title, "fit": fit})
     if operator == "missing":
         return None

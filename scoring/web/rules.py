@@ -18,10 +18,11 @@ from scoring import registry, selectors
 from scoring.engine.contract import DefinitionRefused, Values
 from scoring.engine.pipeline import Result, ServingModel, score
 from scoring.engine.product import Product
+from scoring.engine.rules import MOST_RULES
 from scoring.engine.texts import LANGUAGES
 from scoring.errors import ProductUnknown, ReasonMissing, RulesChanged
 from scoring.services.definitions import change_rules, digest_of_rules
-from scoring.web.rule_forms import MOST_RULES, CommonForm, RuleFormSet, TryForm, choosable, problems, rows_of
+from scoring.web.rule_forms import CommonForm, RuleFormSet, TryForm, choosable, problems, rows_of
 
 _ROWS = "rules-TOTAL_FORMS"
 

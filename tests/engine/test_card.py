@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from scoring.engine import card as reading
 from scoring.engine.bundle import BundleRefused, read_bundle, read_card, sign_bundle
+from scoring.engine.fairness import FOUR_FIFTHS, by_group
 from scoring.engine.policy import Outcome, Policy
 from scoring.engine.product import Product
 from scoring.engine.products.credit import MARKET_LOAN
@@ -75,7 +77,7 @@ def test_the_card_says_what_a_reviewer_asks(card: dict[str, Any]) -> None:
     assert {one["name"] for one in card["left_out"] if one["why"] == "protected"} == {"age", "gender"}
     assert set(card["learner"]["versions"]) >= {"python", "numpy", "shap"}
     said = " ".join(card["limits"])
-    for told in ("600 rows", "no dates", "whatever their", "refused before"):
+    for told in ("600 rows", "no dates", "Groups by Age, Gender are compared", "refused before"):
         assert told in said
 
 
@@ -104,6 +106,78 @@ def test_validation_over_time_and_repeated_rows_are_told(tmp_path: Path) -> None
     assert "from 2025-01-01 to 2025-12-28. Fitted on the past and judged on what followed" in said
     assert [step["rows"] > 0 for step in card["over_time"]["steps"]] == [True] * 3
     assert "Rows that are exact copies of another: 1;" in said
+
+
+# protected groups
+
+
+def test_protected_groups_are_told_and_are_no_features(table: Path, card: dict[str, Any]) -> None:
+    rows = market_loans(ROWS, seed=5)
+    age, gender = card["protected"]
+
+    assert [one["group"] for one in gender["groups"]] == ["female", "male"]
+    for one in gender["groups"]:
+        own = [row for row in rows if row["gender"] == one["group"]]
+        assert (one["rows"], one["bad"]) == (len(own), sum(row["defaulted"] for row in own))
+        assert sum(cases for _, cases in one["scores"]) == one["rows"]
+    assert [sum(one["rows"] for one in age["groups"]), len(age["groups"])] == [ROWS, 4]
+    for one in age["groups"]:
+        low, _, high = one["group"].partition(" to ")
+        assert one["rows"] == sum(int(low) <= row["age"] <= int(high) for row in rows)
+    together = {score: good + bad for score, good, bad in card["scores"]}
+    assert sum((Counter(dict(one["scores"])) for one in gender["groups"]), Counter()) == together
+    assert not {"age", "gender"} & {name for one in card["features"] for name in one["inputs"]}
+
+
+def test_a_small_group_is_named_and_not_told(tmp_path: Path) -> None:
+    rows = market_loans(ROWS, seed=5)
+    for place, row in enumerate(rows):
+        row["gender"] = None if place % 2 else "male" if place < 58 else "female"
+        del row["age"]
+    write_table(tmp_path / "few.csv", rows)
+
+    card = json.loads(read_card(bundle_of(tmp_path / "few.csv", "scorecard"), KEYS))
+
+    (gender,) = card["protected"]
+    assert [(one["group"], one["rows"]) for one in gender["groups"]] == [("female", 271), ("male", 29), ("not known", 300)]
+    assert gender["groups"][1] == {"group": "male", "rows": 29}
+    assert any("whatever their Age was not tested" in one for one in card["limits"])
+
+
+def test_groups_are_judged_at_the_cut_offs_against_the_most_approved() -> None:
+    counted = {"bad": 10, "auc": 0.7, "mean": 0.2}
+    groups = [
+        {"group": "a", "rows": 200, "scores": [[500, 50], [600, 150]], **counted},
+        {"group": "b", "rows": 100, "scores": [[500, 60], [600, 40]], **counted},
+        {"group": "c", "rows": 40, "scores": [[500, 40]], **counted},
+        {"group": "d", "rows": 29},
+    ]
+
+    a, b, c, d = by_group(groups, POLICY)
+
+    assert (a.approved_share, a.bad_share, a.ratio, a.low, a.high) == (0.75, 0.05, 1.0, None, None)
+    assert b.ratio == pytest.approx(0.4 / 0.75)
+    # Katz: exp(ln 0.5333 -+ 1.96 * sqrt(1/40 - 1/100 + 1/150 - 1/200))
+    assert b.low == pytest.approx(0.4141, abs=1e-4)
+    assert b.high == pytest.approx(0.6869, abs=1e-4)
+    assert (c.ratio, c.low is not None and c.low > 0, c.high is not None and c.high < FOUR_FIFTHS) == (0.0, True, True)
+    assert (d.is_small, d.cases, d.approved_share, d.ratio) == (True, 29, None, None)
+    nobody = by_group(groups, replace(POLICY, approve_from=700))
+    assert [one.ratio for one in nobody] == [None] * 4
+
+
+def test_intervals_of_the_ratio_cover_what_is_true() -> None:
+    draw, true, hits = np.random.default_rng(11), 0.5 / 0.7, 0
+    for _ in range(400):
+        approved = draw.binomial([300, 200], [0.7, 0.5]).tolist()
+        groups = [
+            {"group": str(place), "rows": rows, "scores": [[600, count], [400, rows - count]], "bad": 1, "auc": None, "mean": 0.1}
+            for place, (rows, count) in enumerate(zip((300, 200), approved, strict=True))
+        ]
+        low, high = (getattr(by_group(groups, POLICY)[1], end) for end in ("low", "high"))
+        hits += low <= true <= high
+
+    assert 0.92 <= hits / 400 <= 0.98
 
 
 # personal data

@@ -97,6 +97,17 @@ def model(file: bytes) -> ServingModel:
 # ---- features
 
 
+def test_a_ratio_to_next_to_nothing_has_a_reason_too() -> None:
+    values = applicants(1)[0] | {"Amount asked": 500.0, "income": 5e-324}
+    plan = FeaturePlan(CONTRACT, FEATURES)
+    row = plan.matrix([values], TODAY)[0].tolist()
+
+    writer = ReasonWriter(PRODUCT, {"burden": 2.0})
+    [reason] = writer.reasons(values, dict.fromkeys(plan.names, 0.0) | {"burden": 1.0}, row, 4, "en")
+
+    assert reason.text == "Amount for each unit of income is \N{INFINITY}; applicants with a good outcome usually have 2 or less."
+
+
 def test_features_are_what_they_say() -> None:
     plan = FeaturePlan(CONTRACT, FEATURES)
     whole: dict[str, Any] = {"Amount asked": 1000.0, "income": 250.0, "stall-kind": "cloth"}
@@ -455,3 +466,20 @@ def test_the_kernel_works_where_nothing_can_be_written(file: bytes, model: Servi
     assert done.stderr == ""
     assert model.plan is not None
     assert done.stdout.strip() == repr(model.plan.mean)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"slope": float("nan")}, {"slope": "1"}, {"intercept": float("inf")}, {"usual": {"income": None}}, {"usual": []},
+        {"arrays": [["start", "<f8", [2**70]]]}, {"arrays": [["start", "<i4", [-1]]]}, {"arrays": [["start", "O", [1]]]}, None,
+    ],
+)  # fmt: skip
+def test_a_signed_bundle_with_hostile_content_is_refused_and_breaks_nothing(content: BundleContent, changed: dict[str, Any] | None) -> None:
+    body = write_bundle(content)
+    length = int.from_bytes(body[:8], "little")
+    text = b"[" * 200_000 if changed is None else json.dumps({**json.loads(body[8 : 8 + length]), **changed}).encode()
+    hostile = len(text).to_bytes(8, "little") + text + body[8 + length :]
+
+    with pytest.raises(BundleRefused):
+        read_bundle(sign_bundle(hostile, sign=KEY.sign, key_id=KEY_ID), KEYS)

@@ -4,11 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from scoring.engine import memory
 from scoring.engine.columns import Filling
-from scoring.engine.training import memory
+from scoring.engine.memory import Memory, Watch, size, table_bytes
+from scoring.engine.tables import TableError
 from scoring.engine.training.estimators import ESTIMATORS
 from scoring.engine.training.matrix import TrainingError
-from scoring.engine.training.memory import FITTING, Memory, fit_bytes, size, table_bytes
+from scoring.engine.training.memory import FITTING, TrainingMemory, fit_bytes
 
 GIB = 1024**3
 
@@ -18,22 +20,22 @@ def test_a_fit_without_room_is_refused_with_both_figures_and_a_way_out(estimator
     needed = fit_bytes(20_000_000, 60, estimator)
     assert estimator in FITTING
 
-    Memory(needed).check(rows=20_000_000, features=60, estimator=estimator)
+    TrainingMemory(Memory(needed), features=60, estimator=estimator).check(20_000_000)
     with pytest.raises(TrainingError) as caught:
-        Memory(needed - 1).check(rows=20_000_000, features=60, estimator=estimator)
+        TrainingMemory(Memory(needed - 1), features=60, estimator=estimator).check(20_000_000)
 
     assert str(caught.value).startswith(f"training on 20,000,000 rows of 60 features takes about {size(needed)} of memory, and ")
     assert "are available. Fix: train on a sample of the rows" in str(caught.value)
 
 
-def filling(rows: int, *, texts_per_row: float, share: float, columns: int = 31) -> Filling:
+def filling(rows: int, *, texts_per_row: float, share: float, columns: int = 31, is_first: bool = False) -> Filling:
     texts = int(rows * texts_per_row)
-    return Filling(rows=rows, columns=columns, texts=texts, characters=9 * texts, share=share)
+    return Filling(rows=rows, columns=columns, texts=texts, characters=9 * texts, share=share, is_first=is_first)
 
 
 def test_a_file_of_three_gigabytes_is_refused_while_its_beginning_is_read() -> None:
     first, second = (filling(rows, texts_per_row=12, share=rows / 15_000_000) for rows in (16_384, 32_768))
-    watch = Memory(8 * GIB).watching(features=30, estimator="boosted")
+    watch = TrainingMemory(Memory(8 * GIB), features=30, estimator="boosted").table
 
     watch(first)
     with pytest.raises(TrainingError, match=r"a table of about 15,000,000 rows and 31 columns takes about 3\d\.\d GiB of memory, and 8\."):
@@ -45,14 +47,47 @@ def test_texts_that_come_ever_more_rarely_are_not_counted_as_if_they_came_on() -
 
     few = table_bytes(second, first)
 
-    assert few < 0.3 * table_bytes(filling(32_768, texts_per_row=3, share=0.002), filling(16_384, texts_per_row=3, share=0.001))
+    assert few < 0.35 * table_bytes(filling(32_768, texts_per_row=3, share=0.002), filling(16_384, texts_per_row=3, share=0.001))
 
 
 def test_the_pace_of_one_file_says_nothing_of_the_next() -> None:
-    watch = Memory(2 * GIB).watching(features=30, estimator="boosted")
+    watch = TrainingMemory(Memory(2 * GIB), features=30, estimator="boosted").table
 
-    watch(filling(16_384, texts_per_row=0.01, share=0.9))
-    watch(filling(16_384, texts_per_row=30, share=0.9))
+    watch(filling(16_384, texts_per_row=0.01, share=0.9, is_first=True))
+    watch(filling(32_768, texts_per_row=30, share=0.9, is_first=True))
+
+
+def looks(watch: Watch, *, rows: int) -> None:
+    """A file of so many rows of five columns, each with a text of its own, read to its end."""
+    for place, seen in enumerate((100_000, 200_000, 400_000)):
+        watch(filling(seen, texts_per_row=1, share=seen / rows, columns=5, is_first=not place))
+
+
+def test_files_that_are_held_together_count_together() -> None:
+    needed = table_bytes(filling(400_000, texts_per_row=1, share=0.1, columns=5), filling(200_000, texts_per_row=1, share=0.05, columns=5))
+    looks(Watch(Memory(needed), fix="wait"), rows=4_000_000)
+    watch = Watch(Memory(2 * needed - 1), fix="wait")
+
+    looks(watch, rows=4_000_000)
+    with pytest.raises(TableError, match=r"a table of about 4,000,000 rows and 5 columns takes about 1\.\d GiB of memory"):
+        looks(watch, rows=4_000_000)
+
+
+def test_training_is_refused_where_its_events_leave_no_room_for_the_table() -> None:
+    room = TrainingMemory(Memory(GIB), features=2, estimator="scorecard")
+    looks(room.events, rows=4_000_000)
+
+    first, second = (filling(seen, texts_per_row=1, share=seen / 1_000_000, is_first=seen == 100_000) for seen in (100_000, 200_000))
+    room.table(first)
+    with pytest.raises(TrainingError, match="training on a table of about 1,000,000 rows"):
+        room.table(second)
+    alone = TrainingMemory(Memory(GIB), features=2, estimator="scorecard")
+    alone.table(first)
+    alone.table(second)
+
+
+def test_many_events_are_not_taken_for_as_many_rows_to_fit() -> None:
+    looks(TrainingMemory(Memory(4 * GIB), features=60, estimator="boosted").events, rows=12_000_000)
 
 
 @pytest.mark.parametrize(("amount", "said"), [(300 * 1024**2, "0.3 GiB"), (80 * 1024**2, "80 MiB"), (1_234 * GIB, "1,234.0 GiB")])

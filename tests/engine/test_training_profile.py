@@ -1,11 +1,13 @@
 """Columns, targets and leaks: what a table's texts mean, told without a contract."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from scoring.engine.columns import Column, read_columns
+from scoring.engine.training.infer import unusable
 from scoring.engine.training.leakage import separation
 from scoring.engine.training.matrix import TrainingError
 from scoring.engine.training.profile import ColumnProfile
@@ -116,3 +118,15 @@ def test_a_column_that_gives_the_target_away_separates_perfectly_and_noise_does_
     few = read_target(column(*truth[:80]), None)
     assert separation(profile(*draw.normal(size=80)), few) < 0.7    # each number is one row's own
     assert 0.7 < separation(profile(*(truth + draw.normal(0, 1.0, 400)).round(3)), target) < 0.85
+
+
+def test_long_texts_are_looked_at_without_a_copy_of_all_of_them() -> None:
+    one = ColumnProfile(Column("note", tuple(f"Note {place} {'x' * 20_000}" for place in range(500)), np.arange(500, dtype=np.int32)))
+    tracemalloc.start()
+    try:
+        assert unusable(one).startswith("it looks like an identifier")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 1_000_000    # the texts are ten times as much

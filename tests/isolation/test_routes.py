@@ -1,6 +1,7 @@
 """No route gives one partner anything of another: every address and method, with the other's credentials and with the other's ids."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import ModuleType
@@ -19,6 +20,7 @@ from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
 from portal import urls
+from portal.approvals.services.applications import Asked, receive_application
 from scoring import registry
 from scoring.models import Channel
 from scoring.services.models import store_model_version
@@ -37,6 +39,9 @@ BODIES: dict[str, Any] = {
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
     "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
     "product-rules": {"base_probability": 0.5, "rules": [], "reason": "So."}, "promotion-refuse": {"answer": "So."},
+    "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
+    "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
+    "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
 }  # fmt: skip
 
 
@@ -69,12 +74,14 @@ def other(south: House) -> Other:
             product_slug=CANARY, version=version.version, reason=f"{CANARY} reason", is_card_read=True, actor=scientist,
             card_sha256=card_of(version.version, CANARY),
         )
+        asked_for = Asked(south.product, details, item.values, 6_000_000, "KES", tags=[CANARY])
+        sent = receive_application(asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes)
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
-        "version": 7, "promotion_id": asked.id,
+        "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body),
     }  # fmt: skip
     told = (
         CANARY,

@@ -2,6 +2,7 @@
 
 import gzip
 import time
+import tracemalloc
 from datetime import date, datetime
 from typing import Annotated
 
@@ -10,7 +11,7 @@ import pytest
 from msgspec import Meta
 
 from partners.api.bodies import decode
-from partners.api.errors import BodyCompressed, BodyMalformed, RequestRefused
+from partners.api.errors import MOST_FAULTS, BodyCompressed, BodyMalformed, RequestRefused
 
 
 class Person(msgspec.Struct, forbid_unknown_fields=True):
@@ -127,6 +128,30 @@ def test_a_fault_says_in_plain_words_what_to_send(raw: str, pointer: str, said: 
         decode(raw.encode(), Everything)
 
     assert [(fault.pointer, fault.detail) for fault in refusal.value.faults] == [(pointer, said)]
+
+
+@pytest.mark.parametrize("item", [b"NaN", b'"\\u0000"', b'{"a":1,"a":1}'])
+def test_a_million_faults_in_deep_places_take_little_memory(item: bytes) -> None:
+    inside = b"[" + b",".join([item] * (900_000 // (len(item) + 1))) + b"]"
+    raw = b'{"%s":' % (b"k" * 80) * 60 + inside + b"}" * 60
+
+    tracemalloc.start()
+    try:
+        with pytest.raises(RequestRefused) as refusal:
+            decode(raw, Order)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 200_000_000    # most of it the parsed text; pointers for all the faults would be 600 MB and more
+    assert MOST_FAULTS < len(refusal.value.faults) < MOST_FAULTS + 10
+    assert max(len(fault.pointer) for fault in refusal.value.faults) <= 500
+
+
+def test_fields_that_nobody_knows_are_named_as_far_as_anybody_reads() -> None:
+    raw = b"{" + b",".join(b'"%x":1' % number for number in range(90_000)) + b"}"
+
+    assert len(faults(raw)) < MOST_FAULTS + 10
 
 
 def test_a_compressed_body_is_told_so() -> None:

@@ -15,6 +15,7 @@ from tests.isolation.routes import routes
 
 EVERYBODY = {str(role) for role in Role}
 DECIDERS = {"officer", "approver", "analyst", "developer", "admin"}
+REVIEWERS = {"officer", "approver", "admin"}
 KEEPERS = {"developer", "admin"}
 PROMOTERS = {"analyst", "scientist", "admin"}
 SEERS_OF_PEOPLE = {"compliance", "admin"}
@@ -29,7 +30,19 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("scores", "GET"): EVERYBODY | {KEY},
     ("score", "GET"): EVERYBODY | {KEY},
     ("score-explanation", "GET"): EVERYBODY | {KEY},
+    ("score-recourse", "GET"): DECIDERS | {"compliance", KEY},
+    ("score-outcomes", "GET"): EVERYBODY | {KEY},
+    ("outcomes", "POST"): DECIDERS | {KEY},
     ("score-batches", "POST"): DECIDERS | {KEY},
+    ("applications", "POST"): DECIDERS | {KEY},
+    ("applications", "GET"): EVERYBODY | {KEY},
+    ("application", "GET"): EVERYBODY | {KEY},
+    ("application-events", "GET"): EVERYBODY | {KEY},
+    ("application-decisions", "POST"): REVIEWERS,
+    ("application-second-opinion", "POST"): REVIEWERS,
+    ("application-assign", "POST"): REVIEWERS,
+    ("application-release", "POST"): REVIEWERS,
+    ("application-take-next", "POST"): REVIEWERS,
     ("products", "GET"): EVERYBODY | {KEY},
     ("product", "GET"): EVERYBODY | {KEY},
     ("models", "GET"): EVERYBODY | {KEY},
@@ -71,7 +84,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("earlier-api-keys-stats", "GET"): KEEPERS,
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
-VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7()}
+VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
+          "application_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

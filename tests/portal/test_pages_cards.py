@@ -77,6 +77,21 @@ def test_the_page_judges_the_cut_offs_in_force(stalls: House) -> None:
     assert sum(int(count) for _outcome, count in rows) == 100
 
 
+def test_the_page_compares_protected_groups(stalls: House, card: ShownCard) -> None:
+    page = got(stalls.client("viewer"), f"/models/{SLUG}/2/card")[1]
+
+    section = page.partition('id="protected"')[2].partition("</section>")[0]
+    rows = [re.sub("<[^>]+>", "|", row) for row in re.findall(r"<tr>.*?</tr>", section)[1:]]
+    cells = [[cell.strip() for cell in row.split("|") if cell.strip()] for row in rows]
+    assert cells == [
+        ["female", "40", "75.0%", "15.0%", "0.740", "16.0%", "1.00", "most approved"],
+        ["male", "52", "38.5%", "23.1%", "0.710", "24.0%", "0.51", "0.35 to 0.76", "below"],
+        ["not known", "8", "too small to tell"],
+    ]
+    assert "below 80% a difference asks for a reason. Groups of fewer than 30 cases" in section
+    assert card_pdf(replace(card, protected=())) != card_pdf(card)
+
+
 def test_the_model_page_leads_to_the_card_and_sends_its_digest(stalls: House) -> None:
     scientist = stalls.client("scientist")
     page = got(scientist, f"/models/{SLUG}/2")[1]

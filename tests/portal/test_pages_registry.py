@@ -135,6 +135,36 @@ def test_one_person_takes_the_champion_back(stalls: House) -> None:
     assert "No model is in force" in act(stalls.client("analyst"), 1, act="rollback", reason="Worse.")[1]
 
 
+def test_a_second_press_does_not_take_back_what_the_first_put_in_force(stalls: House) -> None:
+    put_in_force(3)
+    act(stalls.client("analyst"), 3, act="rollback", reason="Too many declined.")
+
+    status, page = act(stalls.client("analyst"), 3, act="rollback", reason="Too many declined.")
+
+    assert (status, champion()) == (409, 1)
+    assert "is not in force, so nothing was taken back" in page
+
+
+def test_a_page_ends_its_own_version_in_shadow_only(stalls: House) -> None:
+    act(stalls.client("scientist"), 2, act="challenge")
+
+    assert act(stalls.client("scientist"), 1, act="rest")[0] == 409
+    assert selectors.challenger_of(SLUG) == 2
+
+
+@pytest.mark.parametrize("answer", ["confirm", "refuse", "withdraw"])
+def test_a_request_is_answered_on_the_page_of_its_version_only(stalls: House, answer: str) -> None:
+    scientist = Actor(kind="user", id=str(stalls.users["scientist"].id))
+    asked = ask_promotion(product_slug=SLUG, version=2, reason="So.", is_card_read=True, card_sha256=card_of(2), actor=scientist)
+    add_version(3)
+
+    role = "scientist" if answer == "withdraw" else "analyst"
+    assert act(stalls.client(role), 3, act=answer, request=asked.id, reason="So.")[0] == 404
+
+    asked.refresh_from_db()
+    assert (asked.state, champion()) == ("open", 1)
+
+
 @pytest.mark.parametrize("role", ["viewer", "officer", "compliance", "developer"])
 def test_who_may_not_promote_sees_no_button(stalls: House, role: str) -> None:
     scientist = Actor(kind="user", id=str(stalls.users["scientist"].id))

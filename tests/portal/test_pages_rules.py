@@ -1,6 +1,7 @@
 """The page on which rules are edited: tried without a trace, put in force with a reason, refused with what was typed kept."""
 
 import re
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
@@ -13,10 +14,15 @@ from audit.models import Event
 from partners.accounts.roles import Role
 from partners.tenancy import public_context
 from scoring import registry, selectors
+from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.features import Feature
+from scoring.engine.policy import Condition, Policy
+from scoring.engine.product import Rule, Rules
 from scoring.models import Decision, Product
 from scoring.services.definitions import change_rules
+from scoring.services.products import create_product
 from tests.conftest import House
-from tests.scoring.factories import SLUG, add_product
+from tests.scoring.factories import SLUG, a_definition, add_product
 
 CANARY = "\"'><script>canary()</script>"
 PATH = f"/products/{SLUG}/rules"
@@ -101,6 +107,29 @@ def test_rules_are_put_in_force_with_a_version_and_an_event(stalls: House) -> No
     event = Event.objects.filter(action=Action.PRODUCT_CHANGED).latest("id")
     assert (event.actor_id, event.detail["changed"]) == (str(stalls.users["analyst"].id), ["rules"])
     assert registry.current(SLUG).definition.rules.base_probability == 0.3
+
+
+def test_the_product_shows_its_rules_in_the_words_of_the_form(in_north: House) -> None:
+    inputs = (
+        Input(name="member", kind=InputKind.BOOLEAN, label="Member of a savings group"),
+        Input(name="delay", kind=InputKind.NUMBER, label="Longest delay", minimum=0, maximum=4_000, unit="days", required=False),
+        Input(name="term", kind=InputKind.INTEGER, label="Months to repay", minimum=1, maximum=36, unit="months"),
+        Input(name="trade", kind=InputKind.CATEGORY, categories=("food", "cloth", "repair")),
+    )
+    conditions = (
+        Condition("member", "eq", True), Condition("delay", "gt", 1_500), Condition("delay", "missing"), Condition("term", "ge", 12),
+        Condition("trade", "in", ("food", "cloth")),
+    )  # fmt: skip
+    rules = tuple(Rule(f"rule_{place}", one, -0.1) for place, one in enumerate(conditions))
+    product = replace(a_definition(), contract=Contract(inputs), features=(Feature(name="term"),), rules=Rules(0.2, rules))
+    create_product(definition=product, policy=Policy.for_base_rate(0.2), actor=SYSTEM)
+
+    page = unescape(asked(in_north.client("analyst"), f"/products/{SLUG}")[1])
+
+    assert re.findall(r'<td data-l="Holds where">(.*?)</td>', page) == [
+        "Member of a savings group is yes", "Longest delay is more than 1,500 days", "Longest delay is not known",
+        "Months to repay is at least 12", "trade is one of food, cloth",
+    ]  # fmt: skip
 
 
 def test_an_example_is_answered_by_both_and_leaves_no_trace(stalls: House) -> None:

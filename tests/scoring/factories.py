@@ -116,6 +116,11 @@ def a_card(content: BundleContent) -> bytes:
         "roc": [[0.0, 0.0], [0.1, 0.4], [0.3, 0.7], [1.0, 1.0]],
         "calibration": [{"rows": 50, "predicted": 0.08, "observed": 0.06}, {"rows": 50, "predicted": 0.32, "observed": 0.34}],
         "scores": [[430, 5, 9], [480, 15, 6], [520, 30, 4], [600, 30, 1]],
+        "protected": [{"name": "gender", "label": "Gender", "groups": [
+            {"group": "female", "rows": 40, "bad": 6, "auc": 0.74, "mean": 0.16, "scores": [[430, 10], [600, 30]]},
+            {"group": "male", "rows": 52, "bad": 12, "auc": 0.71, "mean": 0.24, "scores": [[430, 32], [600, 20]]},
+            {"group": "not known", "rows": 8},
+        ]}],
         "scale": {"anchor_score": 600.0, "anchor_odds": 20.0, "points_to_double": 40.0},
         "importance": {
             "features": [["income", 0.6], ["loan_to_income", 0.4], ["months", 0.2]], "others": [2, 0.05],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,9 +15,12 @@ from audit.models import Event
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import public_context, tenant_context
 from scoring import registry, selectors
+from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.policy import Policy
 from scoring.errors import MomentRefused, ProductUnknown
 from scoring.models import Channel, Decision, Product, ProductRevision, Shadow
 from scoring.services.definitions import definition_file, take_up_edits, write_definition
+from scoring.services.products import create_product
 from scoring.services.score import score_applicants
 from tests.conftest import House
 from tests.scoring.factories import SLUG, a_definition, add_product, add_version, an_item, card_of, put_in_force
@@ -251,6 +255,9 @@ def test_changed_rules_answer_at_once_and_are_kept_with_who_and_why(stalls: Hous
         ({"rules": [{**RULES["rules"][0], "if": {"input": "nothing", "operator": "gt", "value": 1}}]}, "product_refused"),    # type: ignore[index]
         ({"rules": [{**RULES["rules"][0], "if": {"input": "amount"}}]}, "product_refused"),    # type: ignore[index]
         ({"rules": [{**RULES["rules"][0], "texts": {"en": "Risk."}}]}, "product_refused"),    # type: ignore[index]
+        ({"rules": [{**RULES["rules"][0], "log_odds": 1e308}]}, "product_refused"),    # type: ignore[index]
+        ({"rules": [{**RULES["rules"][0], "texts": {}}]}, "product_refused"),    # type: ignore[index]
+        ({"rules": [{**RULES["rules"][0]}] * 2}, "product_refused"),    # type: ignore[index]
         ({"rules": [{"code": "much"}]}, "invalid_request"),
         ({"reason": ""}, "invalid_request"),
     ],
@@ -262,6 +269,19 @@ def test_rules_that_cannot_be_used_change_nothing(stalls: House, changed: dict[s
 
     assert (status, refusal["code"]) == (422, code)
     assert Product.objects.get(slug=SLUG).revision == revision
+
+
+def test_nobody_brings_a_protected_input_into_the_rules(in_north: House) -> None:
+    definition = a_definition()
+    sex = Input(name="sex", kind=InputKind.CATEGORY, categories=("f", "m"), is_protected=True)
+    asked = replace(definition, contract=Contract((*definition.contract.inputs, sex)))
+    create_product(definition=asked, policy=Policy.for_base_rate(0.2), actor=SYSTEM)
+    rule = RULES["rules"][0] | {"if": {"input": "sex", "operator": "eq", "value": "f"}}    # type: ignore[index]
+
+    status, refusal = sent(person(in_north, "scientist"), "POST", f"products/{SLUG}/rules", {**RULES, "rules": [rule], "reason": "So."})
+
+    assert (status, refusal["code"]) == (422, "product_refused")
+    assert "'sex' is protected" in refusal["detail"]
 
 
 def test_rules_changed_over_http_do_not_make_the_file_stale(new_partner: Callable[..., House]) -> None:

@@ -145,6 +145,10 @@ def test_the_card_judges_the_cut_offs_in_force(stalls: House) -> None:
     answered = json.loads(got(stalls, f"models/2/card?product={SLUG}")[1])
 
     assert answered["policy"] == {"version": 1}
+    (gender,) = answered["protected"]
+    assert [(one["group"], one["cases"], one["approved_share"], one["ratio"]) for one in gender["groups"]] == [
+        ("female", 40, 0.75, 1.0), ("male", 52, 20 / 52, pytest.approx(20 / 52 / 0.75)), ("not known", 8, None, None),
+    ]  # fmt: skip
     assert {one["outcome"] for one in answered["outcomes"]} == {"approve", "refer", "decline"}
     assert sum(one["good"] + one["bad"] for one in answered["outcomes"]) == answered["card"]["figures"]["rows"]
 

@@ -13,7 +13,7 @@ from django.core.management import CommandError
 
 from partners.tenancy import tenant_context
 from scoring import registry, selectors
-from scoring.models import ModelVersion
+from scoring.models import Job, ModelVersion
 from tests.conftest import House
 from tests.scoring.test_api_scores import SCORES, post
 from tests.scoring.test_command_products import run
@@ -162,6 +162,23 @@ def test_a_wrong_event_in_a_file_is_a_bad_row_of_its_applicant(made: House, file
     nameless = write(tmp_path / "nameless.csv", ["loan", "amount"], [["N-1", 300]])
     with pytest.raises(CommandError, match="misses the column 'member'"):
         run("score_file", made.slug, PRODUCT, "--in", str(nameless), "--out", str(tmp_path / "o.csv"), "--events", f"payments={events}")
+
+
+def test_events_without_room_in_memory_are_refused_while_their_beginning_is_read(made: House, tmp_path: Path, settings: Any) -> None:
+    settings.EVENTS_MEMORY_MB = 20
+    lines = [[f"M-{number}", "2026-01-01", number, "cash"] for number in range(300_000)]
+    events = write(tmp_path / "paid.csv", ["member", "paid_on", "sum", "how"], lines)
+    source = write(tmp_path / "in.csv", ["loan", "member", "amount"], [["N-1", "M-1", 300]])
+    asked = ("--in", str(source), "--out", str(tmp_path / "out.csv"), "--events", f"payments={events}")
+
+    with pytest.raises(CommandError, match=r"a table of about 3\d\d,\d{3} rows and 4 columns takes .* \(in paid\.csv\)\. Fix: score"):
+        run("score_file", made.slug, PRODUCT, *asked)
+
+    assert not (tmp_path / "out.csv").exists()
+    with tenant_context(made.partner):
+        assert not Job.objects.exists()
+    settings.EVENTS_MEMORY_MB = 0
+    assert run("score_file", made.slug, PRODUCT, *asked)["scored"] == 1
 
 
 def test_a_table_alone_is_not_scored_by_a_product_that_reads_events(made: House, files: tuple[Path, Path], tmp_path: Path) -> None:

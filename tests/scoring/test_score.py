@@ -27,7 +27,7 @@ from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.errors import ApplicantErased, CredentialRevoked, ProductUnknown
-from scoring.models import Applicant, Channel, Decision
+from scoring.models import Applicant, Channel, Decision, Product
 from scoring.sealed import open_content, stored_digest
 from scoring.services.models import promote_model, rollback_model
 from scoring.services.products import change_product
@@ -263,6 +263,19 @@ def test_inputs_that_a_new_contract_refuses_are_refused_though_they_were_checked
         decide()
 
     assert counts() == before
+
+
+def test_rules_that_could_not_score_are_forgotten_once_they_are_corrected(in_north: House) -> None:
+    product = add_product()
+    good = product.definition
+    rule = good["rules"]["rules"][0] | {"log_odds": 1e308}
+    broken = good | {"rules": good["rules"] | {"rules": [rule, rule | {"code": "again"}]}}
+    Product.objects.filter(slug=SLUG).update(definition=broken)    # no service lets them in any more
+    with pytest.raises(OverflowError):
+        decide()
+    Product.objects.filter(slug=SLUG).update(definition=good)
+
+    assert decide()[0].answered_by == "rules"
 
 
 def test_a_key_revoked_meanwhile_stores_nothing(shop: House) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from scoring.engine import texts
-from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Condition, KnockOut, Outcome, Policy
 from scoring.engine.product import Product, Rule, Rules
@@ -15,40 +15,52 @@ BASE_RATE = 0.2
 INPUTS = (
     Input(
         name="loan_amount", kind=InputKind.NUMBER, label="Amount asked for", minimum=500, maximum=5_000_000, unit="KES",
+        change=Change.DOWN,
         help="What the applicant would receive, without interest and fees.",
     ),
     Input(
         name="term_months", kind=InputKind.INTEGER, label="Months to repay", minimum=1, maximum=36, unit="months",
+        change=Change.EITHER,
         help="From the first month to the last payment.",
     ),
     Input(
         name="monthly_revenue", kind=InputKind.NUMBER, label="Monthly sales", minimum=0, maximum=20_000_000, unit="KES",
+        change=Change.NEVER,
         help="What the stall takes in an ordinary month, before costs.",
     ),
     Input(
         name="months_trading", kind=InputKind.INTEGER, label="Months of trading", minimum=0, maximum=720, unit="months",
+        change=Change.NEVER,
         help="How long the applicant has sold in this trade, at this or another place.",
     ),
-    Input(name="stall", kind=InputKind.CATEGORY, label="Kind of stall", categories=STALLS, help="What most of the sales come from."),
-    Input(name="area", kind=InputKind.CATEGORY, label="Area", categories=AREAS, accepts_other=True, help="Where the stall stands."),
+    Input(
+        name="stall", kind=InputKind.CATEGORY, label="Kind of stall", categories=STALLS, change=Change.NEVER,
+        help="What most of the sales come from.",
+    ),
+    Input(
+        name="area", kind=InputKind.CATEGORY, label="Area", categories=AREAS, accepts_other=True, change=Change.NEVER,
+        help="Where the stall stands.",
+    ),
     Input(
         name="mobile_deposits_30d", kind=InputKind.INTEGER, label="Mobile money deposits in 30 days", minimum=0, maximum=1_000,
+        change=Change.UP,
         help="How many deposits arrived on the stall's number in the last 30 days.",
     ),
     Input(
         name="savings_balance", kind=InputKind.NUMBER, label="Savings", required=False, minimum=0, maximum=20_000_000, unit="KES",
+        change=Change.UP,
         help="In the bank, on the phone or with a group; leave empty if nobody asked.",
     ),
     Input(
-        name="previous_loans", kind=InputKind.INTEGER, label="Earlier loans", minimum=0, maximum=200,
+        name="previous_loans", kind=InputKind.INTEGER, label="Earlier loans", minimum=0, maximum=200, change=Change.NEVER,
         help="Loans taken and ended before this one, with any lender.",
     ),
     Input(
         name="longest_delay_days", kind=InputKind.NUMBER, label="Longest delay on an earlier loan", required=False, minimum=0,
-        maximum=3_650, unit="days", help="Leave empty if there was no earlier loan.",
+        maximum=3_650, unit="days", change=Change.NEVER, help="Leave empty if there was no earlier loan.",
     ),
     Input(
-        name="savings_group_member", kind=InputKind.BOOLEAN, label="Member of a savings group",
+        name="savings_group_member", kind=InputKind.BOOLEAN, label="Member of a savings group", change=Change.UP,
         help="A tontine, chama or other group that saves together.",
     ),
     Input(

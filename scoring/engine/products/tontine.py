@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Condition, KnockOut, Outcome, Policy
 from scoring.engine.product import Product, Rule, Rules
@@ -13,26 +13,32 @@ BASE_RATE = 0.2
 INPUTS = (
     Input(
         name="tontine_contributions", kind=InputKind.NUMBER, label="Contributions in all", minimum=0, maximum=50_000_000, unit="KES",
+        change=Change.UP,
         help="What the member has paid into the group in the last 12 months.",
     ),
     Input(
         name="punctuality_rate", kind=InputKind.NUMBER, label="Share of contributions paid on time", required=False, minimum=0, maximum=1,
+        change=Change.NEVER,
         help="From 0 to 1: 0.9 means nine of ten. Leave empty if none was due yet.",
     ),
     Input(
         name="contributions_count", kind=InputKind.INTEGER, label="Number of contributions", minimum=0, maximum=1_000,
+        change=Change.NEVER,
         help="How many times the member has paid in the last 12 months.",
     ),
     Input(
         name="mobile_tx_volume", kind=InputKind.NUMBER, label="Mobile money in 30 days", required=False, minimum=0, maximum=50_000_000,
-        unit="KES", help="What came in and went out on the member's number in the last 30 days; leave empty if it is not known.",
+        unit="KES", change=Change.NEVER,
+        help="What came in and went out on the member's number in the last 30 days; leave empty if it is not known.",
     ),
     Input(
         name="avg_payment_delay_days", kind=InputKind.NUMBER, label="Average delay of a contribution", required=False, minimum=0,
-        maximum=365, unit="days", help="Days after the day agreed, on average; 0 for on time. Leave empty if none was due yet.",
+        maximum=365, unit="days", change=Change.NEVER,
+        help="Days after the day agreed, on average; 0 for on time. Leave empty if none was due yet.",
     ),
     Input(
         name="community_endorsements", kind=InputKind.INTEGER, label="Members who vouch", minimum=0, maximum=100,
+        change=Change.UP,
         help="How many other members of the group have said that they vouch for this one.",
     ),
 )

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import logit
 
 from scoring.engine.bundle import BundleContent
@@ -67,7 +68,8 @@ def write_card(run: Training) -> bytes:
         "figures": _figures(run.figures, content.seed),
         "over_time": content.metrics.get("cv_time"),
         "roc": run.figures.roc, "calibration": run.figures.calibration,
-        "scores": _scores(run.figures.target, run.figures.probability, product.scale),
+        "scores": _scores(run.figures.target, _score(run.figures.probability, product.scale)),
+        "protected": _protected(run),
         "scale": asdict(product.scale),
         "importance": _importance(product, importance),
         "explained": {
@@ -122,10 +124,23 @@ def _figures(figures: CrossValidation, seed: int) -> dict[str, Any]:
     }    # fmt: skip
 
 
-def _scores(target: Flags, probability: Floats, scale: ScoreScale) -> list[list[int]]:
-    """[score, good, bad]: how many held-out rows had this score. Every cut-off can be judged from it."""
+def _protected(run: Training) -> list[dict[str, Any]]:
+    """How each protected input's groups fared while they were held out; no model looks at them."""
+    figures, score = run.figures, _score(run.figures.probability, run.content.product.scale)
+    return [
+        {"name": one.name, "label": one.label, "groups": one.figures(figures.held, figures.target, figures.probability, score)}
+        for one in run.rows.groupings
+    ]
+
+
+def _score(probability: Floats, scale: ScoreScale) -> NDArray[np.int64]:
     exact = scale.anchor_score - scale.factor * (logit(probability) + np.log(scale.anchor_odds))
-    score = np.rint(np.clip(exact, LOWEST_SCORE, HIGHEST_SCORE)).astype(np.int64)
+    score: NDArray[np.int64] = np.rint(np.clip(exact, LOWEST_SCORE, HIGHEST_SCORE)).astype(np.int64)
+    return score
+
+
+def _scores(target: Flags, score: NDArray[np.int64]) -> list[list[int]]:
+    """[score, good, bad]: how many held-out rows had this score. Every cut-off can be judged from it."""
     bad, good = (np.bincount(score[target == one], minlength=HIGHEST_SCORE + 1) for one in (1, 0))
     return [[at, int(good[at]), int(bad[at])] for at in range(LOWEST_SCORE, HIGHEST_SCORE + 1) if good[at] or bad[at]]
 
@@ -193,7 +208,7 @@ def _parted(product: Product, samples: Samples, place: int, column: Floats) -> l
 def limits(run: Training) -> list[str]:
     """What the figures do not say and where the model is weak, in sentences a reader of the card can act on."""
     samples, product = run.rows.samples, run.content.product
-    said = [*_of_size(run), *_of_time(run), *_of_repeats(run.content.metrics["report"]), *_of_groups(product)]
+    said = [*_of_size(run), *_of_time(run), *_of_repeats(run.content.metrics["report"]), *_of_groups(run)]
     said.append(
         "It learned from cases whose outcome is known. Who was refused before is not among them, so it says less about people like them."
     )
@@ -250,10 +265,15 @@ def _of_repeats(report: Mapping[str, Any]) -> list[str]:
     return said + leaks
 
 
-def _of_groups(product: Product) -> list[str]:
-    protected = [one.title for one in product.contract.inputs if one.is_protected]
+def _of_groups(run: Training) -> list[str]:
+    protected = [one.title for one in run.content.product.contract.inputs if one.is_protected]
+    compared, said = [one.label for one in run.rows.groupings], []
+    if compared:
+        said.append(f"Groups by {', '.join(compared)} are compared on cases with a known outcome only; why they differ is not told.")
+    if missing := [title for title in protected if title not in compared]:
+        said.append(f"Whether it treats people alike whatever their {', '.join(missing)} was not tested.")
     if protected:
-        return [f"Whether it treats people alike whatever their {', '.join(protected)} was not tested."]
+        return said
     return ["No input is marked as protected: whether it treats groups of people alike was not tested and cannot be told from this card."]
 
 

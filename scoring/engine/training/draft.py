@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from scoring.engine.columns import Columns, read_columns
-from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.features import Feature
+from scoring.engine.memory import Memory, Watch
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product, Rules
 from scoring.engine.training.events import EventsFile, draft_events
 from scoring.engine.training.faults import check_day_formats, check_days, check_numbers
 from scoring.engine.training.infer import Finding, Roles, contract_of, label_of
 from scoring.engine.training.matrix import TrainingError
-from scoring.engine.training.memory import Memory
+from scoring.engine.training.memory import FIX
 from scoring.engine.training.profile import ColumnProfile
 from scoring.engine.training.target import Target, read_target
 
@@ -41,7 +42,7 @@ def draft_product(
     if events and not roles.time:
         raise TrainingError("events count only before the day of the case", fix="name the table's column of that day with --time")
     roles = replace(roles, keys=tuple(one.key for one in events))
-    watch = Memory.of_this_machine(memory).watching(features=0, estimator="scorecard")
+    watch = Watch(Memory.of_this_machine(memory), fix=FIX)
     columns = read_columns(table, require=[target, *roles.named], watch=watch)
     outcome = read_target(columns.columns[target], positive)
     _check_columns(columns, target, roles)
@@ -90,5 +91,6 @@ def _described(one: Input) -> str:
     else:
         what = str(one.kind)
     notes = ["" if one.required else "optional", "protected, never a feature" if one.is_protected else ""]
+    notes.append("" if one.change in {Change.INFER, Change.NEVER} else f"may change: {one.change}")
     notes.append(f"missing: {', '.join(one.missing_codes)}" if one.missing_codes else "")
     return f"{one.name}: {what}" + "".join(f"; {note}" for note in notes if note)

@@ -4,13 +4,14 @@ import math
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
+from scoring.engine.changes import change_of
 from scoring.engine.columns import Columns
-from scoring.engine.contract import Contract, Input, InputKind
+from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.training.duplicates import row_keys
 from scoring.engine.training.leakage import CERTAIN, SUSPECT, separation
 from scoring.engine.training.matrix import TrainingError
@@ -118,7 +119,7 @@ def input_of(profile: ColumnProfile, *, is_protected: bool) -> Input:
     if not (is_category or profile.is_boolean):
         minimum, maximum = generous_range(*profile.span)
     many = is_category and profile.distinct > MAX_CATEGORIES
-    return Input(
+    drafted = Input(
         name=profile.name,
         kind=_kind(profile, is_category),
         label=label_of(profile.name),
@@ -129,6 +130,9 @@ def input_of(profile: ColumnProfile, *, is_protected: bool) -> Input:
         missing_codes=(*(word for word in profile.blanks if word.lower() not in BLANKS), *(_plain(code) for code in profile.sentinels)),
         is_protected=is_protected,
     )
+    # Written down where the name suggests a change, so that a person sees it in the file and may correct it.
+    suggested = change_of(drafted)
+    return drafted if suggested is Change.NEVER else replace(drafted, change=suggested)
 
 
 def _how_to_protect(name: str, protected: Sequence[str]) -> str:

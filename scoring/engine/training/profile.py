@@ -69,9 +69,10 @@ class ColumnProfile:
 
     @cached_property
     def is_blank(self) -> NDArray[np.bool_]:
-        words = [text.lower() for text in self.column.texts]
-        among_numbers = all(word in BLANKS_AMONG_NUMBERS or is_number(word) for word in words)
-        return np.array([word in (BLANKS_AMONG_NUMBERS if among_numbers else BLANKS) for word in words], bool)
+        texts = self.column.texts    # there may be gigabytes of them, so none is copied for longer than it is looked at
+        among_numbers = all(text.lower() in BLANKS_AMONG_NUMBERS or is_number(text) for text in texts)
+        blanks = BLANKS_AMONG_NUMBERS if among_numbers else BLANKS
+        return np.fromiter((text.lower() in blanks for text in texts), bool, len(texts))
 
     @cached_property
     def blanks(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """From a table to samples: every row goes through the contract and the features exactly as it will when it is scored."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.engine.columns import Columns, Filling, read_columns
+from scoring.engine.columns import Columns, read_columns
 from scoring.engine.contract import ContractViolation, Validator, Values
 from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.features import FeaturePlan
 from scoring.engine.product import Product
 from scoring.engine.training.duplicates import Duplicates, duplicates_of
 from scoring.engine.training.faults import Strangers, check_categories, check_days
+from scoring.engine.training.groups import Grouping, groupings
 from scoring.engine.training.matrix import Samples
+from scoring.engine.training.memory import TrainingMemory
 from scoring.engine.training.metrics import Floats
 from scoring.engine.training.profile import ColumnProfile, day_of
 from scoring.engine.training.target import Target, read_target
@@ -37,16 +39,18 @@ class TrainingRows:
     warnings: tuple[str, ...] = ()
     days: NDArray[np.datetime64] | None = None    # of the samples' cases, NaT where it is not told; None without a time column
     duplicates: Duplicates = Duplicates()
+    groupings: tuple[Grouping, ...] = ()
 
 
 def read_training_rows(
     table: Path, product: Product, *, decided_on: date, events: Mapping[str, Path] | None = None,
-    watch: Callable[[Filling], None] | None = None,
+    memory: TrainingMemory | None = None,
 ) -> TrainingRows:
     """The rows of the table that have an outcome and that the contract accepts. Raises TableError and TrainingError."""
     required = [one.name for one in product.contract.inputs if one.required]
-    told = read_events(product, events or {}, watch)
-    columns = read_columns(table, require=[product.target, *required, *(one.input.key for one in told)], watch=watch)
+    told = read_events(product, events or {}, memory.events if memory else None)
+    needed = [product.target, *required, *(one.input.key for one in told)]
+    columns = read_columns(table, require=needed, watch=memory.table if memory else None)
     target = read_target(columns.columns[product.target], product.positive or None)
     check_categories(columns, product.contract)
     if time := columns.columns.get(product.time_column or ""):
@@ -81,7 +85,7 @@ class _Rows:
         reasons = tuple(f"{reason} ({count} rows)" for reason, count in self.refused.most_common(REASONS_SHOWN))
         return TrainingRows(
             samples, self.table.rows - len(kept), reasons, self._span(), (*self._not_there(), *self._others()), self._days(kept),
-            duplicates_of(self.table, self.product, self.target),
+            duplicates_of(self.table, self.product, self.target), groupings(self.table, self.product.contract, kept),
         )
 
     def _checked(self, rows: np.ndarray) -> Iterator[tuple[int, Values]]:

@@ -56,7 +56,7 @@ def _event(name: str, labels: tuple[str, ...]) -> str:
     if len(labels) == 1:
         raise TrainingError(f"the target '{name}' only ever says '{labels[0]}'", fix="give a table with both outcomes")
     if len(labels) > MAX_LABELS:
-        raise TrainingError(f"the target '{name}' has {len(labels)} different values", fix="choose a column that says what happened")
+        raise TrainingError(f"the target '{name}' has {len(labels):,} different values", fix="choose a column that says what happened")
     events = [label for label in labels if label.lower() in EVENT_WORDS or (is_number(label) and float(label) == 1)]
     numeric_pair = all(is_number(label) for label in labels) and {float(label) for label in labels} - {0.0, 1.0, -1.0}
     if len(labels) == 2 and len(events) == 1 and not numeric_pair:

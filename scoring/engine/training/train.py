@@ -16,6 +16,7 @@ from scoring.engine.bundle import BundleContent, write_bundle
 from scoring.engine.contract import InputKind
 from scoring.engine.forest import Forest
 from scoring.engine.kernel import Plan, explain
+from scoring.engine.memory import Memory
 from scoring.engine.product import Product
 from scoring.engine.training.card import Training, write_card
 from scoring.engine.training.estimators import ESTIMATORS, Kind, load_optional
@@ -23,7 +24,7 @@ from scoring.engine.training.evidence import fingerprint, golden_rows, histogram
 from scoring.engine.training.forward import ForwardValidation, validate_forward
 from scoring.engine.training.leakage import suspects, told
 from scoring.engine.training.matrix import Samples, TrainingError, check_target
-from scoring.engine.training.memory import Memory
+from scoring.engine.training.memory import TrainingMemory
 from scoring.engine.training.rows import TrainingRows, read_training_rows
 from scoring.engine.training.trials import Candidates
 from scoring.engine.training.validate import CrossValidation, cross_validate
@@ -118,14 +119,14 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
 def _read(request: TrainingRequest, progress: Progress) -> TrainingRows:
     """The rows, if they and the fit on them have room in memory, and both outcomes. Raises TableError and TrainingError."""
     progress(f"reading {request.table.name}")
-    memory, features = Memory.of_this_machine(request.memory), len(request.product.features)
-    watch = memory.watching(features=features, estimator=request.estimator)
-    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on, events=request.events, watch=watch)
+    features = len(request.product.features)
+    memory = TrainingMemory(Memory.of_this_machine(request.memory), features=features, estimator=request.estimator)
+    rows = read_training_rows(request.table, request.product, decided_on=request.decided_on, events=request.events, memory=memory)
     samples = rows.samples
     if not len(samples.target) and rows.dropped:
         raise TrainingError(f"no row can be used: {'; '.join(rows.reasons)}", fix="repair the table, or edit the product's definition")
     check_target(samples.target, folds=request.folds)
-    memory.check(rows=len(samples.target), features=features, estimator=request.estimator)
+    memory.check(len(samples.target))
     progress(f"{len(samples.target)} rows, {len(samples.names)} features, base rate {samples.base_rate:.2%}")
     return rows
 

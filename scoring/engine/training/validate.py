@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.model_selection import StratifiedKFold
 
@@ -27,7 +28,7 @@ class Fit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """What the folds say: means, each fold, the curve and the calibration over all rows when each was held out; and those rows."""
+    """What the folds say: means, each fold, the curve and the calibration over all rows when each was held out; and these rows."""
 
     mean: Quality
     folds: tuple[Quality, ...]
@@ -36,6 +37,7 @@ class CrossValidation:
     calibration: list[dict[str, float]]
     target: Flags
     probability: Floats
+    held: NDArray[np.int64]    # which samples these are
 
     def to_dict(self) -> dict[str, Any]:
         def shown(figures: Quality) -> dict[str, float]:
@@ -46,7 +48,8 @@ class CrossValidation:
 
 def cross_validate(samples: Samples, fit: Fit, *, folds: int, seed: int, threads: int, progress: Callable[[str], None]) -> CrossValidation:
     """AUC, KS and Brier of calibrated probabilities on each of the folds (shuffled, random state 42) and their means."""
-    samples = _at_most(samples, MOST_ROWS)
+    chosen = _at_most(samples, MOST_ROWS)
+    samples = samples.take(chosen)
     probability, results = np.empty(len(samples.target)), []
     splitter = StratifiedKFold(folds, shuffle=True, random_state=FOLD_SEED)
     for number, (kept, held) in enumerate(splitter.split(samples.values, samples.target), start=1):
@@ -57,15 +60,15 @@ def cross_validate(samples: Samples, fit: Fit, *, folds: int, seed: int, threads
     mean = Quality(*(float(np.mean([getattr(result, name) for result in results])) for name in ("auc", "ks", "brier")))
     return CrossValidation(
         mean, tuple(results), len(samples.target), roc_points(samples.target, probability), calibration_table(samples.target, probability),
-        samples.target, probability,
+        samples.target, probability, chosen,
     )
 
 
-def _at_most(samples: Samples, rows: int) -> Samples:
+def _at_most(samples: Samples, rows: int) -> NDArray[np.int64]:
     if len(samples.target) <= rows:
-        return samples
+        return np.arange(len(samples.target))
     draw, kept = np.random.default_rng(FOLD_SEED), []
     for label in (0, 1):
         of_label = np.flatnonzero(samples.target == label)
         kept.append(draw.choice(of_label, max(1, round(rows * len(of_label) / len(samples.target))), replace=False))
-    return samples.take(np.sort(np.concatenate(kept)))
+    return np.sort(np.concatenate(kept))

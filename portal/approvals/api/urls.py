@@ -1,0 +1,25 @@
+"""Routes of applications."""
+
+from django.urls import path
+
+from portal.approvals.api.applications import (
+    ApplicationAssignmentView,
+    ApplicationDecisionsView,
+    ApplicationEventsView,
+    ApplicationReleaseView,
+    ApplicationsView,
+    ApplicationView,
+    NextApplicationView,
+    SecondOpinionView,
+)
+
+urlpatterns = [
+    path("applications", ApplicationsView.as_view(), name="applications"),
+    path("applications/take-next", NextApplicationView.as_view(), name="application-take-next"),
+    path("applications/<str:application_id>", ApplicationView.as_view(), name="application"),
+    path("applications/<str:application_id>/events", ApplicationEventsView.as_view(), name="application-events"),
+    path("applications/<str:application_id>/decisions", ApplicationDecisionsView.as_view(), name="application-decisions"),
+    path("applications/<str:application_id>/second-opinion", SecondOpinionView.as_view(), name="application-second-opinion"),
+    path("applications/<str:application_id>/assign", ApplicationAssignmentView.as_view(), name="application-assign"),
+    path("applications/<str:application_id>/release", ApplicationReleaseView.as_view(), name="application-release"),
+]

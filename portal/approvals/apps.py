@@ -1,0 +1,12 @@
+"""Approvals: applications for money and what people decide about them."""
+
+from django.apps import AppConfig
+
+
+class ApprovalsConfig(AppConfig):
+    name = "portal.approvals"
+    label = "approvals"
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Approvals"
+    # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
+    append_only_tables = ("approvals_review", "approvals_approvalpolicy", "approvals_note")
