@@ -135,6 +135,8 @@ def _sentences(tree: ast.Module) -> Iterator[str]:
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node}
     marked = {id(one) for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
               and node.func.id in _SINGULAR for one in node.args}  # fmt: skip
+    tables = {id(part) for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
+              for part in ast.walk(node.value)}  # fmt: skip # what a product says by language, not what a module refuses with
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -143,7 +145,7 @@ def _sentences(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and _is_refusal(node) and (said := ast.get_docstring(node)):
             yield said
-        elif id(node) in inside | marked | docstrings:
+        elif id(node) in inside | marked | tables | docstrings:
             continue
         elif isinstance(node, ast.JoinedStr):
             if _is_sentence(template := _template(node)):
