@@ -7,9 +7,11 @@ from django.utils import translation
 
 from audit.models import Event
 from partners.accounts.models import User
-from partners.accounts.web.told import told
+from partners.accounts.web.told import localised, told
 from partners.tenancy import tenant_context
 from portal.templatetags.vouch import decimals, grouped, share
+from scoring.engine.contract import Input, InputKind
+from scoring.web.forms import ungrouped
 from tests.conftest import PASSWORD, House
 
 
@@ -142,3 +144,29 @@ def test_a_host_of_nobody_is_told_in_the_browsers_language(db: None, host: str) 
 
     assert (answer.status_code, lang_of(answer)) == (404, "fr")
     assert "%(domain)s" not in answer.content.decode()
+
+
+def test_numbers_typed_in_french_are_read_as_french_and_never_a_thousandfold(north: House) -> None:
+    amount = Input(name="amount", kind=InputKind.NUMBER)
+    typed = ("60,5", "1 234,5", "60 000", "60000", "60.5", "60,000")
+
+    with translation.override("fr"):
+        french = [ungrouped(text, amount) for text in typed]
+    with translation.override("en"):
+        english = [ungrouped(text, amount) for text in typed]
+
+    assert french == ["60.5", "1234.5", "60000", "60000", "60.5", "60,000"]
+    assert english == ["60,5", "1 234,5", "60000", "60000", "60.5", "60000"]
+
+
+def test_numbers_in_a_refusal_are_written_as_the_language_does() -> None:
+    with translation.override("fr"):
+        found = told("Send a number from 0 to 10,000; check the unit (KES).")
+
+    assert found == "Indiquez un nombre de 0 à 10\N{NO-BREAK SPACE}000\N{NARROW NO-BREAK SPACE}; vérifiez l’unité (KES)."
+
+
+@pytest.mark.parametrize("text", ["2026-11-21", "v1.2.3", "1e-05", "A1", "a,b", "market-loan-2"])
+def test_what_only_looks_like_a_number_stays_as_it_is(text: str) -> None:
+    with translation.override("fr"):
+        assert localised(text) == text
