@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import card_pages, pages, registry, rules
+from scoring.web import card_pages, pages, policy, registry, rules
 
 app_name = "scoring"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("products", pages.ProductListPage.as_view(), name="product-list"),
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
     path("products/<slug:slug>/rules", rules.ProductRulesPage.as_view(), name="product-rules"),
+    path("products/<slug:slug>/policy", policy.ProductPolicyPage.as_view(), name="product-policy"),
     path("models", pages.ModelListPage.as_view(), name="model-list"),
     path("models/<slug:product>/<int:version>", pages.ModelDetailPage.as_view(), name="model-detail"),
     path("models/<slug:product>/<int:version>/card", card_pages.ModelCardPage.as_view(), name="model-card"),

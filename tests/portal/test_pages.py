@@ -75,6 +75,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("product-detail", "GET"): Access(200),
     ("product-rules", "GET"): Access(200, EDITORS),
     ("product-rules", "POST"): Access(422, EDITORS, stranger=401),
+    ("product-policy", "GET"): Access(200, EDITORS),
+    ("product-policy", "POST"): Access(422, EDITORS, stranger=401),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
     ("model-card", "GET"): Access(200),
@@ -91,8 +93,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
-           "model-detail", "model-card", "model-history", "model-compare", "account")  # fmt: skip
+SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
+           "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account")  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
