@@ -18,6 +18,7 @@ from partners.tenancy import tenant_context
 from portal.celery import app
 from scoring import selectors
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.uploads import forget_old_uploads
 
 PARTNERS_SECONDS = 5.0
 RING_EXPIRES_SECONDS = 30
@@ -54,6 +55,7 @@ DUTIES = (
     Duty("ring-for-challengers", 5.0, ring_for_challengers),
     Duty("ring-for-jobs", 5.0, ring_for_jobs),
     Duty("forget-results", 600.0, forget_old_results),
+    Duty("forget-uploads", 600.0, forget_old_uploads),
 )
 
 
