@@ -53,6 +53,47 @@ def channel_words(channel: str) -> str:
 
 
 @register.filter
+def made_words(outcome: str) -> str:
+    """What became of applicants, over their number."""
+    return {"approve": _("Approved"), "refer": _("To a person"), "decline": _("Declined")}[outcome]
+
+
+@register.filter
+def happened_words(kind: str) -> str:
+    """How a loan turned out."""
+    words = {"repaid": _("Repaid"), "late": _("Repaid late"), "defaulted": _("Defaulted"), "written_off": _("Written off")}
+    return words.get(kind, kind)
+
+
+@register.filter
+def outcomes_kind(kind: str) -> bool:
+    """Whether a batch is about outcomes."""
+    return kind == "outcomes"
+
+
+@register.filter
+def step_words(step: str) -> str:
+    """Where a batch stands."""
+    words = {
+        "mapping": _("Columns to match"), "checking": _("Being checked"), "checked": _("Checked, not started"),
+        "refused": _("Cannot be used"), "working": _("Under way"), "done": _("Done"), "failed": _("Ended early"),
+    }  # fmt: skip
+    return words[step]
+
+
+@register.filter
+def step_state(step: str) -> str:
+    """The class of the dot before it."""
+    return {"done": "is-good", "refused": "is-bad", "failed": "is-bad"}.get(step, "")
+
+
+@register.filter
+def percent(part: float) -> str:
+    """A share of 0 to 1 as a width in an image."""
+    return f"{100 * part:.2f}%"
+
+
+@register.filter
 def kind_words(kind: str) -> str:
     """What an input is."""
     names = {"number": _("number"), "integer": _("whole number"), "category": _("one of a list"), "boolean": _("yes or no")}

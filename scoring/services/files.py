@@ -116,6 +116,7 @@ class FileBody(msgspec.Struct, frozen=True):
     digest: str
     destination: str
     channel: str = str(Channel.FILE)
+    reference: str | None = None    # which column names the applicant; the product says so where this is None, none where it is empty
 
 
 # ---- from the command line: cut, worked on beside other processes, put together
@@ -177,7 +178,7 @@ class _FileScoring:
     def _decided(
         self, job: Job, reader: TableReader, stamp: tuple[int, int], helpers: Sequence[Callable[[uuid.UUID], Helper]], workers: int
     ) -> ScoredFile:
-        with TableWriter(self.destination, _columns(self.id_column)) as writer:
+        with TableWriter(self.destination, columns_of(self.id_column)) as writer:
             with ExitStack() as helping:
                 for helper in helpers:
                     helping.enter_context(helper(job.id))
@@ -301,7 +302,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _columns(id_column: str | None) -> ColumnKinds:
+def columns_of(id_column: str | None) -> ColumnKinds:
     kinds: ColumnKinds = {id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
     kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
     for place in range(1, REASONS + 1):
@@ -349,7 +350,7 @@ class _ChunkScoring:
     def __init__(self, job: Job, lease: jobs.Lease) -> None:
         self.body, self.actor, self.lease = msgspec.convert({**job.body}, FileBody), jobs.actor_of(job), lease
         self.active = registry.current(self.body.product)
-        self.id_column = self.active.definition.id_column
+        self.id_column = self.active.definition.id_column if self.body.reference is None else self.body.reference
         self.rows: list[int] = []    # those of the decisions
         self.bad: list[BadRow] = []
 
@@ -398,6 +399,14 @@ class _ChunkScoring:
                 ]
                 continue
             yield number, ScoreItem(ApplicantDetails(reference=reference), values)
+
+
+def check_rows(job: Job, lease: jobs.Lease) -> tuple[TableChunk, list[BadRow]]:
+    """The rows of the chunk, and what would keep some of them from being decided. Nothing is decided. Raises ProductUnknown."""
+    checking, chunk = _ChunkScoring(job, lease), lease.read(TableChunk)
+    for _ in checking._items(chunk):
+        pass
+    return chunk, sorted([*chunk.bad, *checking.bad], key=lambda bad: bad.row)
 
 
 def _line(decided: Decided) -> list[Cell]:

@@ -21,7 +21,8 @@ PAGES = {
     "overview": "/", "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
-    "compare": "/models/market-loan/compare", "account": "/account", "nothing": "/nothing-here",
+    "compare": "/models/market-loan/compare", "account": "/account", "batches-empty": "/batches",
+    "batch-new": "/batches/new", "nothing": "/nothing-here",
 }  # fmt: skip
 
 pytestmark = [
