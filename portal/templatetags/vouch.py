@@ -9,6 +9,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from partners.accounts.web import told as refusals
+
 register = template.Library()
 
 _BANDS = ("VERY_LOW", "LOW", "MEDIUM", "HIGH", "VERY_HIGH")
@@ -122,9 +124,15 @@ def part_words(part: str) -> str:
 
 
 @register.filter
+def told(sentence: object) -> str:
+    """What a refusal says, in the language of the page."""
+    return refusals.told(str(sentence))
+
+
+@register.filter
 def share(value: float, decimals: int = 1) -> str:
-    """0.118 as 11.8%."""
-    return f"{number_format(round(value * 100, decimals), decimals)}%"
+    """0.118 as 11.8%, or as the language writes it."""
+    return pgettext("share", "%(number)s%%") % {"number": number_format(round(value * 100, decimals), decimals)}
 
 
 @register.filter

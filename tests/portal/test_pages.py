@@ -101,6 +101,7 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
+    ("language", "POST"): Access(400, stranger=400),
     ("docs", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
 }
