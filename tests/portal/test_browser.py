@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect, sync_playwright
 
 from partners.tenancy import tenant_context
 from scoring.models import Job
@@ -243,7 +243,7 @@ def test_an_analyst_tries_rules_before_they_are_in_force(browser: Browser, site:
     assert watched.faults == []
 
 
-def a_table(site: Site, rows: int, *, bad: int = 0) -> dict[str, Any]:
+def a_table(site: Site, rows: int, *, bad: int = 0) -> FilePayload:
     """A file as a browser sends it; the first `bad` rows have a word for an amount."""
     names = list(site.house.inputs)
     cells = [str(value).lower() if isinstance(value, bool) else str(value) for value in site.house.inputs.values()]

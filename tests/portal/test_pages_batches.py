@@ -289,6 +289,7 @@ def test_a_form_without_its_token_leaves_no_file(stalls: House) -> None:
     client = Client(HTTP_HOST=stalls.host, enforce_csrf_checks=True)
     with tenant_context(stalls.partner):
         client.force_login(stalls.users["officer"])
+    got(client, "/batches/new")    # with its cookie, so that the token is looked for in the form, and the form read
 
     answer = upload(client, "\n".join([HEADER, *GOOD]))
 
