@@ -282,6 +282,20 @@ def test_rules_that_may_decline_are_not_said_to_leave_everybody_to_a_person(in_n
     assert "its rules answer" in page
 
 
+@pytest.mark.parametrize(("may_approve", "outcome"), [(True, "approve"), (False, "refer")])
+def test_a_person_is_said_to_decide_what_the_rules_leave_to_one(in_north: House, may_approve: bool, outcome: str) -> None:
+    add_product()
+    rules = {"base_probability": 0.01, "rules": [], "may_approve": may_approve}
+    change_rules(product_slug=SLUG, rules=rules, reason="A trial.", actor=SYSTEM)
+    (decided,) = score_applicants(product_slug=SLUG, items=[an_item("P-1")], actor=SYSTEM, channel=Channel.API)
+
+    page = got(in_north.client("officer"), f"/decisions/{decided.id}")[1]
+
+    assert decided.outcome == outcome
+    assert ("without a model a person decides" in page) is (outcome == "refer")
+    assert "No rule speaks against this applicant" in page
+
+
 def test_champion_and_challenger_are_shown_side_by_side(stalls: House) -> None:
     assert "scores in shadow" in got(stalls.client("viewer"), f"/models/{SLUG}/compare")[1]
     set_challenger(product_slug=SLUG, version=2, actor=SYSTEM)
