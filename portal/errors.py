@@ -152,6 +152,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     partners.PartnerExists: _row(409, "There is already such a partner", "Choose another slug."),
     scoring.ProductRefused: _row(422, "The product cannot be used", "Correct its definition."),
     scoring.RulesChanged: _row(409, "The rules were changed meanwhile", "Read them again, then change them."),
+    scoring.PolicyChanged: _row(409, "The policy was changed meanwhile", "Look at theirs, then change it."),
     scoring.ReasonMissing: _row(422, "A reason is needed", "Say why in 1 to 500 characters."),
     scoring.CardUnread: _row(422, "The card has to be read first", "GET the version's card, read it, and send its card_sha256."),
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),

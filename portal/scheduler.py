@@ -20,6 +20,7 @@ from portal.approvals.services.sweeps import expire_applications, lapse_proposal
 from portal.celery import app
 from scoring import selectors
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.uploads import forget_old_uploads
 
 PARTNERS_SECONDS = 5.0
 RING_EXPIRES_SECONDS = 30
@@ -65,6 +66,7 @@ DUTIES = (
     Duty("ring-for-applications", 30.0, ring_for_applications),
     Duty("lapse-proposals", 60.0, lapse_proposals),
     Duty("expire-applications", 600.0, expire_applications),
+    Duty("forget-uploads", 600.0, forget_old_uploads),
 )
 
 

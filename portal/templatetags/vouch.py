@@ -1,6 +1,6 @@
 """How templates write bands, outcomes, numbers and moments."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django import template
 from django.utils import timezone
@@ -52,6 +52,47 @@ def channel_words(channel: str) -> str:
     """Where a decision was asked for."""
     words = {"api": _("by the API"), "portal": _("in the portal"), "file": _("from a file"), "batch": _("in a batch")}
     return words.get(channel, channel)
+
+
+@register.filter
+def made_words(outcome: str) -> str:
+    """What became of applicants, over their number."""
+    return {"approve": _("Approved"), "refer": _("To a person"), "decline": _("Declined")}[outcome]
+
+
+@register.filter
+def happened_words(kind: str) -> str:
+    """How a loan turned out."""
+    words = {"repaid": _("Repaid"), "late": _("Repaid late"), "defaulted": _("Defaulted"), "written_off": _("Written off")}
+    return words.get(kind, kind)
+
+
+@register.filter
+def outcomes_kind(kind: str) -> bool:
+    """Whether a batch is about outcomes."""
+    return kind == "outcomes"
+
+
+@register.filter
+def step_words(step: str) -> str:
+    """Where a batch stands."""
+    words = {
+        "mapping": _("Columns to match"), "checking": _("Being checked"), "checked": _("Checked, not started"),
+        "refused": _("Cannot be used"), "working": _("Under way"), "done": _("Done"), "failed": _("Ended early"),
+    }  # fmt: skip
+    return words[step]
+
+
+@register.filter
+def step_state(step: str) -> str:
+    """The class of the dot before it."""
+    return {"done": "is-good", "refused": "is-bad", "failed": "is-bad"}.get(step, "")
+
+
+@register.filter
+def percent(part: float) -> str:
+    """A share of 0 to 1 as a width in an image."""
+    return f"{100 * part:.2f}%"
 
 
 @register.filter
@@ -120,7 +161,19 @@ def moment(value: datetime) -> str:
     time = date_format(here, "H:i")
     if here.date() == timezone.localdate():
         return pgettext("moment", "Today, %(time)s") % {"time": time}
-    return f"{date_format(here, 'j M Y')}, {time}"
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
+
+
+@register.filter
+def short_day(value: date) -> str:
+    """21 Nov."""
+    return date_format(value, pgettext("day", "j M"))
+
+
+@register.filter
+def numbers(text: str) -> str:
+    """A text of a product with its numbers as the language of the page writes them."""
+    return refusals.localised(text)
 
 
 @register.filter(expects_localtime=True)

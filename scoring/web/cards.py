@@ -10,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
+from partners.accounts.web.told import told as said_here
 from scoring.engine.card import decided, parting, tenths
 from scoring.engine.fairness import FOUR_FIFTHS, SMALLEST_GROUP, GroupFigures, by_group
 from scoring.engine.policy import ScoreScale
@@ -95,13 +96,13 @@ def shown_card(card: ModelCard) -> ShownCard:
     scale, labels = ScoreScale(**told["scale"]), {one["name"]: one["label"] for one in told["features"]}
     split, figures = parting(told["scores"]), told["figures"]
     low, high = figures["interval"]["auc"]
-    names = {"product": told["purpose"]["title"], "number": version.version, "pairs": share(figures["together"]["auc"])}
+    names = {"product": told["purpose"]["title"], "number": version.version, "pairs": share(figures["mean"]["auc"])}
     beeswarm = swarms(told["explained"]["swarm"], labels, scale)
     pictures = [dependence(one, labels.get(one["feature"], one["feature"]), scale) for one in told["explained"]["dependence"]]
     return ShownCard(
         title=told["purpose"]["title"], version=version.version, sha256=card.stored.sha256,
         finding=_("%(product)s, model %(number)s ranks %(pairs)s of pairs right") % names,
-        standing=_standing(card, share(low), share(high)),
+        standing=_standing(card, together=share(figures["together"]["auc"]), low=share(low), high=share(high)),
         purpose=_purpose(told), figures=_figures(figures), over_time=_over_time(told.get("over_time")),
         roc=roc_plot(told["roc"]),
         roc_words=_("Refusing some of the good (across) finds so many of the bad (up). The dashed line is chance."),
@@ -114,7 +115,7 @@ def shown_card(card: ModelCard) -> ShownCard:
         importance=_bars([(labels.get(name, name), weight) for name, weight in told["importance"]["features"]], scale),
         groups=_bars(told["importance"]["groups"] if any(one["group"] for one in told["features"]) else [], scale),
         swarms=beeswarm, swarm_table=_swarm_table(beeswarm), judged=_judged(told["explained"]),
-        pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(told["limits"]),
+        pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(map(said_here, told["limits"])),
         compared=_compared(card), features=_features(told["features"]), left_out=_left_out(told["left_out"]),
         requests=_requests(card), history=_history(card.history), made=_made(card, told),
     )  # fmt: skip
@@ -142,7 +143,7 @@ def _range(low: float, high: float, places: int = 3) -> str:
 
 def _moment(value: datetime | None) -> str:
     """With the day always, since a card is read much later, and with its zone."""
-    return "" if value is None else f"{date_format(timezone.localtime(value), 'j M Y, H:i')} {timezone.localtime(value).tzname()}"
+    return "" if value is None else f"{date_format(timezone.localtime(value), pgettext('day', 'j M Y'))}, {date_format(timezone.localtime(value), 'H:i')} {timezone.localtime(value).tzname()}"
 
 
 # words
@@ -156,12 +157,12 @@ def state_words(state: str) -> str:
     return words.get(state, state)
 
 
-def _standing(card: ModelCard, low: str, high: str) -> str:
+def _standing(card: ModelCard, **shares: str) -> str:
     words = {
         "draft": _("It is a draft."), "candidate": _("It is not in force."), "challenger": _("It scores in shadow, and answers nobody."),
         "champion": _("It is in force."), "retired": _("It is retired."),
     }  # fmt: skip
-    sure = _("On cases it had not seen; drawn again and again, %(low)s to %(high)s.") % {"low": low, "high": high}
+    sure = _("Mean of folds it had not seen; all cases together %(together)s, drawn again and again %(low)s to %(high)s.") % shares
     return f"{sure} {words.get(card.version.state, '')}".strip()
 
 

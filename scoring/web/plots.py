@@ -269,8 +269,8 @@ def _words(one: Mapping[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Short, with a true minus sign."""
-    text = f"{value:,.0f}".replace(",", "\N{NO-BREAK SPACE}") if abs(value) >= 100 else localised(f"{value:.3g}")
+    """Short, grouped like every number of a page, with a true minus sign."""
+    text = localised(f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
     return text.replace("-", "\N{MINUS SIGN}")
 
 

@@ -179,7 +179,7 @@ def rows_of(product: Product) -> list[dict[str, Any]]:
     return [
         {
             "code": rule.code, "input": rule.condition.input, "operator": rule.condition.operator,
-            "value": _value_text(rule.condition.value), "log_odds": _number_text(rule.log_odds),
+            "value": value_text(rule.condition.value), "log_odds": _number_text(rule.log_odds),
             **{f"text_{language}": rule.texts.get(language, "") for language in LANGUAGES},
         }
         for rule in product.rules.rules
@@ -265,11 +265,12 @@ def _number(one: Input, said: str) -> Value:
     return int(number) if number.is_integer() and one.kind is InputKind.INTEGER else number
 
 
-def _value_text(value: Any) -> str:
+def value_text(value: Any) -> str:
+    """What a condition compares with, as people type it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return "; ".join(map(_value_text, value))
+        return "; ".join(map(value_text, value))
     if isinstance(value, int | float):
         return _number_text(value)
     return "" if value is None else value if isinstance(value, str) else json.dumps(value)

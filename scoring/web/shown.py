@@ -170,7 +170,8 @@ def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[
         return name
     source = next(one for one in product.contract.inputs if one.name == feature.sources[0])
     is_answer = feature.kind in {"input", "log", "bucket", "missing"}    # told by what was answered; the others by what was computed
-    label = (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
+    own = product.labels.get(language_of_page(), {}).get(feature.name)
+    label = own or (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
     if inputs is None or not inputs.keys() >= set(feature.sources):
         return label
     given = inputs[source.name]

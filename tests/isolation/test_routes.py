@@ -29,7 +29,7 @@ from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from tests.conftest import House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_bundle, card_of
+from tests.scoring.factories import a_batch, a_bundle, card_of
 
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
@@ -77,11 +77,12 @@ def other(south: House) -> Other:
         asked_for = Asked(south.product, details, item.values, 6_000_000, "KES", tags=[CANARY])
         sent = receive_application(asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes)
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
+        batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
-        "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body),
+        "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body), "batch_id": batch.id,
     }  # fmt: skip
     told = (
         CANARY,

@@ -47,7 +47,7 @@ from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from scoring.web.shown import contributions, factors, speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_definition
+from tests.scoring.factories import a_batch, a_definition
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
@@ -71,10 +71,24 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("decision-detail", "GET"): Access(200),
     ("decision-new", "GET"): Access(200, DECIDERS),
     ("decision-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("outcome", "GET"): Access(200, DECIDERS),
+    ("outcome", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-list", "GET"): Access(200),
+    ("batch-new", "GET"): Access(200, DECIDERS),
+    ("batch-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-template", "GET"): Access(200, DECIDERS),
+    ("batch-detail", "GET"): Access(200),
+    ("batch-detail", "POST"): Access(409, DECIDERS, stranger=401),
+    ("batch-columns", "GET"): Access(200, DECIDERS),
+    ("batch-columns", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-result", "GET"): Access(404, READERS),
+    ("batch-errors", "GET"): Access(404, READERS),
     ("product-list", "GET"): Access(200),
     ("product-detail", "GET"): Access(200),
     ("product-rules", "GET"): Access(200, EDITORS),
     ("product-rules", "POST"): Access(422, EDITORS, stranger=401),
+    ("product-policy", "GET"): Access(200, EDITORS),
+    ("product-policy", "POST"): Access(422, EDITORS, stranger=401),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
     ("model-card", "GET"): Access(200),
@@ -93,7 +107,9 @@ TABLE: Mapping[tuple[str, str], Access] = {
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
 SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
-           "model-detail", "model-card", "model-history", "model-compare", "account")  # fmt: skip
+           "model-detail", "model-card", "model-history", "model-compare", "account", "outcome", "batch-list", "batch-new", "batch-detail",
+           "batch-columns")  # fmt: skip
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -104,9 +120,16 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
         return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
 
 
-def path_of(name: str, decision: uuid.UUID | None = None) -> str:
+def path_of(name: str, decision: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> str:
     """A page's address, filled in with what every house has."""
-    return PAGES[name].path({"decision_id": decision or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1})
+    named = {"decision_id": decision or uuid7(), "batch_id": batch or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1}
+    return PAGES[name].path(named)
+
+
+def bring(house: House) -> uuid.UUID:
+    """A batch whose columns are not matched yet."""
+    with tenant_context(house.partner):
+        return a_batch(PRODUCT, "reference,amount\nA-1,5\n").id
 
 
 def text_of(answer: Any) -> str:
@@ -131,11 +154,13 @@ def test_every_page_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
 def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
-    decision = score(north, "T-1")[0]
+    decision, batch = score(north, "T-1")[0], bring(north)
     found, expected = {}, {}
 
     for (name, method), access in TABLE.items():
-        answer = client_of(north, role).generic(method, path_of(name, decision), f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        address = path_of(name, decision, batch)
+        answer = client_of(north, role).generic(method, address, f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        assert not answer.streaming or b"".join(answer)    # a file is closed when it was read
         found[name, method] = answer.status_code
         expected[name, method] = access.stranger if role == STRANGER else access.status if role in access.who else 403
 
@@ -432,9 +457,9 @@ def test_what_products_are_called_is_only_text(north: House) -> None:
 
 def every_page(house: House) -> Iterator[tuple[str, Any]]:
     """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
-    decision = score(house, "P-1", name="Amina Otieno")[0]
+    decision, batch = score(house, "P-1", name="Amina Otieno")[0], bring(house)
     admin = house.client("admin")
-    yield from ((name, admin.get(path_of(name, decision))) for name in SHOWING)
+    yield from ((name, admin.get(path_of(name, decision, batch))) for name in SHOWING)
     yield "login", house.client().get("/login")
     yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
     yield "list with a problem", admin.get("/decisions?band=HUGE")
@@ -445,7 +470,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi", "model-card-pdf"} == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:
