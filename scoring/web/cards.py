@@ -143,7 +143,10 @@ def _range(low: float, high: float, places: int = 3) -> str:
 
 def _moment(value: datetime | None) -> str:
     """With the day always, since a card is read much later, and with its zone."""
-    return "" if value is None else f"{date_format(timezone.localtime(value), pgettext('day', 'j M Y'))}, {date_format(timezone.localtime(value), 'H:i')} {timezone.localtime(value).tzname()}"
+    if value is None:
+        return ""
+    here = timezone.localtime(value)
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {date_format(here, 'H:i')} {here.tzname()}"
 
 
 # words
