@@ -15,7 +15,8 @@ PACKAGES = ("audit", "partners", "portal", "scoring")
 # Modules whose sentences reach pages although they are written for the API and the log as well: see partners.accounts.web.told.
 REFUSING = (
     "audit/errors.py", "partners/errors.py", "partners/accounts/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
-    "scoring/engine/contract.py", "scoring/engine/texts.py", "scoring/services/*.py", "scoring/selectors/*.py",
+    "scoring/engine/contract.py", "scoring/engine/texts.py", "scoring/engine/training/card.py",
+    "scoring/services/*.py", "scoring/selectors/*.py",
     "partners/accounts/services.py", "partners/accounts/passwords.py", "portal/approvals/*.py", "portal/approvals/services/*.py",
 )  # fmt: skip
 FEWEST_WORDS = 3    # of its own that a sentence with values needs: with less it could be taken for another one
@@ -135,6 +136,8 @@ def _sentences(tree: ast.Module) -> Iterator[str]:
     inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node) if part is not node}
     marked = {id(one) for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
               and node.func.id in _SINGULAR for one in node.args}  # fmt: skip
+    tables = {id(part) for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict)
+              for part in ast.walk(node.value)}  # fmt: skip # what a product says by language, not what a module refuses with
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -143,7 +146,7 @@ def _sentences(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and _is_refusal(node) and (said := ast.get_docstring(node)):
             yield said
-        elif id(node) in inside | marked | docstrings:
+        elif id(node) in inside | marked | tables | docstrings:
             continue
         elif isinstance(node, ast.JoinedStr):
             if _is_sentence(template := _template(node)):

@@ -1,6 +1,6 @@
 """How templates write bands, outcomes, numbers and moments."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django import template
 from django.utils import timezone
@@ -161,7 +161,19 @@ def moment(value: datetime) -> str:
     time = date_format(here, "H:i")
     if here.date() == timezone.localdate():
         return pgettext("moment", "Today, %(time)s") % {"time": time}
-    return f"{date_format(here, 'j M Y')}, {time}"
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
+
+
+@register.filter
+def short_day(value: date) -> str:
+    """21 Nov."""
+    return date_format(value, pgettext("day", "j M"))
+
+
+@register.filter
+def numbers(text: str) -> str:
+    """A text of a product with its numbers as the language of the page writes them."""
+    return refusals.localised(text)
 
 
 @register.filter(expects_localtime=True)

@@ -8,12 +8,15 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
+from partners.accounts.web.told import told as said_here
 from scoring.engine.card import decided, parting, tenths
 from scoring.engine.fairness import FOUR_FIFTHS, SMALLEST_GROUP, GroupFigures, by_group
 from scoring.engine.policy import ScoreScale
 from scoring.selectors import Happening, ModelCard, ModelVersionSummary
 from scoring.web.plots import Dependence, Plot, Swarms, calibration_plot, dependence, number, parting_plot, roc_plot, signed, swarms
+from scoring.web.written import named
 
 PICTURED = 6    # features with a dependence picture
 Pairs = tuple[tuple[str, str], ...]
@@ -112,7 +115,7 @@ def shown_card(card: ModelCard) -> ShownCard:
         importance=_bars([(labels.get(name, name), weight) for name, weight in told["importance"]["features"]], scale),
         groups=_bars(told["importance"]["groups"] if any(one["group"] for one in told["features"]) else [], scale),
         swarms=beeswarm, swarm_table=_swarm_table(beeswarm), judged=_judged(told["explained"]),
-        pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(told["limits"]),
+        pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(map(said_here, told["limits"])),
         compared=_compared(card), features=_features(told["features"]), left_out=_left_out(told["left_out"]),
         requests=_requests(card), history=_history(card.history), made=_made(card, told),
     )  # fmt: skip
@@ -122,8 +125,8 @@ def shown_card(card: ModelCard) -> ShownCard:
 
 
 def share(value: float | None, decimals: int = 1) -> str:
-    """0.118 as 11.8%."""
-    return "" if value is None else f"{number_format(round(100 * value, decimals), decimals)}%"
+    """0.118 as 11.8%, or as the language writes it."""
+    return "" if value is None else pgettext("share", "%(number)s%%") % {"number": number_format(round(100 * value, decimals), decimals)}
 
 
 def _decimals(value: float | None, places: int = 3) -> str:
@@ -140,7 +143,10 @@ def _range(low: float, high: float, places: int = 3) -> str:
 
 def _moment(value: datetime | None) -> str:
     """With the day always, since a card is read much later, and with its zone."""
-    return "" if value is None else f"{date_format(timezone.localtime(value), 'j M Y, H:i')} {timezone.localtime(value).tzname()}"
+    if value is None:
+        return ""
+    here = timezone.localtime(value)
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {date_format(here, 'H:i')} {here.tzname()}"
 
 
 # words
@@ -392,12 +398,16 @@ def _requests(card: ModelCard) -> Table:
         "lapsed": _("lapsed: something else was put in force"),
     }  # fmt: skip
     rows = tuple(
-        (one.asked_by, _moment(one.asked_at), one.reason, f"{answers.get(one.state, one.state)}{f': {one.answer}' if one.answer else ''}",
+        (one.asked_by, _moment(one.asked_at), one.reason, _answered(answers.get(one.state, one.state), one.answer),
          one.answered_by, _moment(one.answered_at), one.card_sha256[:12])
         for one in card.requests
     )  # fmt: skip
     heads = (_("Asked by"), _("Asked"), _("Why"), _("Answer"), _("Answered by"), _("Answered"), _("Card read"))
     return Table(_("Requests to put it in force"), heads, rows, words=7)
+
+
+def _answered(how: str, words: str) -> str:
+    return named(how, words) if words else how
 
 
 def _history(happenings: Sequence[Happening]) -> Table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from partners.accounts.web.told import localised
 from scoring.engine.card import Parting
 from scoring.engine.policy import ScoreScale
 
@@ -269,7 +270,7 @@ def _words(one: Mapping[str, Any]) -> str:
 
 def number(value: float) -> str:
     """Short, grouped like every number of a page, with a true minus sign."""
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    text = localised(f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
     return text.replace("-", "\N{MINUS SIGN}")
 
 

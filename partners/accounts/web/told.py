@@ -10,10 +10,12 @@ from functools import cache
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.formats import get_format
 from django.utils.translation import get_language, gettext
 
 LIST = "refusals.txt"
 _PLACE = re.compile(r"%\((\w+)\)s")
+_NUMBER = re.compile(r"(?<![\w.,-])(-?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\w.-]|,\d)")
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
@@ -27,6 +29,14 @@ def told(text: str) -> str:
     return " ".join(_sentence(part) or part for part in parts) if len(parts) > 1 else text
 
 
+def localised(text: str) -> str:
+    """The numbers in a text, such as 12,500.5, as the language of the page writes them."""
+    if (get_language() or "en").partition("-")[0] == "en":
+        return text
+    point, comma = str(get_format("DECIMAL_SEPARATOR")), str(get_format("THOUSAND_SEPARATOR"))
+    return _NUMBER.sub(lambda found: f"{found[1]}{found[2].replace(',', comma)}{point + found[3] if found[3] else ''}", text)
+
+
 def _sentence(text: str) -> str | None:
     exact = gettext(text)
     if exact != text:
@@ -34,7 +44,7 @@ def _sentence(text: str) -> str | None:
     for pattern, template in _patterns():
         if found := pattern.fullmatch(text):
             said = gettext(template)
-            return said % found.groupdict() if said != template else None
+            return said % {name: localised(value) for name, value in found.groupdict().items()} if said != template else None
     return None
 
 
