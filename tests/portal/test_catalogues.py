@@ -10,19 +10,20 @@ import polib
 import pytest
 from django.conf import settings
 from django.template.base import DebugLexer, TokenType
+from django.template.loader import get_template
 from django.test import Client
 
 from portal.catalogues import NotExtractable, texts_of
 from portal.management.commands.makemessages import catalogue_path, compiled, faults, languages
 from tests.conftest import INPUTS, House
-from tests.portal.test_pages import TABLE, path_of, score
+from tests.portal.test_pages import FILES, TABLE, bring, path_of, score
 
 TEMPLATES = sorted(path for path in (settings.BASE_DIR / "templates").rglob("*.html"))
 # The same in every language.
 NAMES = {"Vouch", "API", "AUC", "KS", "Brier", "SHA-256", "CSV", "PDF", "XLSX", "JSON", "OpenAPI", "Ed25519", "ms"}
 SAID_ASIDE = ("aria-label", "title", "placeholder", "alt", "data-l")
 NOT_PROSE = {"script", "style", "code", "kbd", "pre"}
-NO_PAGES = {"docs", "openapi", "model-card-pdf"}
+NO_PAGES = FILES | {"docs", "openapi"}
 WHOLE_PAGES = sorted(name for (name, method), access in TABLE.items() if method == "GET" and access.status == 200 and name not in NO_PAGES)
 
 
@@ -133,6 +134,11 @@ def test_a_template_says_nothing_that_is_not_marked(path: Path) -> None:
     assert list(_written_in(path.read_text("utf-8"))) == []
 
 
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(settings.BASE_DIR / "templates").as_posix())
+def test_a_template_loads_every_tag_and_filter_that_it_uses(path: Path) -> None:
+    assert get_template(path.relative_to(settings.BASE_DIR / "templates").as_posix())
+
+
 # pages
 
 
@@ -164,9 +170,9 @@ def test_the_test_of_pages_finds_english_words(north: House) -> None:
 
 @pytest.mark.parametrize("name", WHOLE_PAGES)
 def test_a_page_in_french_says_nothing_in_english(north: House, french: Client, name: str) -> None:
-    decision = score(north, "F-1")[0]
+    decision, batch = score(north, "F-1")[0], bring(north)
 
-    answer = french.get(path_of(name, decision))
+    answer = french.get(path_of(name, decision, batch))
 
     page = answer.content.decode()
     assert answer.status_code == 200
