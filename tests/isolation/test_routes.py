@@ -75,13 +75,15 @@ def other(south: House) -> Other:
             card_sha256=card_of(version.version, CANARY),
         )
         asked_for = Asked(south.product, details, item.values, 6_000_000, "KES", tags=[CANARY])
-        sent = receive_application(asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes)
+        sent = receive_application(
+            asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes + made.number.encode()
+        )
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
-        "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body),
+        "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body[:16]), "number": sent.body[16:].decode(),
     }  # fmt: skip
     told = (
         CANARY,

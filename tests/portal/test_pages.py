@@ -30,6 +30,7 @@ from partners.accounts.services import create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
 from portal import urls
+from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
 from portal.handlers import page
@@ -52,6 +53,7 @@ from tests.scoring.factories import a_definition
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
+LENDERS = frozenset({"officer", "approver", "admin"})
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -82,6 +84,14 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("model-act", "POST"): Access(422, PROMOTERS, stranger=401),
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
+    ("application-detail", "GET"): Access(200),
+    ("application-detail", "POST"): Access(422, LENDERS, stranger=401),
+    ("letter", "GET"): Access(409, READERS),    # nobody said yet who writes letters
+    ("letter", "POST"): Access(409, LENDERS, stranger=401),
+    ("letter-pdf", "GET"): Access(409, READERS),
+    ("notice-list", "GET"): Access(200, READERS),
+    ("notice-settings", "GET"): Access(200, EDITORS),
+    ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -92,7 +102,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
 SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
-           "model-detail", "model-card", "model-history", "model-compare", "account")  # fmt: skip
+           "model-detail", "model-card", "model-history", "model-compare", "account", "application-detail", "letter", "notice-list",
+           "notice-settings")  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -103,9 +114,18 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
         return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
 
 
-def path_of(name: str, decision: uuid.UUID | None = None) -> str:
+def apply(house: House) -> str:
+    """The number of an application with the house's inputs."""
+    with tenant_context(house.partner):
+        values = registry.current(PRODUCT).validator.check(house.inputs)
+        what = Asked(PRODUCT, ApplicantDetails(reference="T-asks", name="Zuri Ali"), values, 6_000_000, "KES")
+        made = receive_application(asked=what, actor=SYSTEM, channel=Channel.API, render=lambda one: one.number.encode())
+    return made.body.decode()
+
+
+def path_of(name: str, decision: uuid.UUID | None = None, number: str = "0000-0000") -> str:
     """A page's address, filled in with what every house has."""
-    return PAGES[name].path({"decision_id": decision or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1})
+    return PAGES[name].path({"decision_id": decision or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": number})
 
 
 def text_of(answer: Any) -> str:
@@ -130,11 +150,12 @@ def test_every_page_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
 def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
-    decision = score(north, "T-1")[0]
+    decision, number = score(north, "T-1")[0], apply(north)
     found, expected = {}, {}
 
     for (name, method), access in TABLE.items():
-        answer = client_of(north, role).generic(method, path_of(name, decision), f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        address = path_of(name, decision, number)
+        answer = client_of(north, role).generic(method, address, f"product={PRODUCT}", "application/x-www-form-urlencoded")
         found[name, method] = answer.status_code
         expected[name, method] = access.stranger if role == STRANGER else access.status if role in access.who else 403
 
@@ -431,9 +452,9 @@ def test_what_products_are_called_is_only_text(north: House) -> None:
 
 def every_page(house: House) -> Iterator[tuple[str, Any]]:
     """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
-    decision = score(house, "P-1", name="Amina Otieno")[0]
+    decision, number = score(house, "P-1", name="Amina Otieno")[0], apply(house)
     admin = house.client("admin")
-    yield from ((name, admin.get(path_of(name, decision))) for name in SHOWING)
+    yield from ((name, admin.get(path_of(name, decision, number))) for name in SHOWING)
     yield "login", house.client().get("/login")
     yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
     yield "list with a problem", admin.get("/decisions?band=HUGE")
@@ -444,7 +465,8 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi", "model-card-pdf"} == {name for name, method in TABLE if method == "GET"}
+    others = {"login", "docs", "openapi", "model-card-pdf", "letter-pdf"}
+    assert set(SHOWING) | others == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:
