@@ -70,6 +70,8 @@ class Action(StrEnum):
     APPLICATION_PROPOSAL_RETRACTED = "application.proposal_retracted"
     APPLICATION_PROPOSAL_LAPSED = "application.proposal_lapsed"
     APPROVAL_POLICY_CHANGED = "approval_policy.changed"
+    NOTICE_SENT = "notice.sent"
+    NOTICE_SETTINGS_CHANGED = "notice_settings.changed"
 
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"

@@ -183,6 +183,11 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     approvals.FileRefused: _row(422, "The file cannot be kept", "Nothing was stored."),
     approvals.FileMissing: _row(404, "There is no such file", "Look at the application's files.", at_page=_NOT_THERE),
     approvals.ViewRefused: _row(422, "The view cannot be kept", "Go back and correct it; nothing was stored."),
+    approvals.NoticeNotDue: _row(409, "There is no letter for this application", "Look at the application as it is now."),
+    approvals.NoticeSent: _row(409, "The letter was sent already", "Nothing needs to be done."),
+    approvals.NoticeSettingsMissing: _row(409, "Nobody said yet who writes the letters", "Fill in the settings of letters first."),
+    approvals.NoticeRefused: _row(422, "The letter cannot be marked like this", "Correct the fields under errors; nothing was stored."),
+    approvals.NoticeSettingsRefused: _row(422, "The settings cannot be used", "Correct the fields under errors; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(

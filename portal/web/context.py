@@ -43,6 +43,7 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Overview"), "portal:overview", Permission.DECISION_READ),
         (_("Applications"), "approvals:application-list", Permission.DECISION_READ),
         (_("Decisions"), "scoring:decision-list", Permission.DECISION_READ),
+        (_("Letters"), "approvals:notice-list", Permission.APPLICATION_DECIDE),
     )
     if user.allows(Permission.DECISION_MAKE):
         new = reverse("scoring:decision-new")

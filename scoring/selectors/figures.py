@@ -1,5 +1,6 @@
 """The last days in figures."""
 
+import uuid
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from django.db.models.functions import TruncDate
 from scoring.models import AnsweredBy, BandCode, Decision, OutcomeCode
 
 _LOWEST, _BIN, _BINS = 300, 50, 11
+_NARROW, _NARROW_BINS = 25, 22
 
 
 class _Median(Aggregate):
@@ -91,3 +93,21 @@ def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
         waiting=outcomes[OutcomeCode.REFER],
         median_processing_ms=None if median is None else median / 1000,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSpread:
+    """How the latest scores of one product spread, and how many of them are lower than one of them."""
+
+    bins: tuple[ScoreBin, ...]
+    total: int
+    lower: int
+
+
+def score_spread(product_id: uuid.UUID, score: int, *, latest: int = 3_000) -> ScoreSpread:
+    """The spread among those of the `latest` decisions that are this product's and were answered by a model. Never reads more."""
+    newest = Decision.objects.order_by("-created_at", "-id").values_list("product_id", "answered_by", "score")[:latest]
+    found = [one for product, answered_by, one in newest if product == product_id and answered_by == AnsweredBy.MODEL]
+    counted = Counter(min((one - _LOWEST) // _NARROW, _NARROW_BINS - 1) for one in found)
+    bins = tuple(ScoreBin(_LOWEST + at * _NARROW, _LOWEST + (at + 1) * _NARROW, counted[at]) for at in range(_NARROW_BINS))
+    return ScoreSpread(bins, len(found), sum(one < score for one in found))

@@ -16,7 +16,7 @@ from django.test import Client
 from portal.catalogues import NotExtractable, texts_of
 from portal.management.commands.makemessages import catalogue_path, compiled, faults, languages
 from tests.conftest import INPUTS, House
-from tests.portal.test_pages import FILES, TABLE, bring, path_of, score
+from tests.portal.test_pages import FILES, TABLE, path_of, things
 
 TEMPLATES = sorted(path for path in (settings.BASE_DIR / "templates").rglob("*.html"))
 # The same in every language.
@@ -170,9 +170,7 @@ def test_the_test_of_pages_finds_english_words(north: House) -> None:
 
 @pytest.mark.parametrize("name", WHOLE_PAGES)
 def test_a_page_in_french_says_nothing_in_english(north: House, french: Client, name: str) -> None:
-    decision, batch = score(north, "F-1")[0], bring(north)
-
-    answer = french.get(path_of(name, decision, batch))
+    answer = french.get(path_of(name, **things(north)))
 
     page = answer.content.decode()
     assert answer.status_code == 200

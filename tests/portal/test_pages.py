@@ -30,6 +30,7 @@ from partners.accounts.services import create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
 from portal import urls
+from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
 from portal.handlers import page
@@ -107,6 +108,14 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("model-act", "POST"): Access(422, PROMOTERS, stranger=401),
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
+    ("application-detail", "GET"): Access(200),
+    ("application-detail", "POST"): Access(422, REVIEWERS, stranger=401),
+    ("letter", "GET"): Access(409, READERS),    # nobody said yet who writes letters
+    ("letter", "POST"): Access(409, REVIEWERS, stranger=401),
+    ("letter-pdf", "GET"): Access(409, READERS),
+    ("notice-list", "GET"): Access(200, READERS),
+    ("notice-settings", "GET"): Access(200, EDITORS),
+    ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -120,8 +129,9 @@ PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not
 SHOWING = ("overview", "application-list", "application-new",
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
            "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
-           "batch-list", "batch-new", "batch-detail", "batch-columns")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read"}
+           "batch-list", "batch-new", "batch-detail", "batch-columns",
+           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -132,17 +142,31 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
         return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
 
 
-def path_of(name: str, decision: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> str:
-    """A page's address, filled in with what every house has."""
-    named = {"decision_id": decision or uuid7(), "batch_id": batch or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1,
-             "number": "AAAA-AAAA", "view_id": uuid7(), "file_id": uuid7()}  # fmt: skip
-    return PAGES[name].path(named)
-
-
 def bring(house: House) -> uuid.UUID:
     """A batch whose columns are not matched yet."""
     with tenant_context(house.partner):
         return a_batch(PRODUCT, "reference,amount\nA-1,5\n").id
+
+
+def apply(house: House) -> str:
+    """The number of an application with the house's inputs."""
+    with tenant_context(house.partner):
+        values = registry.current(PRODUCT).validator.check(house.inputs)
+        what = Asked(PRODUCT, ApplicantDetails(reference="T-asks", name="Zuri Ali"), values, 6_000_000, "KES")
+        made = receive_application(asked=what, actor=SYSTEM, channel=Channel.API, render=lambda one: one.number.encode())
+    return made.body.decode()
+
+
+def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
+    """What the house's pages are about: a decision, a batch, an application."""
+    return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house)}
+
+
+def path_of(page: str, **about: Any) -> str:
+    """A page's address, filled in with what every house has, or with what it is to be about."""
+    usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
+             "view_id": uuid7(), "file_id": uuid7()}  # fmt: skip
+    return PAGES[page].path({**usual, **about})
 
 
 def text_of(answer: Any) -> str:
@@ -167,11 +191,11 @@ def test_every_page_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
 def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
-    decision, batch = score(north, "T-1")[0], bring(north)
+    about = things(north)
     found, expected = {}, {}
 
     for (name, method), access in TABLE.items():
-        address = path_of(name, decision, batch)
+        address = path_of(name, **about)
         answer = client_of(north, role).generic(method, address, f"product={PRODUCT}", "application/x-www-form-urlencoded")
         assert not answer.streaming or b"".join(answer)    # a file is closed when it was read
         found[name, method] = answer.status_code
@@ -470,9 +494,9 @@ def test_what_products_are_called_is_only_text(north: House) -> None:
 
 def every_page(house: House) -> Iterator[tuple[str, Any]]:
     """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
-    decision, batch = score(house, "P-1", name="Amina Otieno")[0], bring(house)
+    about = things(house)
     admin = house.client("admin")
-    yield from ((name, admin.get(path_of(name, decision, batch))) for name in SHOWING)
+    yield from ((name, admin.get(path_of(name, **about))) for name in SHOWING)
     yield "login", house.client().get("/login")
     yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
     yield "list with a problem", admin.get("/decisions?band=HUGE")
