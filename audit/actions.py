@@ -65,6 +65,7 @@ class Action(StrEnum):
     APPLICATION_PROPOSAL_LAPSED = "application.proposal_lapsed"
     APPROVAL_POLICY_CHANGED = "approval_policy.changed"
 
+    APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
 
@@ -75,3 +76,4 @@ class Action(StrEnum):
     BATCH_STARTED = "batch.started"
     BATCH_DOWNLOADED = "batch.downloaded"
     OUTCOME_RECORDED = "outcome.recorded"
+    CONSENT_RECORDED = "consent.recorded"

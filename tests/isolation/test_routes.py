@@ -83,6 +83,7 @@ def other(south: House) -> Other:
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body), "batch_id": batch.id,
+        "topic": CANARY, "number": 7,
     }  # fmt: skip
     told = (
         CANARY,

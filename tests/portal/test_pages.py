@@ -67,6 +67,13 @@ class Access:
 
 TABLE: Mapping[tuple[str, str], Access] = {
     ("overview", "GET"): Access(200),
+    ("summary", "GET"): Access(200),
+    ("applicant-list", "GET"): Access(200, READERS),
+    ("applicant-detail", "GET"): Access(200, READERS),
+    ("applicant-detail", "POST"): Access(422, DECIDERS, stranger=401),
+    ("help-list", "GET"): Access(200),
+    ("help", "GET"): Access(200),
+    ("practice", "GET"): Access(200),
     ("decision-list", "GET"): Access(200),
     ("decision-detail", "GET"): Access(200),
     ("decision-new", "GET"): Access(200, DECIDERS),
@@ -106,7 +113,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
+SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-list", "help", "practice",
+           "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
            "model-detail", "model-card", "model-history", "model-compare", "account", "outcome", "batch-list", "batch-new", "batch-detail",
            "batch-columns")  # fmt: skip
 FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors"}
@@ -120,9 +128,14 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
         return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
 
 
-def path_of(name: str, decision: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> str:
+def path_of(
+    name: str, decision: uuid.UUID | None = None, batch: uuid.UUID | None = None, applicant: uuid.UUID | None = None
+) -> str:
     """A page's address, filled in with what every house has."""
-    named = {"decision_id": decision or uuid7(), "batch_id": batch or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1}
+    named = {
+        "decision_id": decision or uuid7(), "batch_id": batch or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1,
+        "applicant_id": applicant or uuid7(), "topic": "decide", "number": 1,
+    }  # fmt: skip
     return PAGES[name].path(named)
 
 
@@ -130,6 +143,14 @@ def bring(house: House) -> uuid.UUID:
     """A batch whose columns are not matched yet."""
     with tenant_context(house.partner):
         return a_batch(PRODUCT, "reference,amount\nA-1,5\n").id
+
+
+def known_as(house: House, reference: str) -> uuid.UUID:
+    """The applicant of this reference."""
+    with tenant_context(house.partner):
+        found = selectors.applicant(reference)
+    assert found is not None
+    return found.id
 
 
 def text_of(answer: Any) -> str:
@@ -154,11 +175,11 @@ def test_every_page_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
 def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
-    decision, batch = score(north, "T-1")[0], bring(north)
+    decision, batch, applicant = score(north, "T-1")[0], bring(north), known_as(north, "T-1")
     found, expected = {}, {}
 
     for (name, method), access in TABLE.items():
-        address = path_of(name, decision, batch)
+        address = path_of(name, decision, batch, applicant)
         answer = client_of(north, role).generic(method, address, f"product={PRODUCT}", "application/x-www-form-urlencoded")
         assert not answer.streaming or b"".join(answer)    # a file is closed when it was read
         found[name, method] = answer.status_code
@@ -457,9 +478,9 @@ def test_what_products_are_called_is_only_text(north: House) -> None:
 
 def every_page(house: House) -> Iterator[tuple[str, Any]]:
     """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
-    decision, batch = score(house, "P-1", name="Amina Otieno")[0], bring(house)
+    decision, batch, applicant = score(house, "P-1", name="Amina Otieno")[0], bring(house), known_as(house, "P-1")
     admin = house.client("admin")
-    yield from ((name, admin.get(path_of(name, decision, batch))) for name in SHOWING)
+    yield from ((name, admin.get(path_of(name, decision, batch, applicant))) for name in SHOWING)
     yield "login", house.client().get("/login")
     yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
     yield "list with a problem", admin.get("/decisions?band=HUGE")
@@ -886,14 +907,13 @@ def commands_on(answer: Any) -> list[list[str]]:
 def test_a_new_partner_is_shown_the_way_to_the_first_decision(fresh: House) -> None:
     commands = commands_on(fresh.client("admin").get("/"))
 
-    assert [words[:3] for words in commands[:4]] == [
-        ["python", "manage.py", name] for name in ("create_product", "train_model", "promote_model", "create_api_key")
-    ]
-    for words in commands[:4]:
+    names = ("create_product", "train_model", "promote_model", "create_user", "create_api_key")
+    assert [words[:3] for words in commands[:5]] == [["python", "manage.py", name] for name in names]
+    for words in commands[:5]:
         name = words[2]
         command = load_command_class(get_commands()[name], name)
         assert command.create_parser("manage.py", name).parse_args(words[3:]).slug == "fresh"
-    assert commands[4][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
+    assert commands[5][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
 
 
 def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
@@ -901,7 +921,8 @@ def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
     score(north, "W-1")
     after = north.client("admin").get("/")
 
-    assert text_of(before).count('<li class="is-done">') == 4
+    assert text_of(before).count('<li class="is-done">') == 5
+    assert 'href="/batches/new"' in text_of(before)
     assert [words[:2] for words in commands_on(before)] == [["curl", "-sS"]]
     assert f"/api/v1/products/{PRODUCT}" in text_of(before)
     assert commands_on(after) == []
