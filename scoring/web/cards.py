@@ -93,13 +93,13 @@ def shown_card(card: ModelCard) -> ShownCard:
     scale, labels = ScoreScale(**told["scale"]), {one["name"]: one["label"] for one in told["features"]}
     split, figures = parting(told["scores"]), told["figures"]
     low, high = figures["interval"]["auc"]
-    names = {"product": told["purpose"]["title"], "number": version.version, "pairs": share(figures["together"]["auc"])}
+    names = {"product": told["purpose"]["title"], "number": version.version, "pairs": share(figures["mean"]["auc"])}
     beeswarm = swarms(told["explained"]["swarm"], labels, scale)
     pictures = [dependence(one, labels.get(one["feature"], one["feature"]), scale) for one in told["explained"]["dependence"]]
     return ShownCard(
         title=told["purpose"]["title"], version=version.version, sha256=card.stored.sha256,
         finding=_("%(product)s, model %(number)s ranks %(pairs)s of pairs right") % names,
-        standing=_standing(card, share(low), share(high)),
+        standing=_standing(card, together=share(figures["together"]["auc"]), low=share(low), high=share(high)),
         purpose=_purpose(told), figures=_figures(figures), over_time=_over_time(told.get("over_time")),
         roc=roc_plot(told["roc"]),
         roc_words=_("Refusing some of the good (across) finds so many of the bad (up). The dashed line is chance."),
@@ -154,12 +154,12 @@ def state_words(state: str) -> str:
     return words.get(state, state)
 
 
-def _standing(card: ModelCard, low: str, high: str) -> str:
+def _standing(card: ModelCard, **shares: str) -> str:
     words = {
         "draft": _("It is a draft."), "candidate": _("It is not in force."), "challenger": _("It scores in shadow, and answers nobody."),
         "champion": _("It is in force."), "retired": _("It is retired."),
     }  # fmt: skip
-    sure = _("On cases it had not seen; drawn again and again, %(low)s to %(high)s.") % {"low": low, "high": high}
+    sure = _("Mean of folds it had not seen; all cases together %(together)s, drawn again and again %(low)s to %(high)s.") % shares
     return f"{sure} {words.get(card.version.state, '')}".strip()
 
 

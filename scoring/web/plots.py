@@ -268,9 +268,9 @@ def _words(one: Mapping[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Short, with a true minus sign."""
+    """Short, grouped like every number of a page, with a true minus sign."""
     text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return text.replace(",", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def signed(value: float | None) -> str:
