@@ -91,6 +91,7 @@ def other(south: House) -> Other:
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
+        "topic": CANARY, "case": 7,
     }  # fmt: skip
     told = (
         CANARY,

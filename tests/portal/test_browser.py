@@ -27,6 +27,8 @@ PAGES = {
     "queue-filters": "/applications?tag=visit&sort=largest", "queue-problem": "/applications?band=HUGE",
     "application-new": "/applications/new",
     "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
+    "summary": "/summary", "applicants": "/applicants", "applicants-nobody": "/applicants?q=nobody", "help": "/help",
+    "help-decide": "/help/decide", "practice": "/help/practice/2?decision=approve",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
     "compare": "/models/market-loan/compare", "account": "/account", "batches-empty": "/batches",
