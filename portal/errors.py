@@ -180,6 +180,9 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     approvals.MoveDetailsRefused: _row(422, "The decision cannot be used", "Correct the fields under errors; nothing was stored."),
     approvals.AssigneeRefused: _row(422, "This person cannot have it", "Choose somebody who decides about applications."),
     approvals.PolicyRefused: _row(422, "The approval policy cannot be used", "Correct the fields under errors; nothing was stored."),
+    approvals.FileRefused: _row(422, "The file cannot be kept", "Nothing was stored."),
+    approvals.FileMissing: _row(404, "There is no such file", "Look at the application's files.", at_page=_NOT_THERE),
+    approvals.ViewRefused: _row(422, "The view cannot be kept", "Go back and correct it; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(

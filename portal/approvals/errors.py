@@ -83,3 +83,21 @@ class AssigneeRefused(DomainError):
     """This person cannot be given applications."""
 
     code = "assignee_refused"
+
+
+class FileRefused(DomainError):
+    """The file cannot be kept."""
+
+    code = "file_refused"
+
+
+class FileMissing(DomainError):
+    """There is no such file."""
+
+    code = "file_missing"
+
+
+class ViewRefused(DomainError):
+    """The view cannot be kept."""
+
+    code = "view_refused"

@@ -41,6 +41,7 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
 
     daily = places(
         (_("Overview"), "portal:overview", Permission.DECISION_READ),
+        (_("Applications"), "approvals:application-list", Permission.DECISION_READ),
         (_("Decisions"), "scoring:decision-list", Permission.DECISION_READ),
     )
     if user.allows(Permission.DECISION_MAKE):

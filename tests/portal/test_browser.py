@@ -23,7 +23,10 @@ WIDTHS = (1280, 390)
 PICTURES = os.environ.get("VOUCH_PICTURES", "")
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 PAGES = {
-    "overview": "/", "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
+    "overview": "/", "queue": "/applications", "queue-empty": "/applications?q=nobody",
+    "queue-filters": "/applications?tag=visit&sort=largest", "queue-problem": "/applications?band=HUGE",
+    "application-new": "/applications/new",
+    "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
     "compare": "/models/market-loan/compare", "account": "/account", "batches-empty": "/batches",

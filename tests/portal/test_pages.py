@@ -52,6 +52,7 @@ from tests.scoring.factories import a_batch, a_definition
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
+REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -83,6 +84,16 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("batch-columns", "POST"): Access(422, DECIDERS, stranger=401),
     ("batch-result", "GET"): Access(404, READERS),
     ("batch-errors", "GET"): Access(404, READERS),
+    ("application-list", "GET"): Access(200),
+    ("application-new", "GET"): Access(200, DECIDERS),
+    ("application-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("application-take", "POST"): Access(302, REVIEWERS, stranger=401),
+    ("application-chosen", "POST"): Access(422, REVIEWERS, stranger=401),
+    ("view-save", "POST"): Access(422, stranger=401),
+    ("view-remove", "POST"): Access(302, stranger=401),
+    ("application-work", "POST"): Access(404, REVIEWERS, stranger=401),
+    ("file-add", "POST"): Access(404, REVIEWERS, stranger=401),
+    ("file-read", "GET"): Access(404, READERS),
     ("product-list", "GET"): Access(200),
     ("product-detail", "GET"): Access(200),
     ("product-rules", "GET"): Access(200, EDITORS),
@@ -106,10 +117,11 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
-           "model-detail", "model-card", "model-history", "model-compare", "account", "outcome", "batch-list", "batch-new", "batch-detail",
-           "batch-columns")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors"}
+SHOWING = ("overview", "application-list", "application-new",
+           "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
+           "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
+           "batch-list", "batch-new", "batch-detail", "batch-columns")  # fmt: skip
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -122,7 +134,8 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
 
 def path_of(name: str, decision: uuid.UUID | None = None, batch: uuid.UUID | None = None) -> str:
     """A page's address, filled in with what every house has."""
-    named = {"decision_id": decision or uuid7(), "batch_id": batch or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1}
+    named = {"decision_id": decision or uuid7(), "batch_id": batch or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1,
+             "number": "AAAA-AAAA", "view_id": uuid7(), "file_id": uuid7()}  # fmt: skip
     return PAGES[name].path(named)
 
 
