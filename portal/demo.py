@@ -21,6 +21,8 @@ from partners.accounts.services import create_api_key, create_user, revoke_api_k
 from partners.models import Partner, Plan
 from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
+from portal.approvals.models import Application
+from portal.demo_applications import add_applications
 from portal.embedded import home
 from scoring import registry
 from scoring.engine.products.ready import READY
@@ -31,6 +33,7 @@ from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 
 PRODUCT = "market-loan"
 APPLICANTS = 300
+APPLICATIONS = 44
 TRAINING_ROWS = 3_000
 NOT_INPUTS = {"loan_id", "defaulted", "gender"}
 FIRST_NAMES = ("Amina", "Wanjiru", "Otieno", "Fatou", "Moussa", "Achieng", "Ibrahim", "Njeri", "Awa", "Kamau", "Mariama", "Cheikh")
@@ -126,6 +129,7 @@ def _partner(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]
                 report(f"training {loan.product} for {demo.name}")
                 _product(demo, loan)
             _applicants(demo, loan, report)
+        _applications(demo, demo.loans[0], report)
 
 
 def _people(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]) -> None:
@@ -191,6 +195,26 @@ def _applicants(demo: DemoPartner, loan: DemoLoan, report: Callable[[str], None]
     ]  # fmt: skip
     for start in range(0, len(items), 50):
         score_applicants(product_slug=loan.product, items=items[start : start + 50], actor=SYSTEM, channel=Channel.BATCH)
+
+
+def _applications(demo: DemoPartner, loan: DemoLoan, report: Callable[[str], None]) -> None:
+    """Some of the applicants ask for money, with other inputs than they were scored by before; nobody who is called as a colleague is."""
+    ring, colleagues = keyring(), set(User.objects.values_list("name", flat=True))
+    numbers = [number for number in range(loan.first, loan.first + loan.applicants) if _name(demo, number) not in colleagues][:APPLICATIONS]
+    ids = {number: ring.applicant_id(_reference(demo, number)) for number in numbers}
+    known = set(Application.objects.filter(applicant_id__in=ids.values()).values_list("applicant_id", flat=True))
+    missing = [number for number in numbers if ids[number] not in known]
+    if not missing:
+        return
+    report(f"taking in {len(missing)} applications of {demo.name}")
+    asked = READY[loan.ready].table(loan.applicants, seed=demo.seed + 200)
+    validator = registry.active(loan.product).validator
+    rows = [{name: value for name, value in asked[number - loan.first].items() if name not in NOT_INPUTS} for number in missing]
+    items = [
+        ScoreItem(ApplicantDetails(reference=_reference(demo, number)), validator.check(row))
+        for number, row in zip(missing, rows, strict=True)
+    ]
+    add_applications(loan.product, items, [row["loan_amount"] for row in rows], demo.currency)
 
 
 def _reference(demo: DemoPartner, number: int) -> str:

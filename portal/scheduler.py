@@ -15,9 +15,12 @@ from audit.errors import DomainError
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
+from portal.approvals.services.applications import has_left_applications
+from portal.approvals.services.sweeps import expire_applications, lapse_proposals
 from portal.celery import app
 from scoring import selectors
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.uploads import forget_old_uploads
 
 PARTNERS_SECONDS = 5.0
 RING_EXPIRES_SECONDS = 30
@@ -48,12 +51,22 @@ def ring_for_jobs() -> None:
         app.send_task("scoring.work_on_job", [str(job_id)], retry=False)
 
 
+def ring_for_applications() -> None:
+    """Where an application was left without a decision, a worker is called."""
+    if has_left_applications():
+        app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
     Duty("ring-for-challengers", 5.0, ring_for_challengers),
     Duty("ring-for-jobs", 5.0, ring_for_jobs),
     Duty("forget-results", 600.0, forget_old_results),
+    Duty("ring-for-applications", 30.0, ring_for_applications),
+    Duty("lapse-proposals", 60.0, lapse_proposals),
+    Duty("expire-applications", 600.0, expire_applications),
+    Duty("forget-uploads", 600.0, forget_old_uploads),
 )
 
 

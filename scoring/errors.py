@@ -65,6 +65,12 @@ class RulesChanged(DomainError):
     code = "rules_changed"
 
 
+class PolicyChanged(DomainError):
+    """Somebody changed the policy meanwhile; look at theirs first."""
+
+    code = "policy_changed"
+
+
 class ReasonMissing(DomainError):
     """Say why, in 1 to 500 characters that can be shown."""
 

@@ -85,6 +85,24 @@ class AssigneeRefused(DomainError):
     code = "assignee_refused"
 
 
+class FileRefused(DomainError):
+    """The file cannot be kept."""
+
+    code = "file_refused"
+
+
+class FileMissing(DomainError):
+    """There is no such file."""
+
+    code = "file_missing"
+
+
+class ViewRefused(DomainError):
+    """The view cannot be kept."""
+
+    code = "view_refused"
+
+
 class NoticeNotDue(DomainError):
     """There is no letter for this application: only a decline and a counter-offer have one."""
 

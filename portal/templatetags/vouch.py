@@ -1,6 +1,6 @@
 """How templates write bands, outcomes, numbers and moments."""
 
-from datetime import datetime
+from datetime import date, datetime
 
 from django import template
 from django.utils import timezone
@@ -8,6 +8,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
+
+from partners.accounts.web import told as refusals
 
 register = template.Library()
 
@@ -53,6 +55,47 @@ def channel_words(channel: str) -> str:
 
 
 @register.filter
+def made_words(outcome: str) -> str:
+    """What became of applicants, over their number."""
+    return {"approve": _("Approved"), "refer": _("To a person"), "decline": _("Declined")}[outcome]
+
+
+@register.filter
+def happened_words(kind: str) -> str:
+    """How a loan turned out."""
+    words = {"repaid": _("Repaid"), "late": _("Repaid late"), "defaulted": _("Defaulted"), "written_off": _("Written off")}
+    return words.get(kind, kind)
+
+
+@register.filter
+def outcomes_kind(kind: str) -> bool:
+    """Whether a batch is about outcomes."""
+    return kind == "outcomes"
+
+
+@register.filter
+def step_words(step: str) -> str:
+    """Where a batch stands."""
+    words = {
+        "mapping": _("Columns to match"), "checking": _("Being checked"), "checked": _("Checked, not started"),
+        "refused": _("Cannot be used"), "working": _("Under way"), "done": _("Done"), "failed": _("Ended early"),
+    }  # fmt: skip
+    return words[step]
+
+
+@register.filter
+def step_state(step: str) -> str:
+    """The class of the dot before it."""
+    return {"done": "is-good", "refused": "is-bad", "failed": "is-bad"}.get(step, "")
+
+
+@register.filter
+def percent(part: float) -> str:
+    """A share of 0 to 1 as a width in an image."""
+    return f"{100 * part:.2f}%"
+
+
+@register.filter
 def kind_words(kind: str) -> str:
     """What an input is."""
     names = {"number": _("number"), "integer": _("whole number"), "category": _("one of a list"), "boolean": _("yes or no")}
@@ -81,9 +124,15 @@ def part_words(part: str) -> str:
 
 
 @register.filter
+def told(sentence: object) -> str:
+    """What a refusal says, in the language of the page."""
+    return refusals.told(str(sentence))
+
+
+@register.filter
 def share(value: float, decimals: int = 1) -> str:
-    """0.118 as 11.8%."""
-    return f"{number_format(round(value * 100, decimals), decimals)}%"
+    """0.118 as 11.8%, or as the language writes it."""
+    return pgettext("share", "%(number)s%%") % {"number": number_format(round(value * 100, decimals), decimals)}
 
 
 @register.filter
@@ -112,7 +161,19 @@ def moment(value: datetime) -> str:
     time = date_format(here, "H:i")
     if here.date() == timezone.localdate():
         return pgettext("moment", "Today, %(time)s") % {"time": time}
-    return f"{date_format(here, 'j M Y')}, {time}"
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
+
+
+@register.filter
+def short_day(value: date) -> str:
+    """21 Nov."""
+    return date_format(value, pgettext("day", "j M"))
+
+
+@register.filter
+def numbers(text: str) -> str:
+    """A text of a product with its numbers as the language of the page writes them."""
+    return refusals.localised(text)
 
 
 @register.filter(expects_localtime=True)

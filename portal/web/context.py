@@ -41,6 +41,7 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
 
     daily = places(
         (_("Overview"), "portal:overview", Permission.DECISION_READ),
+        (_("Applications"), "approvals:application-list", Permission.DECISION_READ),
         (_("Decisions"), "scoring:decision-list", Permission.DECISION_READ),
         (_("Letters"), "approvals:notice-list", Permission.APPLICATION_DECIDE),
     )
@@ -49,6 +50,7 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         is_new = request.path.startswith(new)
         daily = [Place(place.title, place.url, place.is_here and not is_new) for place in daily]
         daily.append(Place(_("Score an applicant"), new, is_new))
+    daily += places((_("Batches"), "scoring:batch-list", Permission.DECISION_READ))
     craft = places(
         (_("Products"), "scoring:product-list", Permission.PRODUCT_READ),
         (_("Models"), "scoring:model-list", Permission.MODEL_READ),

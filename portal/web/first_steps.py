@@ -45,7 +45,7 @@ def first_steps(partner: Partner, products: Sequence[ProductSummary], address: s
         ),
         FirstStep(
             _("Put it in force"),
-            _("Until then the rules of the product answer, and send everybody to a person."),
+            _("Until then the rules of the product answer."),
             f"python manage.py promote_model {slug} {product} {version}",
             any(one.champion_version for one in products),
         ),

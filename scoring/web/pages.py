@@ -33,6 +33,7 @@ from scoring.errors import (
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
+from scoring.web.batch_forms import OutcomeForm
 from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
@@ -117,6 +118,8 @@ class DecisionDetailPage(Page):
             "inputs": named_inputs(detail, product) if may_read else [],
             "earlier": self._earlier(detail) if may_read else [],
             "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
+            "outcomes": selectors.outcomes_of(decision_id),
+            "outcome_form": OutcomeForm() if self.user.allows(Permission.DECISION_MAKE) else None,
         }
         return render(request, "scoring/decision_detail.html", context)
 

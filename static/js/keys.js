@@ -19,7 +19,8 @@ function press(element) {
   else element.click(), element.focus();
 }
 
-const moves = { j: () => move(1), k: () => move(-1) };
+const choose = () => chosen()?.querySelector("input[type=checkbox]")?.click();
+const moves = { j: () => move(1), k: () => move(-1), x: choose };
 
 document.addEventListener("keydown", (event) => {
   if (event.metaKey || event.ctrlKey || event.altKey) return;

@@ -1,16 +1,20 @@
 """Applications come in: scored, routed, once; and nothing a crash leaves is lost."""
 
+import threading
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from audit.errors import IdempotencyMismatch
 from audit.models import Event, Outbox
 from audit.services import Attempt
 from partners.accounts.models import ApiKey
+from partners.tenancy import tenant_context
 from portal.approvals import selectors
 from portal.approvals.errors import ApplicationUnknown
 from portal.approvals.models import Application, ApprovalPolicy, Review
@@ -143,6 +147,34 @@ def test_another_body_under_the_same_key_is_refused(shop: House) -> None:
         once(body=b"2")
 
     assert Application.objects.count() == 1
+
+
+@pytest.mark.slow
+def test_twins_under_one_key_make_one_application(new_partner: Callable[..., House]) -> None:
+    house, rounds = new_partner(), 20
+    with tenant_context(house.partner):
+        add_product(REFERS)
+    together = threading.Barrier(2)
+
+    def work(_number: int) -> list[bytes]:
+        told = []
+        try:
+            with tenant_context(house.partner):
+                for number in range(rounds):
+                    what = asked(reference=f"R-{number}")
+                    together.wait(60)
+                    told.append(once(what, key=f"k{number}").body)
+        finally:
+            connection.close()
+        return told
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(work, range(2))
+
+    assert first == second
+    with tenant_context(house.partner):
+        assert (Application.objects.count(), Decision.objects.count()) == (rounds, rounds)
+        assert Outbox.objects.filter(topic="application.scored").count() == rounds
 
 
 class Crash(Exception):

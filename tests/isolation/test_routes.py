@@ -20,7 +20,10 @@ from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
 from portal import urls
+from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
+from portal.approvals.services.files import add_file
+from portal.approvals.services.views import save_view
 from scoring import registry
 from scoring.models import Channel
 from scoring.services.models import store_model_version
@@ -29,7 +32,7 @@ from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from tests.conftest import House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_bundle, card_of
+from tests.scoring.factories import a_batch, a_bundle, card_of
 
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
@@ -75,15 +78,19 @@ def other(south: House) -> Other:
             card_sha256=card_of(version.version, CANARY),
         )
         asked_for = Asked(south.product, details, item.values, 6_000_000, "KES", tags=[CANARY])
-        sent = receive_application(
-            asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes + made.number.encode()
-        )
+        sent = receive_application(asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes)
+        application = Application.objects.get(id=uuid.UUID(bytes=sent.body))
+        by_admin = Actor(kind="user", id=str(admin.id), label="South", role="admin")
+        file = add_file(application_id=application.id, name=f"{CANARY}.txt", content=CANARY.encode(), actor=by_admin)
+        view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
+        batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
-        "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body[:16]), "number": sent.body[16:].decode(),
+        "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
+        "number": application.number, "file_id": file.id, "view_id": view.id,
     }  # fmt: skip
     told = (
         CANARY,

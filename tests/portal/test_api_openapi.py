@@ -122,6 +122,7 @@ def test_the_root_says_what_answers_here(north: House) -> None:
     root = Client(HTTP_HOST=north.host).get("/api/v1/").json()
 
     assert (root["name"], root["partner"], root["documentation"]) == ("Vouch", "north", "/docs")
+    assert {"scores", "models", "promotions"} <= set(root["routes"])
     assert all(Client(HTTP_HOST=north.host).get(path).status_code in {401, 405} for path in root["routes"].values())
 
 

@@ -48,12 +48,12 @@ from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from scoring.web.shown import contributions, factors, speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_definition
+from tests.scoring.factories import a_batch, a_definition
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
-LENDERS = frozenset({"officer", "approver", "admin"})
+REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -73,10 +73,34 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("decision-detail", "GET"): Access(200),
     ("decision-new", "GET"): Access(200, DECIDERS),
     ("decision-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("outcome", "GET"): Access(200, DECIDERS),
+    ("outcome", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-list", "GET"): Access(200),
+    ("batch-new", "GET"): Access(200, DECIDERS),
+    ("batch-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-template", "GET"): Access(200, DECIDERS),
+    ("batch-detail", "GET"): Access(200),
+    ("batch-detail", "POST"): Access(409, DECIDERS, stranger=401),
+    ("batch-columns", "GET"): Access(200, DECIDERS),
+    ("batch-columns", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-result", "GET"): Access(404, READERS),
+    ("batch-errors", "GET"): Access(404, READERS),
+    ("application-list", "GET"): Access(200),
+    ("application-new", "GET"): Access(200, DECIDERS),
+    ("application-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("application-take", "POST"): Access(302, REVIEWERS, stranger=401),
+    ("application-chosen", "POST"): Access(422, REVIEWERS, stranger=401),
+    ("view-save", "POST"): Access(422, stranger=401),
+    ("view-remove", "POST"): Access(302, stranger=401),
+    ("application-work", "POST"): Access(404, REVIEWERS, stranger=401),
+    ("file-add", "POST"): Access(404, REVIEWERS, stranger=401),
+    ("file-read", "GET"): Access(404, READERS),
     ("product-list", "GET"): Access(200),
     ("product-detail", "GET"): Access(200),
     ("product-rules", "GET"): Access(200, EDITORS),
     ("product-rules", "POST"): Access(422, EDITORS, stranger=401),
+    ("product-policy", "GET"): Access(200, EDITORS),
+    ("product-policy", "POST"): Access(422, EDITORS, stranger=401),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
     ("model-card", "GET"): Access(200),
@@ -85,9 +109,9 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
     ("application-detail", "GET"): Access(200),
-    ("application-detail", "POST"): Access(422, LENDERS, stranger=401),
+    ("application-detail", "POST"): Access(422, REVIEWERS, stranger=401),
     ("letter", "GET"): Access(409, READERS),    # nobody said yet who writes letters
-    ("letter", "POST"): Access(409, LENDERS, stranger=401),
+    ("letter", "POST"): Access(409, REVIEWERS, stranger=401),
     ("letter-pdf", "GET"): Access(409, READERS),
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
@@ -97,13 +121,17 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
+    ("language", "POST"): Access(400, stranger=400),
     ("docs", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
-           "model-detail", "model-card", "model-history", "model-compare", "account", "application-detail", "letter", "notice-list",
-           "notice-settings")  # fmt: skip
+SHOWING = ("overview", "application-list", "application-new",
+           "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
+           "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
+           "batch-list", "batch-new", "batch-detail", "batch-columns",
+           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -112,6 +140,12 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
         values = registry.current(PRODUCT).validator.check(house.inputs)
         items = [ScoreItem(ApplicantDetails(reference=reference, **details), values) for reference in references]
         return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
+
+
+def bring(house: House) -> uuid.UUID:
+    """A batch whose columns are not matched yet."""
+    with tenant_context(house.partner):
+        return a_batch(PRODUCT, "reference,amount\nA-1,5\n").id
 
 
 def apply(house: House) -> str:
@@ -123,9 +157,16 @@ def apply(house: House) -> str:
     return made.body.decode()
 
 
-def path_of(name: str, decision: uuid.UUID | None = None, number: str = "0000-0000") -> str:
-    """A page's address, filled in with what every house has."""
-    return PAGES[name].path({"decision_id": decision or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": number})
+def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
+    """What the house's pages are about: a decision, a batch, an application."""
+    return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house)}
+
+
+def path_of(page: str, **about: Any) -> str:
+    """A page's address, filled in with what every house has, or with what it is to be about."""
+    usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
+             "view_id": uuid7(), "file_id": uuid7()}  # fmt: skip
+    return PAGES[page].path({**usual, **about})
 
 
 def text_of(answer: Any) -> str:
@@ -150,12 +191,13 @@ def test_every_page_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
 def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
-    decision, number = score(north, "T-1")[0], apply(north)
+    about = things(north)
     found, expected = {}, {}
 
     for (name, method), access in TABLE.items():
-        address = path_of(name, decision, number)
+        address = path_of(name, **about)
         answer = client_of(north, role).generic(method, address, f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        assert not answer.streaming or b"".join(answer)    # a file is closed when it was read
         found[name, method] = answer.status_code
         expected[name, method] = access.stranger if role == STRANGER else access.status if role in access.who else 403
 
@@ -452,9 +494,9 @@ def test_what_products_are_called_is_only_text(north: House) -> None:
 
 def every_page(house: House) -> Iterator[tuple[str, Any]]:
     """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
-    decision, number = score(house, "P-1", name="Amina Otieno")[0], apply(house)
+    about = things(house)
     admin = house.client("admin")
-    yield from ((name, admin.get(path_of(name, decision, number))) for name in SHOWING)
+    yield from ((name, admin.get(path_of(name, **about))) for name in SHOWING)
     yield "login", house.client().get("/login")
     yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
     yield "list with a problem", admin.get("/decisions?band=HUGE")
@@ -465,8 +507,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    others = {"login", "docs", "openapi", "model-card-pdf", "letter-pdf"}
-    assert set(SHOWING) | others == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:

@@ -4,7 +4,8 @@ import secrets
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from audit.ids import uuid7
 from partners.money import to_text
@@ -85,6 +86,11 @@ class Application(models.Model):
             ),
             models.Index(fields=["-priority", "due_at", "id"], condition=Q(state__in=sorted(WAITING)), name="application_queue"),
             models.Index(fields=["due_at", "id"], condition=Q(state__in=sorted(WAITING)), name="application_by_due"),
+            models.Index(
+                Coalesce("decided_at", "created_at").desc(), F("id").desc(),
+                condition=~Q(state__in=sorted(WAITING)), name="application_by_end",
+            ),  # fmt: skip
+            models.Index(fields=["amount_minor", "id"], name="application_by_amount"),
             models.Index(fields=["expires_at"], condition=~Q(state__in=sorted(OVER)), name="application_by_expiry"),
             models.Index(fields=["created_at"], condition=Q(decision=None), name="application_unscored"),
             models.Index(

@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('approvals', '0002_append_only'),
+        ('approvals', '0003_queue_and_files'),
         ('scoring', '0009_outcomes'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

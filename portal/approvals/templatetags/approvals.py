@@ -1,0 +1,26 @@
+"""How templates write states, times left and amounts of applications."""
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal.approvals.models import Application
+from portal.approvals.web import queue_words as words
+
+register = template.Library()
+register.filter("application_state", words.state_words)
+register.filter("application_mark", words.state_mark)
+register.filter("because_words", words.because_words)
+register.filter("proposal_words", words.proposal_words)
+register.filter("money", words.money)
+register.filter("at_most", words.at_most)
+
+
+@register.simple_tag
+def due(application: Application) -> SafeString | str:
+    """The time left, as a clock that the page's script keeps going; nothing where nothing is due."""
+    if application.due_at is None or not application.is_waiting:
+        return ""
+    text, kind = words.time_left(application.due_at, timezone.now())
+    return format_html('<time class="v-due {}" data-due datetime="{}">{}</time>', kind, application.due_at.isoformat(), text)

@@ -1,0 +1,84 @@
+"""How pages write states, times left and amounts of applications."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from partners.money import decimals
+from portal.approvals.models import Application, SecondOpinion
+from portal.approvals.selectors.queue import MOST
+
+SOON = timedelta(minutes=90)
+_NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+def state_words(state: str) -> str:
+    """Where the application stands. That nobody looked differs from that somebody did and something is missing."""
+    words = {
+        "new": _("Nobody looked"), "in_review": _("Looked at"), "needs_information": _("Looked at, incomplete"), "approved": _("Approved"),
+        "declined": _("Declined"), "counter_offered": _("Offered something else"), "withdrawn": _("Withdrawn"), "expired": _("Expired"),
+    }  # fmt: skip
+    return words.get(state, state)
+
+
+def state_mark(state: str) -> str:
+    """The class of the dot before it: a ring, half, half and a gap, full."""
+    marks = {
+        "in_review": "is-half", "needs_information": "is-part", "approved": "is-good", "declined": "is-bad", "counter_offered": "is-over",
+        "withdrawn": "is-over", "expired": "is-over",
+    }  # fmt: skip
+    return marks.get(state, "")
+
+
+def because_words(because: str) -> str:
+    """Why a person has to decide, where it is not for a reason of the model."""
+    words = {
+        "above_limit": _("The amount is above the limit."), "always": _("Two people decide about every one of these."),
+        "own": _("It looks like the own application of whoever entered it."), "referred": _("The policy leaves it to a person."),
+    }  # fmt: skip
+    return words.get(because, "")
+
+
+def proposal_words(opinion: SecondOpinion) -> str:
+    """What waits for a second person."""
+    words = {"approve": _("Approve?"), "decline": _("Decline?"), "counter_offer": _("Offer something else?")}
+    return words.get(opinion.move, opinion.move)
+
+
+def clock_words() -> Mapping[str, str]:
+    """How time left is written; the script on the page writes it the same way."""
+    return {
+        "late": _("Late by {left}"), "in": _("in {left}"), "minutes": _("{m} min"), "hours": _("{h} h {m} min"), "days": _("{d} d {h} h"),
+    }  # fmt: skip
+
+
+def time_left(due_at: datetime, now: datetime) -> tuple[str, str]:
+    """The time until then in words, and its class: is-late, is-soon, or none."""
+    words = clock_words()
+    minutes = int(abs(due_at - now).total_seconds() // 60)
+    hours, days = minutes // 60, minutes // 1440
+    unit = "minutes" if hours < 1 else "hours" if days < 1 else "days"
+    left = words[unit].format(m=minutes % 60, h=hours % 24, d=days)
+    if due_at <= now:
+        return words["late"].format(left=left), "is-late"
+    return words["in"].format(left=left), "is-soon" if due_at - now <= SOON else ""
+
+
+def money(application: Application) -> str:
+    """KES 120,000; decimals only where there are any."""
+    return money_of(application.amount_minor, application.currency)
+
+
+def money_of(minor: int, currency: str) -> str:
+    """So much of the currency's smallest unit."""
+    places = decimals(currency)
+    whole, part = divmod(minor, 10**places)
+    shown = number_format(f"{whole}.{part:0{places}d}" if part else whole, places if part else 0, force_grouping=True)
+    return f"{currency}{_NO_BREAK}{shown}"
+
+
+def at_most(count: int) -> str:
+    """A count that stopped early says so."""
+    return f"{MOST}+" if count > MOST else str(count)

@@ -1,0 +1,160 @@
+"""The page on which people change a product's policy: tried on the partner's own decisions first, each change with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from audit.errors import DomainError
+from partners.accounts.roles import Permission
+from partners.accounts.web.access import Page
+from scoring import selectors
+from scoring.engine.contract import DefinitionRefused
+from scoring.engine.policy import STRICTNESS, Policy
+from scoring.engine.product import Product
+from scoring.engine.what_if import Comparison, Terms
+from scoring.errors import PolicyChanged, ProductUnknown, ReasonMissing
+from scoring.services.policies import change_policy, policy_in_force
+from scoring.services.what_if import Found, what_if
+from scoring.web.plots import Line, Plot, Tick
+from scoring.web.policy_forms import MOST_KNOCK_OUTS, CutOffForm, KnockOutFormSet, askable, rows_of
+from scoring.web.rule_forms import problems
+
+_ROWS = "rules-TOTAL_FORMS"
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What the person typed, or the policy in force as forms."""
+
+    cuts: CutOffForm
+    rules: Any
+    reason: str = ""
+
+    @property
+    def problems(self) -> list[tuple[str, str, str]]:
+        """Everything that is wrong with it."""
+        found = list(problems([self.cuts, *self.rules.forms]))
+        return found + [("", "", str(error)) for error in self.rules.non_form_errors()]
+
+    def written(self, current: Policy) -> Policy | None:
+        """The policy as typed, or None: then the forms' errors say what to correct."""
+        if not (self.cuts.is_valid() & self.rules.is_valid()):
+            return None
+        said = {name: self.cuts.cleaned_data[name] for name in ("approve_from", "decline_below")}
+        try:
+            return Policy.from_dict({**current.to_dict(), **said, "knock_outs": self.rules.written()})
+        except DefinitionRefused as refusal:
+            self.cuts.add_error(None, str(refusal))
+            return None
+
+
+class ProductPolicyPage(Page):
+    """The policy of one product, to be tried and changed."""
+
+    permission = Permission.PRODUCT_EDIT
+
+    def get(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """The policy in force, as a form."""
+        product, policy, version = _found(slug)
+        rules = KnockOutFormSet(prefix="rules", initial=rows_of(policy), form_kwargs={"inputs": askable(product)})
+        return self._page(slug, _Shown(CutOffForm.of(product, policy, version=version), rules))
+
+    def post(self, request: HttpRequest, slug: str) -> HttpResponse:
+        """Tries the policy, gives one more row, or puts it in force."""
+        product, policy, _version = _found(slug)
+        typed, act = request.POST.copy(), request.POST.get("act", "")
+        rows = request.POST.get(_ROWS, "")
+        if act == "row" and rows.isdecimal():
+            typed[_ROWS] = str(min(int(rows[:4]) + 1, MOST_KNOCK_OUTS))
+        shown = _read(product, policy, typed)
+        if act == "row":
+            return self._page(slug, shown)
+        written = shown.written(policy)
+        if written is None:
+            return self._page(slug, shown, status=422)
+        return self._save(slug, shown, written) if act == "save" else self._try(slug, shown, written)
+
+    def _try(self, slug: str, shown: _Shown, written: Policy) -> HttpResponse:
+        said = shown.cuts.cleaned_data
+        found = what_if(
+            product_slug=slug, policy=written, since=timezone.now() - timedelta(days=int(said["days"])),
+            terms=Terms(said["margin"] / 100, said["loss"] / 100), amount=said["amount"] or None, group=said["group"] or None,
+        )  # fmt: skip
+        return self._page(slug, shown, found=found, cut=written.approve_from)
+
+    def _save(self, slug: str, shown: _Shown, written: Policy) -> HttpResponse:
+        seen = shown.cuts.cleaned_data["seen"]
+        try:
+            made = change_policy(product_slug=slug, policy=written, actor=self.actor, reason=shown.reason, seen=seen)
+        except DomainError as refusal:
+            shown.cuts.add_error(None, _told(refusal))
+            return self._page(slug, shown, status=409 if isinstance(refusal, PolicyChanged) else 422)
+        if made.version == seen:
+            messages.info(self.request, _("This is the policy already; nothing was changed."))
+        else:
+            messages.success(self.request, _("Policy %(number)s is in force.") % {"number": made.version})
+        return HttpResponseRedirect(reverse("scoring:product-detail", args=[slug]))
+
+    def _page(self, slug: str, shown: _Shown, *, status: int = 200, found: Found | None = None, cut: int = 0) -> HttpResponse:
+        context: dict[str, Any] = {
+            "product": selectors.product(slug), "shown": shown, "problems": shown.problems if status != 200 else [], "found": found,
+        }  # fmt: skip
+        if found is not None:
+            made = found.comparison
+            context |= {
+                "compared": made, "counts": _counts(made), "curve": _curve(made, cut), "moved": made.moved,
+                "swap": [(one, [(made.swap[one][other], one is other) for other in STRICTNESS]) for one in STRICTNESS],
+            }  # fmt: skip
+        return render(self.request, "scoring/product_policy.html", context, status=status)
+
+
+def _found(slug: str) -> tuple[Product, Policy, int]:
+    try:
+        return (selectors.product_definition(slug), *policy_in_force(slug))
+    except ProductUnknown as error:
+        raise Http404 from error
+
+
+def _read(product: Product, policy: Policy, typed: QueryDict) -> _Shown:
+    rules = KnockOutFormSet(typed, prefix="rules", initial=rows_of(policy), form_kwargs={"inputs": askable(product)})
+    return _Shown(CutOffForm(product, typed), rules, typed.get("reason", ""))
+
+
+def _told(refusal: DomainError) -> str:
+    if isinstance(refusal, ReasonMissing):
+        return _("Say why, in 1 to 500 characters; nothing was done yet.")
+    if isinstance(refusal, PolicyChanged):
+        return _("Somebody changed the policy meanwhile. Open this page again to see theirs; what you typed is still here to copy.")
+    return refusal.detail
+
+
+def _counts(made: Comparison) -> list[tuple[str, int, int, int]]:
+    """What, under the policy in force, as typed, and the difference."""
+    rows: Mapping[str, tuple[int, int]] = {
+        _("Approved at once"): (made.old.approved, made.new.approved),
+        _("Sent to a person"): (made.old.referred, made.new.referred),
+        _("Declined"): (made.old.declined, made.new.declined),
+    }  # fmt: skip
+    return [(name, old, new, new - old) for name, (old, new) in rows.items()]
+
+
+def _curve(made: Comparison, cut: int) -> Plot:
+    """The share approved by where the line is, with the line as typed."""
+    low, high = made.curve[0].approve_from, made.curve[-1].approve_from
+
+    def at(score: float) -> float:
+        return min(max((score - low) / (high - low), 0.0), 1.0)
+
+    points = tuple((at(one.approve_from), one.approved_share) for one in made.curve)
+    label = _("Share approved, by the score from which is approved; the line is at %(cut)s.") % {"cut": cut}
+    marks = Line("mark", ((at(cut), 0.0), (at(cut), 1.0)))
+    x = tuple(Tick(str(score), at(score)) for score in (300, 400, 500, 600, 700, 800))
+    return Plot(label, (Line("accent", points), marks), x, tuple(Tick(f"{round(100 * part)}%", part) for part in (0.0, 0.5, 1.0)))

@@ -1,0 +1,152 @@
+"""Another policy over a partner's own decisions: what is read, what is opened, and a change of policy that is recorded."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from audit.actions import Action
+from audit.context import SYSTEM
+from audit.models import Event
+from scoring import registry
+from scoring.decided import Decided
+from scoring.engine.policy import Condition, KnockOut, Outcome, Policy
+from scoring.engine.what_if import Terms
+from scoring.errors import PolicyChanged, ProductRefused, ProductUnknown, ReasonMissing
+from scoring.models import Applicant, Channel
+from scoring.models import Policy as PolicyRow
+from scoring.services import what_if as service
+from scoring.services.policies import change_policy
+from scoring.services.score import score_applicants
+from scoring.services.what_if import Found, what_if
+from tests.conftest import House
+from tests.scoring.factories import SLUG, add_product, an_item, by_key, put_in_force
+
+TRADE = KnockOut("cloth", Condition("trade", "eq", "cloth"), Outcome.DECLINE, {"en": "Loans for cloth are not made here."})
+
+
+@pytest.fixture
+def decided(in_north: House) -> list[Decided]:
+    """Twelve decisions by a model."""
+    add_product()
+    put_in_force()
+    items = [an_item(f"A-{place}", income=60.0 + 300.0 * place, trade=("food", "cloth")[place % 2], amount=1_000.0) for place in range(12)]
+    return score_applicants(product_slug=SLUG, items=items, actor=by_key(), channel=Channel.API)
+
+
+def in_force() -> Policy:
+    return registry.current(SLUG).policy
+
+
+def found(policy: Policy, **named: Any) -> Found:
+    return what_if(product_slug=SLUG, policy=policy, since=datetime.now(UTC) - timedelta(days=1), terms=Terms(), **named)
+
+
+def test_the_policy_in_force_moves_nobody_and_makes_what_was_made(decided: list[Decided]) -> None:
+    same = found(in_force())
+
+    side = same.comparison.new
+    outcomes = [one.outcome for one in decided]
+    assert (side.approved, side.referred, side.declined) == tuple(outcomes.count(one) for one in ("approve", "refer", "decline"))
+    assert (same.comparison.moved, same.decisions, same.left_out) == ((), 12, 0)
+
+
+def test_cut_offs_alone_open_nothing(decided: list[Decided]) -> None:
+    policy = replace(in_force(), approve_from=300, decline_below=300)
+
+    with CaptureQueriesContext(connection) as sent:
+        moved = found(policy)
+
+    assert moved.opened == 0
+    assert moved.comparison.new.approved == 12
+    assert not any('"sealed"' in one["sql"] for one in sent.captured_queries)
+
+
+def test_rules_and_amounts_are_read_from_what_was_sealed(decided: list[Decided]) -> None:
+    policy = replace(in_force(), approve_from=300, decline_below=300, knock_outs=(TRADE,))
+
+    moved = found(policy, amount="amount")
+
+    assert (moved.opened, moved.comparison.new.approved, moved.comparison.new.declined) == (12, 6, 6)
+    assert moved.comparison.new.amount == 6_000.0
+
+
+def test_parts_of_any_size_count_each_decision_once(decided: list[Decided], monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = replace(in_force(), approve_from=300, decline_below=300, knock_outs=(TRADE,))
+    whole = found(policy).comparison
+
+    for size in (1, 5, 11):
+        monkeypatch.setattr(service, "AT_ONCE", size)
+        assert found(policy).comparison == whole
+    assert (found(policy, at_most=7).decisions, found(policy, at_most=7).is_cut) == (7, True)
+    assert (found(policy, at_most=12).decisions, found(policy, at_most=12).is_cut) == (12, False)
+
+
+def test_erased_applicants_are_left_out_and_counted(decided: list[Decided]) -> None:
+    columns = ("data_key_id", "wrapped_key", "sealed_profile", "phone_index", "national_id_index", "name_index")
+    Applicant.objects.filter(id=decided[0].applicant_id).update(**dict.fromkeys(columns))
+
+    moved = found(replace(in_force(), knock_outs=(TRADE,)))
+
+    assert (moved.decisions, moved.left_out) == (11, 1)
+
+
+def test_known_outcomes_come_from_whoever_knows_them(decided: list[Decided]) -> None:
+    def known(decisions: Sequence[uuid.UUID]) -> dict[uuid.UUID, bool]:
+        return {one: one == decided[3].id for one in decisions}
+
+    everybody = replace(in_force(), approve_from=300, decline_below=300)
+
+    moved = found(everybody, known=known)
+
+    assert moved.comparison.known_outcomes == 12
+    assert moved.comparison.new.loss.expected == pytest.approx(0.6)
+
+
+def test_a_product_that_nobody_has_is_unknown(in_north: House) -> None:
+    with pytest.raises(ProductUnknown):
+        what_if(product_slug="nothing", policy=Policy.for_base_rate(0.2), since=datetime.now(UTC), terms=Terms())
+
+
+# ---- the change
+
+
+def test_a_changed_policy_is_the_next_version_recorded_and_decides(decided: list[Decided]) -> None:
+    policy = replace(in_force(), approve_from=300, decline_below=300)
+
+    made = change_policy(product_slug=SLUG, policy=policy, actor=SYSTEM, reason="A trial of open doors.", seen=1)
+
+    event = Event.objects.get(action=Action.POLICY_CHANGED)
+    assert made.version == 2
+    told = {"slug": SLUG, "version": 2, "previous": 1, "reason": "A trial of open doors."}
+    assert event.detail == {**told, "revision": event.detail["revision"]}
+    again = score_applicants(product_slug=SLUG, items=[an_item("B-1")], actor=by_key(), channel=Channel.API)[0]
+    assert (again.outcome, again.policy_version) == ("approve", 2)
+
+
+def test_the_same_policy_again_is_no_new_version(decided: list[Decided]) -> None:
+    assert change_policy(product_slug=SLUG, policy=in_force(), actor=SYSTEM, reason="Again.").version == 1
+    assert not Event.objects.filter(action=Action.POLICY_CHANGED).exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "seen", "refusal"),
+    [
+        ({"approve_from": 700}, " ", 1, ReasonMissing),
+        ({"approve_from": 700}, "Why not.", 7, PolicyChanged),
+        ({"knock_outs": (KnockOut("x", Condition("nothing", "gt", 1), Outcome.REFER),)}, "Why not.", 1, ProductRefused),
+        ({"knock_outs": (TRADE, TRADE)}, "Why not.", 1, ProductRefused),
+    ],
+)
+def test_what_cannot_be_is_refused_and_changes_nothing(
+    decided: list[Decided], changed: dict[str, Any], reason: str, seen: int, refusal: type[Exception]
+) -> None:
+    with pytest.raises(refusal):
+        change_policy(product_slug=SLUG, policy=replace(in_force(), **changed), actor=SYSTEM, reason=reason, seen=seen)
+
+    assert PolicyRow.objects.filter(product__slug=SLUG).count() == 1
