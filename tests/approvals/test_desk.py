@@ -302,21 +302,22 @@ def test_skipping_goes_on_and_comes_round(shop: House) -> None:
 
 
 def test_the_queue_goes_by_urgency_and_leaves_out_what_waits_for_others(shop: House) -> None:
-    later, urgent, sooner = receive(), receive(), receive()
+    later, urgent, sooner, last = receive(), receive(), receive(), receive()
     Application.objects.filter(id=urgent.id).update(priority=5)
+    Application.objects.filter(id=sooner.id).update(priority=3)
     Application.objects.filter(id=later.id).update(due_at=None)
     officer = User.objects.get(id=shop.users["officer"].id)
 
     order, here = [], fresh(urgent)
-    for _ in range(3):
+    for _ in range(4):
         following = next_in_queue(here, officer)
         assert following is not None
         order.append(following.number)
         here = fresh(following)
 
-    assert order == [sooner.number, later.number, urgent.number]
+    assert order == [sooner.number, last.number, later.number, urgent.number]
     take_next_application(actor=another("approver"), after=fresh(urgent))
-    assert next_in_queue(fresh(urgent), officer) == later
+    assert next_in_queue(fresh(urgent), officer) == last
     assert selectors.application(sooner.id).locked_by is not None
 
 
