@@ -11,14 +11,17 @@ from portal.approvals.selectors.applications import (
     open_proposal,
     reference_of,
 )
+from portal.approvals.selectors.policies import ApprovalPolicyVersion, approval_policies
 
 __all__ = [
     "PAGE",
     "ApplicationFilters",
     "ApplicationPage",
+    "ApprovalPolicyVersion",
     "HistoryEntry",
     "application",
     "applications",
+    "approval_policies",
     "history",
     "open_proposal",
     "reference_of",
