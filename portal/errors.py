@@ -166,6 +166,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
+    requests.ConditionMissing: _row(428, "The version is missing", "GET it, and send its ETag as If-Match."),
     # applications and the people who decide
     approvals.ApplicationUnknown: _row(404, "There is no such application", "GET /api/v1/applications lists them.", at_page=_NOT_THERE),
     approvals.ApplicationChanged: _row(
@@ -181,6 +182,9 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     approvals.ProposalMissing: _row(409, "No proposal waits for an answer", "Decide about the application itself."),
     approvals.MoveDetailsRefused: _row(422, "The decision cannot be used", "Correct the fields under errors; nothing was stored."),
     approvals.AssigneeRefused: _row(422, "This person cannot have it", "Choose somebody who decides about applications."),
+    approvals.ApprovalPolicyChanged: _row(
+        412, "The approval policy was changed meanwhile", "GET it again, look at what they changed, and send its ETag as If-Match."
+    ),
     approvals.PolicyRefused: _row(422, "The approval policy cannot be used", "Correct the fields under errors; nothing was stored."),
     approvals.FileRefused: _row(422, "The file cannot be kept", "Nothing was stored."),
     approvals.FileMissing: _row(404, "There is no such file", "Look at the application's files.", at_page=_NOT_THERE),

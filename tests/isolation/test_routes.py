@@ -41,6 +41,10 @@ OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
 BODIES: dict[str, Any] = {
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
     "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
+    "approval-policy": {
+        "four_eyes": "never", "limits": [], "override_reasons": {}, "proposal_hours": 1, "due_hours": 1, "lifetime_days": 1,
+        "notice_days": 1, "reason": "So.",
+    },
     "product-rules": {"base_probability": 0.5, "rules": [], "reason": "So."}, "promotion-refuse": {"answer": "So."},
     "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
@@ -133,7 +137,9 @@ def ask(client: Client, route: Route, method: str, values: dict[str, Any]) -> Ht
     address = route.path(values)
     if route.is_api:
         body = b"" if method in {"GET", "DELETE"} else json.dumps(BODIES.get(route.name, {})).encode()
-        return client.generic(method, address, body, content_type="application/json")  # type: ignore[return-value]
+        return client.generic(  # type: ignore[return-value]
+            method, address, body, content_type="application/json", headers={"If-Match": '"0"'} if method == "PUT" else {}
+        )
     return client.generic(method, address)  # type: ignore[return-value]
 
 

@@ -13,6 +13,7 @@ from portal.approvals.selectors.applications import (
     reference_of,
 )
 from portal.approvals.selectors.months import Money, Month, month_of_applications
+from portal.approvals.selectors.policies import ApprovalPolicyVersion, approval_policies
 from portal.approvals.selectors.waiting import MOST, Waiting, WaitingFor, applications_of, waiting_counts, waiting_for
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "PAGE",
     "ApplicationFilters",
     "ApplicationPage",
+    "ApprovalPolicyVersion",
     "HistoryEntry",
     "Money",
     "Month",
@@ -29,6 +31,7 @@ __all__ = [
     "applications",
     "applications_of",
     "details",
+    "approval_policies",
     "history",
     "month_of_applications",
     "open_proposal",
