@@ -114,7 +114,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
 SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-list", "help", "practice",
-           "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules", "model-list",
+           "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
+           "product-policy", "model-list",
            "model-detail", "model-card", "model-history", "model-compare", "account", "outcome", "batch-list", "batch-new", "batch-detail",
            "batch-columns")  # fmt: skip
 FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors"}
