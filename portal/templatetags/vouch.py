@@ -152,9 +152,9 @@ def decimals(value: float | str | None, places: int = 3) -> str:
 
 
 @register.filter
-def grouped(value: int) -> str:
-    """A whole number with its thousands apart."""
-    return number_format(value, 0, use_l10n=True, force_grouping=True)
+def grouped(value: float) -> str:
+    """A whole number with its thousands apart and a true minus sign."""
+    return number_format(value, 0, use_l10n=True, force_grouping=True).replace("-", _MINUS)
 
 
 @register.filter(expects_localtime=True)
