@@ -1,7 +1,7 @@
 """Reading decisions, applicants, products and model versions of the current partner. For every role that may see decisions."""
 
 from scoring.selectors.applicants_known import ApplicantSummary, applicant, find_applicants
-from scoring.selectors.cards import Happening, ModelCard, StoredCard, card_digest, model_card, stored_card
+from scoring.selectors.cards import Happening, ModelCard, StoredCard, card_digest, model_card, points_table, stored_card
 from scoring.selectors.catalogue import (
     ModelVersionSummary,
     ProductSummary,
@@ -25,9 +25,10 @@ from scoring.selectors.decisions_made import (
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
 from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
+from scoring.selectors.jobs_begun import score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
-from scoring.selectors.shadows import Comparison, GapBin, challenger_of, challengers, comparison, has_outstanding
+from scoring.selectors.shadows import Comparison, GapBin, challenged_versions, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.usage import KeyUsage, usage_by_key
 
 __all__ = [
@@ -40,8 +41,8 @@ __all__ = [
     "DecisionFilters",
     "DecisionSummary",
     "Explanation",
-    "Happening",
     "GapBin",
+    "Happening",
     "InForce",
     "KeyUsage",
     "ModelCard",
@@ -57,6 +58,7 @@ __all__ = [
     "StoredCard",
     "applicant",
     "card_digest",
+    "challenged_versions",
     "challenger_of",
     "challengers",
     "changes",
@@ -74,6 +76,7 @@ __all__ = [
     "outcome_summary",
     "outcomes_of",
     "overview",
+    "points_table",
     "product",
     "product_definition",
     "products",
@@ -81,6 +84,7 @@ __all__ = [
     "promotion_requests",
     "refused_champions",
     "rules_versions",
+    "score_job",
     "stored_card",
     "usage_by_key",
 ]
