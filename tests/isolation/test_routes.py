@@ -23,6 +23,8 @@ from portal import urls
 from portal.approvals.services.applications import Asked, receive_application
 from scoring import registry
 from scoring.models import Channel
+from scoring.services.files import KIND
+from scoring.services.jobs import begin_job
 from scoring.services.models import store_model_version
 from scoring.services.products import create_product
 from scoring.services.promotions import ask_promotion
@@ -78,11 +80,13 @@ def other(south: House) -> Other:
         sent = receive_application(asked=asked_for, actor=SYSTEM, channel=Channel.API, render=lambda made: made.id.bytes)
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
+        job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": uuid.UUID(bytes=sent.body), "batch_id": batch.id,
+        "job_id": job.id,
     }  # fmt: skip
     told = (
         CANARY,
