@@ -160,8 +160,25 @@ def grouped(value: float) -> str:
 @register.filter(expects_localtime=True)
 def moment(value: datetime) -> str:
     """Today, 09:52, or 21 Nov 2026, 09:52."""
+    return _moment(value, "H:i")
+
+
+@register.filter(expects_localtime=True)
+def second(value: datetime) -> str:
+    """Today, 09:52:07, or 21 Nov 2026, 09:52:07."""
+    return _moment(value, "H:i:s")
+
+
+@register.filter(expects_localtime=True)
+def thousandth(value: datetime) -> str:
+    """21 Nov 2026, 09:52:07.123: where two changes of one second have to be told apart."""
     here = timezone.localtime(value)
-    time = date_format(here, "H:i")
+    return f"{date_format(here, 'j M Y')}, {here:%H:%M:%S}.{here.microsecond // 1000:03}"
+
+
+def _moment(value: datetime, form: str) -> str:
+    here = timezone.localtime(value)
+    time = date_format(here, form)
     if here.date() == timezone.localdate():
         return pgettext("moment", "Today, %(time)s") % {"time": time}
     return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
@@ -182,10 +199,20 @@ def numbers(text: str) -> str:
 @register.filter(expects_localtime=True)
 def moment_inside(value: datetime) -> str:
     """The same inside a sentence: today, 09:52."""
+    return _inside(value, "H:i")
+
+
+@register.filter(expects_localtime=True)
+def second_inside(value: datetime) -> str:
+    """The same inside a sentence: today, 09:52:07."""
+    return _inside(value, "H:i:s")
+
+
+def _inside(value: datetime, form: str) -> str:
     here = timezone.localtime(value)
     if here.date() == timezone.localdate():
-        return pgettext("moment", "today, %(time)s") % {"time": date_format(here, "H:i")}
-    return moment(value)
+        return pgettext("moment", "today, %(time)s") % {"time": date_format(here, form)}
+    return _moment(value, form)
 
 
 @register.filter
