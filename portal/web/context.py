@@ -1,6 +1,6 @@
 """What every page knows: whose it is, who is looking, and where one can go from here."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -45,6 +45,8 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Decisions"), "scoring:decision-list", Permission.DECISION_READ),
         (_("Letters"), "approvals:notice-list", Permission.APPLICATION_DECIDE),
     )
+    if any(place.is_here and place.url == reverse("approvals:notice-list") for place in daily):    # below the applications' address
+        daily = [replace(place, is_here=place.is_here and place.url != reverse("approvals:application-list")) for place in daily]
     if user.allows(Permission.DECISION_MAKE):
         new = reverse("scoring:decision-new")
         is_new = request.path.startswith(new)
