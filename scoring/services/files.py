@@ -369,17 +369,15 @@ def _uncollected() -> Iterator[None]:
 class _ChunkScoring:
     def __init__(self, job: Job, lease: jobs.Lease) -> None:
         self.body, self.actor, self.lease = msgspec.convert({**job.body}, FileBody), jobs.actor_of(job), lease
-        self.active = registry.current(self.body.product)
-        self.id_column: str | None = None
+        self.active, self.chunk = registry.current(self.body.product), lease.read(TableChunk)
+        named = self.body.reference
+        self.id_column = _reference_column(self.active.definition, self.chunk.names) if named is None else named
         self.rows: list[int] = []    # those of the decisions
         self.bad: list[BadRow] = []
 
     def run(self) -> None:
-        chunk = self.lease.read(TableChunk)
-        named = self.body.reference
-        self.id_column = _reference_column(self.active.definition, chunk.names) if named is None else named
-        self.bad += chunk.bad
-        numbered = list(self._items(chunk))
+        self.bad += self.chunk.bad
+        numbered = list(self.items())
         while numbered:
             self.rows = [number for number, _ in numbered]
             try:
@@ -401,8 +399,10 @@ class _ChunkScoring:
         result = ScoredChunk(self.rows, [_line(one) for one in decided], sorted(self.bad, key=lambda bad: bad.row))
         return self.lease.finished(result, done=len(decided), failed=len({bad.row for bad in self.bad}))
 
-    def _items(self, chunk: TableChunk) -> Iterator[tuple[int, ScoreItem]]:
-        validator, names = self.active.validator, set(chunk.names)
+    def items(self) -> Iterator[tuple[int, ScoreItem]]:
+        """Number and item of each row that can be decided; what is wrong with the others is in `bad`."""
+        validator, chunk = self.active.validator, self.chunk
+        names = set(chunk.names)
         inputs = [one.name for one in validator.contract.inputs if one.name in names]
         kinds = [one.name for one in validator.contract.inputs if one.name in chunk.events]
         for place, (number, cells) in enumerate(chunk.rows):
@@ -425,10 +425,10 @@ class _ChunkScoring:
 
 def check_rows(job: Job, lease: jobs.Lease) -> tuple[TableChunk, list[BadRow]]:
     """The rows of the chunk, and what would keep some of them from being decided. Nothing is decided. Raises ProductUnknown."""
-    checking, chunk = _ChunkScoring(job, lease), lease.read(TableChunk)
-    for _ in checking._items(chunk):
+    checking = _ChunkScoring(job, lease)
+    for _ in checking.items():
         pass
-    return chunk, sorted([*chunk.bad, *checking.bad], key=lambda bad: bad.row)
+    return checking.chunk, sorted([*checking.chunk.bad, *checking.bad], key=lambda bad: bad.row)
 
 
 def _line(decided: Decided) -> list[Cell]:
