@@ -73,6 +73,7 @@ class Action(StrEnum):
     NOTICE_SENT = "notice.sent"
     NOTICE_SETTINGS_CHANGED = "notice_settings.changed"
 
+    APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
 
@@ -83,3 +84,4 @@ class Action(StrEnum):
     BATCH_STARTED = "batch.started"
     BATCH_DOWNLOADED = "batch.downloaded"
     OUTCOME_RECORDED = "outcome.recorded"
+    CONSENT_RECORDED = "consent.recorded"

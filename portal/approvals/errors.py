@@ -79,6 +79,12 @@ class PolicyRefused(DomainError):
     code = "approval_policy_refused"
 
 
+class ApprovalPolicyChanged(DomainError):
+    """Somebody changed the approval policy meanwhile: another version is in force than the one you saw."""
+
+    code = "approval_policy_changed"
+
+
 class AssigneeRefused(DomainError):
     """This person cannot be given applications."""
 

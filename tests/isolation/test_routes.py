@@ -26,6 +26,8 @@ from portal.approvals.services.files import add_file
 from portal.approvals.services.views import save_view
 from scoring import registry
 from scoring.models import Channel
+from scoring.services.files import KIND
+from scoring.services.jobs import begin_job
 from scoring.services.models import store_model_version
 from scoring.services.products import create_product
 from scoring.services.promotions import ask_promotion
@@ -41,6 +43,10 @@ OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
 BODIES: dict[str, Any] = {
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
     "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
+    "approval-policy": {
+        "four_eyes": "never", "limits": [], "override_reasons": {}, "proposal_hours": 1, "due_hours": 1, "lifetime_days": 1,
+        "notice_days": 1, "reason": "So.",
+    },
     "product-rules": {"base_probability": 0.5, "rules": [], "reason": "So."}, "promotion-refuse": {"answer": "So."},
     "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
@@ -85,12 +91,15 @@ def other(south: House) -> Other:
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
+        job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
+        "topic": CANARY, "case": 7,
+        "job_id": job.id,
     }  # fmt: skip
     told = (
         CANARY,
@@ -132,7 +141,9 @@ def ask(client: Client, route: Route, method: str, values: dict[str, Any]) -> Ht
     address = route.path(values)
     if route.is_api:
         body = b"" if method in {"GET", "DELETE"} else json.dumps(BODIES.get(route.name, {})).encode()
-        return client.generic(method, address, body, content_type="application/json")  # type: ignore[return-value]
+        return client.generic(  # type: ignore[return-value]
+            method, address, body, content_type="application/json", headers={"If-Match": '"0"'} if method == "PUT" else {}
+        )
     return client.generic(method, address)  # type: ignore[return-value]
 
 

@@ -27,6 +27,8 @@ PAGES = {
     "queue-filters": "/applications?tag=visit&sort=largest", "queue-problem": "/applications?band=HUGE",
     "application-new": "/applications/new",
     "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
+    "summary": "/summary", "applicants": "/applicants", "applicants-nobody": "/applicants?q=nobody", "help": "/help",
+    "help-decide": "/help/decide", "practice": "/help/practice/2?decision=approve",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
     "compare": "/models/market-loan/compare", "account": "/account", "batches-empty": "/batches",
@@ -242,6 +244,31 @@ def test_an_analyst_tries_rules_before_they_are_in_force(browser: Browser, site:
 
     expect(page.get_by_role("table", name="Answers of the rules")).to_contain_text("You have traded for less than six months.")
     check(watched, f"rules tried at {width}", picture=f"rules-tried-{width}")
+    watched.context.close()
+    assert watched.faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_analyst_tries_a_policy_and_reads_the_approval_rules(browser: Browser, site: Site, width: int, scheme: Any) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = watched.sign_in("analyst")
+    score_one(watched, f"B-policy-{width}-{scheme}")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Change the policy").click()
+    for label in ("Approve from score", "Decline below score"):
+        page.get_by_label(label).fill("851")
+    page.get_by_label("Compare groups by").select_option("age")
+
+    page.get_by_role("button", name="Try it").last.click()
+
+    expect(page.get_by_role("heading", name="Who would move")).to_be_visible()
+    check(watched, f"policy tried at {width}", picture=f"policy-{width}" if scheme == "light" else "")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Approval rules").click()
+    page.get_by_role("button", name="Put these rules in force").last.click()
+    expect(page.get_by_role("alert")).to_contain_text("Say why")
+    check(watched, f"approval rules at {width}", picture=f"approval-rules-{width}" if scheme == "light" else "")
     watched.context.close()
     assert watched.faults == []
 

@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
 
-from audit.context import SYSTEM
+from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
 from partners.accounts.models import User
@@ -44,11 +44,12 @@ from scoring.errors import ApplicantErased
 from scoring.models import Channel, Decision, ModelVersion
 from scoring.selectors import Explanation
 from scoring.services.products import create_product
+from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from scoring.web.shown import contributions, factors, speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_batch, a_definition
+from tests.scoring.factories import SLUG, a_batch, a_definition, add_product, add_version, card_of
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
@@ -69,6 +70,13 @@ class Access:
 
 TABLE: Mapping[tuple[str, str], Access] = {
     ("overview", "GET"): Access(200),
+    ("summary", "GET"): Access(200),
+    ("applicant-list", "GET"): Access(200, READERS),
+    ("applicant-detail", "GET"): Access(200, READERS),
+    ("applicant-detail", "POST"): Access(422, DECIDERS, stranger=401),
+    ("help-list", "GET"): Access(200),
+    ("help", "GET"): Access(200),
+    ("practice", "GET"): Access(200),
     ("decision-list", "GET"): Access(200),
     ("decision-detail", "GET"): Access(200),
     ("decision-new", "GET"): Access(200, DECIDERS),
@@ -126,7 +134,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "application-list", "application-new",
+SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-list", "help", "practice",
+           "application-list", "application-new",
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
            "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
@@ -157,15 +166,24 @@ def apply(house: House) -> str:
     return made.body.decode()
 
 
+def known_as(house: House, reference: str) -> uuid.UUID:
+    """The applicant of this reference."""
+    with tenant_context(house.partner):
+        found = selectors.applicant(reference)
+    assert found is not None
+    return found.id
+
+
 def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
-    """What the house's pages are about: a decision, a batch, an application."""
-    return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house)}
+    """What the house's pages are about: a decision, its applicant, a batch, an application."""
+    return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
+            "applicant_id": known_as(house, "T-1")}  # fmt: skip
 
 
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7()}  # fmt: skip
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 
@@ -923,14 +941,30 @@ def commands_on(answer: Any) -> list[list[str]]:
 def test_a_new_partner_is_shown_the_way_to_the_first_decision(fresh: House) -> None:
     commands = commands_on(fresh.client("admin").get("/"))
 
-    assert [words[:3] for words in commands[:4]] == [
-        ["python", "manage.py", name] for name in ("create_product", "train_model", "promote_model", "create_api_key")
-    ]
-    for words in commands[:4]:
+    names = ("create_product", "train_model", "promote_model", "create_user", "create_api_key")
+    assert [words[:3] for words in commands[:5]] == [["python", "manage.py", name] for name in names]
+    for words in commands[:5]:
         name = words[2]
         command = load_command_class(get_commands()[name], name)
         assert command.create_parser("manage.py", name).parse_args(words[3:]).slug == "fresh"
-    assert commands[4][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
+    assert commands[5][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
+
+
+def test_the_first_steps_name_two_people_first_and_who_asks(fresh: House) -> None:
+    with tenant_context(fresh.partner):
+        add_product()
+        add_version()
+        asker = create_user(email="asha@fresh.example", role=Role.SCIENTIST, password=PASSWORD, actor=SYSTEM)
+    client = fresh.client("admin")
+    before = text_of(client.get("/"))
+    with tenant_context(fresh.partner):
+        person = Actor(kind="user", id=str(asker.id))
+        ask_promotion(product_slug=SLUG, version=1, reason="It ranks.", is_card_read=True, card_sha256=card_of(1), actor=person)
+    after = text_of(client.get("/"))
+
+    assert before.index("One person reads the model card and asks") < before.index(f"promote_model fresh {SLUG} 1 --reason")
+    assert f'<a href="/models/{SLUG}/1">The page of model 1</a>' in before
+    assert f'<a href="/models/{SLUG}/1">{asker.name} asks to put model 1 of {SLUG} in force; a second person answers</a>' in after
 
 
 def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
@@ -938,7 +972,8 @@ def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
     score(north, "W-1")
     after = north.client("admin").get("/")
 
-    assert text_of(before).count('<li class="is-done">') == 4
+    assert text_of(before).count('<li class="is-done">') == 5
+    assert 'href="/batches/new"' in text_of(before)
     assert [words[:2] for words in commands_on(before)] == [["curl", "-sS"]]
     assert f"/api/v1/products/{PRODUCT}" in text_of(before)
     assert commands_on(after) == []

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path, register_converter
 
-from portal.approvals.web import desk, files, letters, new, queue, work
+from portal.approvals.web import desk, files, letters, new, policy, queue, work
 from portal.approvals.web.numbers import NumberConverter
 
 register_converter(NumberConverter, "number")
@@ -23,4 +23,5 @@ urlpatterns: list[URLPattern] = [
     path("applications/<number:number>/files/<uuid:file_id>", files.FilePage.as_view(), name="file-read"),
     path("applications/<number:number>/letter", letters.LetterPage.as_view(), name="letter"),
     path("applications/<number:number>/letter.pdf", letters.LetterPdf.as_view(), name="letter-pdf"),
+    path("products/<slug:slug>/approval-policy", policy.ApprovalPolicyPage.as_view(), name="policy"),
 ]
