@@ -6,7 +6,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up learners test check bench fmt lock clean
+.PHONY: help demo up learners test check messages bench fmt lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: .venv/.dev ## lint, types, import rules, migrations, templates, settings
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2 --check
 	$(BIN)/python manage.py check --fail-level WARNING
+
+messages: .venv/.dev ## bring the catalogues of locale/ up to date with the sources; names what lacks a translation
+	$(BIN)/python manage.py makemessages
 
 bench: .venv/.dev ## measure against peers in one run; writes bench/results.json
 	$(BIN)/python -m bench

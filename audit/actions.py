@@ -70,7 +70,10 @@ class Action(StrEnum):
     APPLICATION_PROPOSAL_RETRACTED = "application.proposal_retracted"
     APPLICATION_PROPOSAL_LAPSED = "application.proposal_lapsed"
     APPROVAL_POLICY_CHANGED = "approval_policy.changed"
+    NOTICE_SENT = "notice.sent"
+    NOTICE_SETTINGS_CHANGED = "notice_settings.changed"
 
+    APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
 
@@ -81,3 +84,4 @@ class Action(StrEnum):
     BATCH_STARTED = "batch.started"
     BATCH_DOWNLOADED = "batch.downloaded"
     OUTCOME_RECORDED = "outcome.recorded"
+    CONSENT_RECORDED = "consent.recorded"

@@ -113,6 +113,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.ProductUnknown: _row(404, "There is no such product", "GET /api/v1/products lists them.", at_page=_NOT_THERE),
     scoring.ModelVersionUnknown: _row(404, "There is no such model version", "GET /api/v1/models lists them.", at_page=_NOT_THERE),
     scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them.", at_page=_NOT_THERE),
+    scoring.ApplicantUnknown: _row(404, "There is no such applicant", "Look for the reference again.", at_page=_NOT_THERE),
     scoring.PromotionUnknown: _row(404, "There is no such request", "GET /api/v1/promotions lists them.", at_page=_NOT_THERE),
     scoring.MomentRefused: _row(404, "Nothing was in force then", "Ask for a moment after the product was made.", at_page=_NOT_THERE),
     accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them.", at_page=_NOT_THERE),
@@ -158,12 +159,14 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.ProductFileRefused: _row(422, "The product's file cannot be used", "Correct the file."),
     scoring.TableRefused: _row(422, "The table cannot be used", "Correct the table."),
     scoring.MappingRefused: _row(422, "The columns cannot be matched like this", "Correct the columns."),
+    scoring.ConsentRefused: _row(422, "The consent cannot be recorded", "Correct the fields under errors; nothing was stored."),
     scoring.OutcomeRefused: _row(422, "The outcomes cannot be recorded", "Correct the fields under errors; nothing was stored."),
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
     accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
+    requests.ConditionMissing: _row(428, "The version is missing", "GET it, and send its ETag as If-Match."),
     # applications and the people who decide
     approvals.ApplicationUnknown: _row(404, "There is no such application", "GET /api/v1/applications lists them.", at_page=_NOT_THERE),
     approvals.ApplicationChanged: _row(
@@ -179,10 +182,18 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     approvals.ProposalMissing: _row(409, "No proposal waits for an answer", "Decide about the application itself."),
     approvals.MoveDetailsRefused: _row(422, "The decision cannot be used", "Correct the fields under errors; nothing was stored."),
     approvals.AssigneeRefused: _row(422, "This person cannot have it", "Choose somebody who decides about applications."),
+    approvals.ApprovalPolicyChanged: _row(
+        412, "The approval policy was changed meanwhile", "GET it again, look at what they changed, and send its ETag as If-Match."
+    ),
     approvals.PolicyRefused: _row(422, "The approval policy cannot be used", "Correct the fields under errors; nothing was stored."),
     approvals.FileRefused: _row(422, "The file cannot be kept", "Nothing was stored."),
     approvals.FileMissing: _row(404, "There is no such file", "Look at the application's files.", at_page=_NOT_THERE),
     approvals.ViewRefused: _row(422, "The view cannot be kept", "Go back and correct it; nothing was stored."),
+    approvals.NoticeNotDue: _row(409, "There is no letter for this application", "Look at the application as it is now."),
+    approvals.NoticeSent: _row(409, "The letter was sent already", "Nothing needs to be done."),
+    approvals.NoticeSettingsMissing: _row(409, "Nobody said yet who writes the letters", "Fill in the settings of letters first."),
+    approvals.NoticeRefused: _row(422, "The letter cannot be marked like this", "Correct the fields under errors; nothing was stored."),
+    approvals.NoticeSettingsRefused: _row(422, "The settings cannot be used", "Correct the fields under errors; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(

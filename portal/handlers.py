@@ -1,7 +1,7 @@
 """What is answered when a view refuses or fails: a problem under /api/, a page in our look elsewhere; both by the one table."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import SuspiciousOperation
@@ -9,11 +9,13 @@ from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import REASON_BAD_ORIGIN, get_token
 from django.template.loader import render_to_string
+from django.utils import translation
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import MethodNotAllowed
 
 from audit.errors import DomainError
 from partners.accounts.errors import SignedOut
+from partners.accounts.web.told import told
 from partners.errors import HostUnknown
 from portal.api.problems import problem
 from portal.errors import FormOutdated, OriginForeign, log_fault, outcome_of
@@ -25,11 +27,19 @@ _CSRF_FIELD = "csrfmiddlewaretoken"
 
 
 def page(request: HttpRequest, error: BaseException, **more: object) -> HttpResponse:
-    """The error as a page. It asks nothing of the database and of nobody's session, so that it can always be shown."""
+    """The error as a page, in the language that is in force. It asks nothing of the database and of nobody's session, so that it can
+    always be shown; where no middleware came so far as to choose a language, the browser does."""
+    if hasattr(request, "language"):
+        return _page(request, error, more)
+    with translation.override(translation.get_language_from_request(request)):
+        return _page(request, error, more)
+
+
+def _page(request: HttpRequest, error: BaseException, more: Mapping[str, object]) -> HttpResponse:
     outcome = outcome_of(error)
     context = {
         "title": _(outcome.title),
-        "advice": _(outcome.at_page) if outcome.at_page else " ".join((*_said(error, outcome.status), _(outcome.advice))),
+        "advice": _(outcome.at_page) if outcome.at_page else " ".join((*_said(error, outcome.status), told(outcome.advice))),
         "status": outcome.status,
         "request_id": getattr(request, "request_id", ""),
         "partner": getattr(request, "partner", None),
@@ -44,7 +54,7 @@ def page(request: HttpRequest, error: BaseException, **more: object) -> HttpResp
 
 def _said(error: BaseException, status: int) -> tuple[str, ...]:
     """What the refusal itself says, where it is about what was asked and not about us."""
-    return (error.detail,) if isinstance(error, DomainError) and status < 500 and status != 404 else ()
+    return (told(error.detail),) if isinstance(error, DomainError) and status < 500 and status != 404 else ()
 
 
 class PageErrorMiddleware:

@@ -14,6 +14,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -104,6 +106,31 @@ class PageCsrfMiddleware(_ForPages, CsrfViewMiddleware):
 
 class PageAuthenticationMiddleware(_ForPages, AuthenticationMiddleware):
     """The person behind the session."""
+
+
+class PageLanguageMiddleware:
+    """Pages speak the language of who is signed in, else the one chosen at sign-in, else the browser's. The API speaks English, and
+    writes reasons as its callers ask."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if is_api(request):
+            return self.get_response(request)
+        language = _language_of_person(request) or translation.get_language_from_request(request)
+        request.language = language  # type: ignore[attr-defined]
+        with translation.override(language):
+            response = self.get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        return response
+
+
+def _language_of_person(request: HttpRequest) -> str:
+    """Empty while nobody is signed in, and for a language that is ours no more."""
+    user = request.user
+    return user.language if user.is_authenticated and user.language in dict(settings.LANGUAGES) else ""
 
 
 class PageMessageMiddleware(_ForPages, MessageMiddleware):

@@ -77,6 +77,7 @@ MIDDLEWARE = [
     "portal.middleware.PageCommonMiddleware",
     "portal.middleware.PageCsrfMiddleware",
     "portal.middleware.PageAuthenticationMiddleware",
+    "portal.middleware.PageLanguageMiddleware",
     "portal.middleware.PageMessageMiddleware",
     "portal.middleware.PageHtmxMiddleware",
     "portal.handlers.PageErrorMiddleware",
@@ -110,7 +111,6 @@ CSRF_FAILURE_VIEW = "portal.handlers.csrf_failure"
 LANGUAGE_COOKIE_NAME = "language"
 LANGUAGE_COOKIE_SECURE = TLS
 LANGUAGE_COOKIE_HTTPONLY = True
-LANGUAGE_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
 

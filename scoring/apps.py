@@ -10,4 +10,5 @@ class ScoringConfig(AppConfig):
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
     append_only_tables = (
         "scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow", "scoring_outcome",
+        "scoring_consent",
     )  # fmt: skip

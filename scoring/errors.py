@@ -167,6 +167,18 @@ class FilterRefused(DomainError):
     code = "filter_refused"
 
 
+class ApplicantUnknown(DomainError):
+    """There is no such applicant."""
+
+    code = "applicant_unknown"
+
+
+class ConsentRefused(DomainError):
+    """The consent cannot be recorded."""
+
+    code = "consent_refused"
+
+
 class ApplicantErased(DomainError):
     """This applicant was erased: nothing more can be decided about them under the same reference."""
 

@@ -7,8 +7,8 @@ from celery import shared_task
 
 from scoring.models import Job
 from scoring.services import jobs
-from scoring.services.files import work_on_chunk
 from scoring.services.shadow import shadow_outstanding
+from scoring.services.work import end, work_on
 
 REST = 3.0               # times what the work took: at most a quarter of one processor
 LONGEST_SECONDS = 30.0    # then the next message has its turn
@@ -19,14 +19,14 @@ def work_on_job(job_id: str) -> None:
     """Chunks of the job are decided until none is left or others have their turn. Safe to run twice, and beside itself."""
     job = Job.objects.filter(id=uuid.UUID(job_id)).first()
     until, is_called = time.monotonic() + LONGEST_SECONDS, False
-    while job is not None and work_on_chunk(job):
+    while job is not None and work_on(job):
         if not is_called and jobs.waiting_chunks(job):
             work_on_job.delay(job_id)    # one more process, or this one again after what others want from it
             is_called = True
         if time.monotonic() > until:
             return
     if job is not None:
-        jobs.finish_job(job.id)
+        end(job)
 
 
 @shared_task(name="scoring.shadow_decisions")  # type: ignore[untyped-decorator]

@@ -146,6 +146,18 @@ def change_password(*, user: User, current: str, new: str, actor: Actor) -> None
 
 
 @transaction.atomic
+def choose_language(*, user: User, language: str, actor: Actor) -> None:
+    """Pages speak this language to the person, and their decisions are reasoned in it. Raises UserRefused."""
+    if faults := faults_of_person(language=language):
+        raise UserRefused(fields=faults)
+    before = User.objects.select_for_update().get(id=user.id).language
+    if before != language:
+        User.objects.filter(id=user.id).update(language=language)
+        detail = {"language": language, "before": before}
+        record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail=detail)
+
+
+@transaction.atomic
 def _note_failed_guess(user: User, actor: Actor, *, is_locked: bool) -> None:
     passwords.note_failure(user.email, actor.address)
     detail = {"locked": is_locked, "at": "password_change"}

@@ -91,3 +91,9 @@ class LimitReached(DomainError):
     def __init__(self, detail: str = "", *, wait_seconds: int = 1) -> None:
         super().__init__(detail)
         self.wait_seconds = wait_seconds
+
+
+class ConditionMissing(DomainError):
+    """Say which version you change: send its ETag as If-Match."""
+
+    code = "condition_missing"

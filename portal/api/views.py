@@ -27,7 +27,7 @@ class RootView(OpenView):
     @described("What answers here", operation="root", gives=Root, is_open=True)
     def get(self, request: Request) -> HttpResponse:
         """Names, versions and the main routes."""
-        names = ("scores", "score-batches", "applications", "products", "models", "users", "api-keys", "auth/token")
+        names = ("scores", "score-batches", "applications", "products", "models", "promotions", "users", "api-keys", "auth/token")
         return answer(
             Root(
                 name="Vouch",

@@ -9,4 +9,7 @@ class ApprovalsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Approvals"
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
-    append_only_tables = ("approvals_review", "approvals_approvalpolicy", "approvals_note", "approvals_applicationfile")
+    append_only_tables = (
+        "approvals_review", "approvals_approvalpolicy", "approvals_note", "approvals_applicationfile", "approvals_noticesettings",
+        "approvals_notice",
+    )  # fmt: skip

@@ -79,6 +79,12 @@ class PolicyRefused(DomainError):
     code = "approval_policy_refused"
 
 
+class ApprovalPolicyChanged(DomainError):
+    """Somebody changed the approval policy meanwhile: another version is in force than the one you saw."""
+
+    code = "approval_policy_changed"
+
+
 class AssigneeRefused(DomainError):
     """This person cannot be given applications."""
 
@@ -101,3 +107,33 @@ class ViewRefused(DomainError):
     """The view cannot be kept."""
 
     code = "view_refused"
+
+
+class NoticeNotDue(DomainError):
+    """There is no letter for this application: only a decline and a counter-offer have one."""
+
+    code = "notice_not_due"
+
+
+class NoticeSent(DomainError):
+    """The letter was sent already."""
+
+    code = "notice_sent"
+
+
+class NoticeSettingsMissing(DomainError):
+    """Nobody has written down yet who writes the letters."""
+
+    code = "notice_settings_missing"
+
+
+class NoticeRefused(DomainError):
+    """The letter cannot be marked as sent like this."""
+
+    code = "notice_refused"
+
+
+class NoticeSettingsRefused(DomainError):
+    """The settings of letters cannot be used."""
+
+    code = "notice_settings_refused"

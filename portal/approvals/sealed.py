@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from audit.vault import DataKey, keyring
-from portal.approvals.models import Application, Note, Review, SecondOpinion
+from portal.approvals.models import Application, Note, Notice, Review, SecondOpinion
 from scoring.applicants import ApplicantDetails, key_of
 from scoring.errors import ApplicantErased
 
@@ -67,3 +67,23 @@ def open_text(application: Application, row: Review | SecondOpinion | Note) -> s
     if sealed is None or key is None:
         return None
     return ring.unseal(key, sealed, table=row._meta.db_table, column="note", owner=row.id).decode()
+
+
+class SentLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """A letter as it went out: its words, and the file."""
+
+    letter: dict[str, Any]
+    pdf: bytes
+
+
+def seal_letter(application: Application, notice_id: uuid.UUID, sent: SentLetter) -> bytes:
+    """The letter under the applicant's key, for this row only. Raises ApplicantErased."""
+    content = msgspec.msgpack.encode(sent)
+    return keyring().seal(applicants_key(application), content, table=Notice._meta.db_table, column="sealed_letter", owner=notice_id)
+
+
+def open_letter(application: Application, notice: Notice) -> SentLetter:
+    """The letter as it went out. Raises ApplicantErased, SealBroken."""
+    place = {"table": Notice._meta.db_table, "column": "sealed_letter"}
+    content = keyring().unseal(applicants_key(application), bytes(notice.sealed_letter), owner=notice.id, **place)
+    return msgspec.msgpack.decode(content, type=SentLetter)

@@ -25,6 +25,7 @@ class State(models.TextChoices):
 
 WAITING = frozenset({State.NEW, State.IN_REVIEW, State.NEEDS_INFORMATION})    # for a person
 DECIDED = frozenset({State.APPROVED, State.DECLINED, State.COUNTER_OFFERED})
+TOLD = frozenset({State.DECLINED, State.COUNTER_OFFERED})    # the applicant is owed a letter
 OVER = frozenset({State.APPROVED, State.DECLINED, State.WITHDRAWN, State.EXPIRED})    # nothing more is due
 
 

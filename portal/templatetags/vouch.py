@@ -1,13 +1,18 @@
 """How templates write bands, outcomes, numbers and moments."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format, get_format, number_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
+
+from partners.accounts.web import told as refusals
+from partners.money import to_text
+from portal.approvals.selectors import MOST
+from portal.approvals.transitions import State
 
 register = template.Library()
 
@@ -53,6 +58,47 @@ def channel_words(channel: str) -> str:
 
 
 @register.filter
+def made_words(outcome: str) -> str:
+    """What became of applicants, over their number."""
+    return {"approve": _("Approved"), "refer": _("To a person"), "decline": _("Declined")}[outcome]
+
+
+@register.filter
+def happened_words(kind: str) -> str:
+    """How a loan turned out."""
+    words = {"repaid": _("Repaid"), "late": _("Repaid late"), "defaulted": _("Defaulted"), "written_off": _("Written off")}
+    return words.get(kind, kind)
+
+
+@register.filter
+def outcomes_kind(kind: str) -> bool:
+    """Whether a batch is about outcomes."""
+    return kind == "outcomes"
+
+
+@register.filter
+def step_words(step: str) -> str:
+    """Where a batch stands."""
+    words = {
+        "mapping": _("Columns to match"), "checking": _("Being checked"), "checked": _("Checked, not started"),
+        "refused": _("Cannot be used"), "working": _("Under way"), "done": _("Done"), "failed": _("Ended early"),
+    }  # fmt: skip
+    return words[step]
+
+
+@register.filter
+def step_state(step: str) -> str:
+    """The class of the dot before it."""
+    return {"done": "is-good", "refused": "is-bad", "failed": "is-bad"}.get(step, "")
+
+
+@register.filter
+def percent(part: float) -> str:
+    """A share of 0 to 1 as a width in an image."""
+    return f"{100 * part:.2f}%"
+
+
+@register.filter
 def kind_words(kind: str) -> str:
     """What an input is."""
     names = {"number": _("number"), "integer": _("whole number"), "category": _("one of a list"), "boolean": _("yes or no")}
@@ -81,9 +127,15 @@ def part_words(part: str) -> str:
 
 
 @register.filter
+def told(sentence: object) -> str:
+    """What a refusal says, in the language of the page."""
+    return refusals.told(str(sentence))
+
+
+@register.filter
 def share(value: float, decimals: int = 1) -> str:
-    """0.118 as 11.8%."""
-    return f"{number_format(round(value * 100, decimals), decimals)}%"
+    """0.118 as 11.8%, or as the language writes it."""
+    return pgettext("share", "%(number)s%%") % {"number": number_format(round(value * 100, decimals), decimals)}
 
 
 @register.filter
@@ -100,9 +152,9 @@ def decimals(value: float | str | None, places: int = 3) -> str:
 
 
 @register.filter
-def grouped(value: int) -> str:
-    """A whole number with its thousands apart."""
-    return number_format(value, 0, use_l10n=True, force_grouping=True)
+def grouped(value: float) -> str:
+    """A whole number with its thousands apart and a true minus sign."""
+    return number_format(value, 0, use_l10n=True, force_grouping=True).replace("-", _MINUS)
 
 
 @register.filter(expects_localtime=True)
@@ -112,7 +164,19 @@ def moment(value: datetime) -> str:
     time = date_format(here, "H:i")
     if here.date() == timezone.localdate():
         return pgettext("moment", "Today, %(time)s") % {"time": time}
-    return f"{date_format(here, 'j M Y')}, {time}"
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
+
+
+@register.filter
+def short_day(value: date) -> str:
+    """21 Nov."""
+    return date_format(value, pgettext("day", "j M"))
+
+
+@register.filter
+def numbers(text: str) -> str:
+    """A text of a product with its numbers as the language of the page writes them."""
+    return refusals.localised(text)
 
 
 @register.filter(expects_localtime=True)
@@ -122,6 +186,59 @@ def moment_inside(value: datetime) -> str:
     if here.date() == timezone.localdate():
         return pgettext("moment", "today, %(time)s") % {"time": date_format(here, "H:i")}
     return moment(value)
+
+
+@register.filter
+def span(value: timedelta) -> str:
+    """How long: 25 min, 3 h 10 min, 2 days."""
+    minutes = max(0, round(value.total_seconds() / 60))
+    if minutes < 60:
+        return _("%(n)s min") % {"n": minutes}
+    if minutes < 48 * 60:
+        hours, left = divmod(minutes, 60)
+        return _("%(h)s h %(m)s min") % {"h": hours, "m": left} if left else _("%(h)s h") % {"h": hours}
+    return _("%(n)s days") % {"n": round(minutes / 24 / 60)}
+
+
+@register.filter
+def due(value: datetime) -> str:
+    """How long until then, or how late."""
+    left = value - datetime.now(UTC)
+    return _("in %(span)s") % {"span": span(left)} if left > timedelta(0) else _("%(span)s late") % {"span": span(-left)}
+
+
+@register.filter
+def due_state(value: datetime | None) -> str:
+    """The class of a due time: amber within 90 minutes, red when late."""
+    left = timedelta.max if value is None else value - datetime.now(UTC)
+    return "is-late" if left <= timedelta(0) else "is-soon" if left < timedelta(minutes=90) else ""
+
+
+@register.filter
+def bounded(count: int) -> str:
+    """A count that stopped early, as 99+."""
+    return f"{MOST}+" if count > MOST else number_format(count, 0)
+
+
+@register.filter
+def money(minor: int, currency: str) -> str:
+    """KES 120,000: decimals only where there are any."""
+    whole, _point, part = to_text(minor, currency).partition(".")
+    amount = number_format(int(whole), 0, use_l10n=True, force_grouping=True)
+    return f"{currency}\N{NO-BREAK SPACE}{amount}" + (f"{get_format('DECIMAL_SEPARATOR')}{part}" if part.strip("0") else "")
+
+
+@register.filter
+def application_words(state: str) -> str:
+    """Where an application stands, in a person's words."""
+    words = {"new": _("Nobody looked"), "in_review": _("Somebody looks at it"), "needs_information": _("Looked at, incomplete")}
+    return words.get(state) or str(State(state).label)
+
+
+@register.filter
+def application_state(state: str) -> str:
+    """The class of the dot before it."""
+    return {"in_review": "is-half", "needs_information": "is-half", "approved": "is-good", "declined": "is-bad"}.get(state, "")
 
 
 @register.simple_tag

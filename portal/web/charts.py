@@ -28,7 +28,7 @@ class Line:
 
     y: str
     text_y: str
-    value: int
+    value: int | str
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What every page knows: whose it is, who is looking, and where one can go from here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,8 @@ from django.utils.translation import gettext as _
 
 from partners.accounts.models import User
 from partners.accounts.roles import Permission, Role
+from portal.approvals.selectors import waiting_counts
+from portal.web.places import APPLICATIONS, applications
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,7 @@ class Place:
     title: str
     url: str
     is_here: bool
+    count: int = 0    # of what waits there; the menu shows none for nothing
 
 
 def portal(request: HttpRequest) -> dict[str, Any]:
@@ -35,23 +39,38 @@ def portal(request: HttpRequest) -> dict[str, Any]:
 
 
 def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
-    def places(*wanted: tuple[str, str, Permission]) -> list[Place]:
-        allowed = [(title, reverse(name)) for title, name, permission in wanted if user.allows(permission)]
-        return [Place(title, url, request.path == url or (url != "/" and request.path.startswith(f"{url}/"))) for title, url in allowed]
+    """The day's work, then what stands behind it, then how it is kept running. Where one is: the longest address that leads here."""
+    waiting, second = _counts(user)
+    daily = [
+        (_("Overview"), reverse("portal:overview"), Permission.DECISION_READ, 0),
+        (_("Applications"), APPLICATIONS, Permission.DECISION_READ, waiting),
+        (_("Second person"), applications(tab="second"), Permission.APPLICATION_APPROVE, second),
+        (_("Letters"), reverse("approvals:notice-list"), Permission.APPLICATION_DECIDE, 0),
+        (_("Score an applicant"), reverse("scoring:decision-new"), Permission.DECISION_MAKE, 0),
+        (_("Batches"), reverse("scoring:batch-list"), Permission.DECISION_READ, 0),
+        (_("Applicants"), reverse("portal:applicant-list"), Permission.APPLICANT_READ, 0),
+    ]
+    knowledge = [
+        (_("Decisions"), reverse("scoring:decision-list"), Permission.DECISION_READ, 0),
+        (_("Month by month"), reverse("portal:summary"), Permission.DECISION_READ, 0),
+        (_("Products"), reverse("scoring:product-list"), Permission.PRODUCT_READ, 0),
+        (_("Models"), reverse("scoring:model-list"), Permission.MODEL_READ, 0),
+    ]
+    craft = [(_("API"), reverse("api:docs"), Permission.KEY_MANAGE, 0)]
+    parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, craft)]
+    here = _here(request, [one[1] for part in parts for one in part])
+    return [[Place(title, url, url == here, count) for title, url, _permission, count in part] for part in parts]
 
-    daily = places(
-        (_("Overview"), "portal:overview", Permission.DECISION_READ),
-        (_("Applications"), "approvals:application-list", Permission.DECISION_READ),
-        (_("Decisions"), "scoring:decision-list", Permission.DECISION_READ),
-    )
-    if user.allows(Permission.DECISION_MAKE):
-        new = reverse("scoring:decision-new")
-        is_new = request.path.startswith(new)
-        daily = [Place(place.title, place.url, place.is_here and not is_new) for place in daily]
-        daily.append(Place(_("Score an applicant"), new, is_new))
-    craft = places(
-        (_("Products"), "scoring:product-list", Permission.PRODUCT_READ),
-        (_("Models"), "scoring:model-list", Permission.MODEL_READ),
-        (_("API"), "api:docs", Permission.KEY_MANAGE),
-    )
-    return [daily, craft]
+
+def _here(request: HttpRequest, urls: Sequence[str]) -> str:
+    """The address in the menu that the page belongs to."""
+    full = request.get_full_path()
+    exact = [url for url in urls if "?" in url and full.startswith(url)]
+    below = [url for url in urls if request.path == url or (url != "/" and request.path.startswith(f"{url}/"))]
+    return max(exact or below, key=len, default="")
+
+
+def _counts(user: User) -> tuple[int, int]:
+    if not user.allows(Permission.APPLICATION_DECIDE):
+        return 0, 0
+    return waiting_counts(user.id, may_approve=user.allows(Permission.APPLICATION_APPROVE))

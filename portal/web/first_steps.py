@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from partners.accounts.models import User
 from partners.accounts.selectors import api_keys
 from partners.models import Partner
 from scoring import selectors
@@ -15,12 +17,13 @@ NO_NAME_YET = "first-loan"
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """One step: what it gives, the command that does it on the machine of Vouch, and whether it was done."""
+    """One step: what it gives, the command on the machine of Vouch or the page that does it, and whether it was done."""
 
     title: str
     about: str
     command: str
     is_done: bool
+    url: str = ""    # of the page that does it
 
 
 def first_steps(partner: Partner, products: Sequence[ProductSummary], address: str) -> list[FirstStep]:
@@ -45,9 +48,15 @@ def first_steps(partner: Partner, products: Sequence[ProductSummary], address: s
         ),
         FirstStep(
             _("Put it in force"),
-            _("Until then the rules of the product answer, and send everybody to a person."),
+            _("Until then the rules of the product answer."),
             f"python manage.py promote_model {slug} {product} {version}",
             any(one.champion_version for one in products),
+        ),
+        FirstStep(
+            _("Invite your team"),
+            _("Everybody signs in under their own name: officers decide, approvers agree as the second person. Asks for the password."),
+            f"python manage.py create_user {slug} officer@{slug}.example --role officer",
+            User.objects.filter(is_active=True)[:2].count() > 1,
         ),
         FirstStep(
             _("Make a key for your systems"),
@@ -56,9 +65,15 @@ def first_steps(partner: Partner, products: Sequence[ProductSummary], address: s
             any(key.revoked_at is None for key in api_keys()),
         ),
         FirstStep(
+            _("Bring a table of applicants"),
+            _("Drop a CSV or XLSX; it is checked before anything is decided, and you get it back with scores and reasons."),
+            "", False, reverse("scoring:batch-new") if products else "",
+        ),  # fmt: skip
+        FirstStep(
             _("Score the first applicant"),
-            _("On the page “Score an applicant”, or through the API: this shows the request to send, ready to copy."),
+            _("By hand here, or through the API: this shows the request to send, ready to copy."),
             f'curl -sS {address}/api/v1/products/{product} -H "X-API-Key: $KEY"',
             False,
+            reverse("scoring:decision-new") if products else "",
         ),
     ]

@@ -58,6 +58,19 @@ def _once(request: Request, route: str, kind: type[B], perform: Callable[[B, Act
     return answer_once(attempt, status=status, perform=lambda: msgspec.json.encode(perform(asked, actor)))
 
 
+def _answered(
+    request: Request, promotion_id: str, verb: str, kind: type[B], perform: Callable[[uuid.UUID, B, Actor], object]
+) -> HttpResponse:
+    """The promotion request after `perform` has answered it."""
+    wanted = _id(promotion_id)
+
+    def answered(asked: B, actor: Actor) -> Promotion:
+        perform(wanted, asked, actor)
+        return _promotion(wanted)
+
+    return _once(request, f"promotions/{wanted}/{verb}", kind, answered)
+
+
 class PromotionsView(ApiView):
     """Requests to put a version in force."""
 
@@ -111,13 +124,10 @@ class PromotionConfirmationView(ApiView):
     )  # fmt: skip
     def post(self, request: Request, promotion_id: str) -> HttpResponse:
         """The version is in force from the next decision on."""
-        wanted = _id(promotion_id)
-
-        def perform(asked: PromotionConfirmed, actor: Actor) -> Promotion:
-            confirm_promotion(request_id=wanted, answer=asked.answer or "", actor=actor)
-            return _promotion(wanted)
-
-        return _once(request, f"promotions/{wanted}/confirm", PromotionConfirmed, perform)
+        return _answered(
+            request, promotion_id, "confirm", PromotionConfirmed,
+            lambda wanted, asked, actor: confirm_promotion(request_id=wanted, answer=asked.answer or "", actor=actor),
+        )  # fmt: skip
 
 
 class PromotionRefusalView(ApiView):
@@ -131,13 +141,10 @@ class PromotionRefusalView(ApiView):
     )  # fmt: skip
     def post(self, request: Request, promotion_id: str) -> HttpResponse:
         """The request is refused; nothing else changes."""
-        wanted = _id(promotion_id)
-
-        def perform(asked: PromotionRefused, actor: Actor) -> Promotion:
-            refuse_promotion(request_id=wanted, answer=asked.answer, actor=actor)
-            return _promotion(wanted)
-
-        return _once(request, f"promotions/{wanted}/refuse", PromotionRefused, perform)
+        return _answered(
+            request, promotion_id, "refuse", PromotionRefused,
+            lambda wanted, asked, actor: refuse_promotion(request_id=wanted, answer=asked.answer, actor=actor),
+        )  # fmt: skip
 
 
 class PromotionWithdrawalView(ApiView):
@@ -151,13 +158,10 @@ class PromotionWithdrawalView(ApiView):
     )  # fmt: skip
     def post(self, request: Request, promotion_id: str) -> HttpResponse:
         """The request is withdrawn; nothing else changes."""
-        wanted = _id(promotion_id)
-
-        def perform(_asked: PromotionWithdrawn, actor: Actor) -> Promotion:
-            withdraw_promotion(request_id=wanted, actor=actor)
-            return _promotion(wanted)
-
-        return _once(request, f"promotions/{wanted}/withdraw", PromotionWithdrawn, perform)
+        return _answered(
+            request, promotion_id, "withdraw", PromotionWithdrawn,
+            lambda wanted, _asked, actor: withdraw_promotion(request_id=wanted, actor=actor),
+        )  # fmt: skip
 
 
 class RollbackView(ApiView):

@@ -328,15 +328,18 @@ def _number(one: Input, value: Any) -> float | int:
     if one.kind is InputKind.INTEGER and value != int(value):
         raise _Refused("wrong_type", "Send a whole number.")
     if (one.minimum is not None and value < one.minimum) or (one.maximum is not None and value > one.maximum):
-        raise _Refused("out_of_range", f"Send a number {_span(one)}; check the unit{f' ({one.unit})' if one.unit else ''}.")
+        raise _Refused("out_of_range", _beyond(one))
     return int(value) if one.kind is InputKind.INTEGER else float(value)
 
 
-def _span(one: Input) -> str:
+def _beyond(one: Input) -> str:
     low, high = (None if bound is None else f"{bound:,.15g}" for bound in (one.minimum, one.maximum))
+    unit = f" ({one.unit})" if one.unit else ""
     if low is not None and high is not None:
-        return f"from {low} to {high}"
-    return f"of {low} or more" if high is None else f"of {high} or less"
+        return f"Send a number from {low} to {high}; check the unit{unit}."
+    if high is None:
+        return f"Send a number of {low} or more; check the unit{unit}."
+    return f"Send a number of {high} or less; check the unit{unit}."
 
 
 def _category(one: Input, value: Any) -> str:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -73,6 +73,10 @@ class ServingModel:
     def of_rules(cls, product: Product) -> "ServingModel":
         """The product's rules, which answer when no bundle does."""
         return cls(product, None)
+
+    def worded(self, product: Product) -> "ServingModel":
+        """The same model with this product's texts for its reasons; all else of it is as it was."""
+        return ServingModel(replace(self.product, texts=product.texts, sentences=product.sentences), self._bundle)
 
     @property
     def may_approve(self) -> bool:

@@ -92,7 +92,10 @@ class Condition:
 
     def holds(self, values: Values) -> bool:
         """Whether it holds; about a value that is not known only `missing` does."""
-        given = values.get(self.input)
+        return self.holds_of(values.get(self.input))
+
+    def holds_of(self, given: Any) -> bool:
+        """The same, of the input's value."""
         if self.operator == "missing" or given is None:
             return self.operator == "missing" and given is None
         try:

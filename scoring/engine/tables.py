@@ -57,15 +57,12 @@ class TableReader:
 
     def __init__(self, source: Path | BinaryIO, *, name: str | None = None, require: Sequence[str] = ()) -> None:
         self.name = name or (source.name if isinstance(source, Path) else "")
-        suffix = suffix_of(self.name)
+        suffix = self._suffix_of(self.name)
         self._opened: list[IO[Any]] = []
         self._parquet_rows = 0
         try:
-            self._binary = binary = self._open(source)
-            if suffix == ".parquet":
-                self._parquet_rows, self._records = _parquet_records(binary)
-            else:
-                self._records = _text_records(self._decompressed(binary, suffix))
+            self._binary = self._open(source)
+            self._records = self._records_in(self._binary, suffix)
             self.columns = _header(next(self._records, None))
             _require(self.columns, require)
         except BaseException:
@@ -79,6 +76,16 @@ class TableReader:
                 continue
             problem = self._row_problem(number, cells)
             yield problem or Row(number, dict(zip(self.columns, map(str.strip, cells), strict=True)))
+
+    def _suffix_of(self, name: str) -> str:
+        return suffix_of(name)
+
+    def _records_in(self, binary: BinaryIO, suffix: str) -> Iterator[list[str]]:
+        """The header and then the rows, as text cells."""
+        if suffix == ".parquet":
+            self._parquet_rows, records = _parquet_records(binary)
+            return records
+        return _text_records(self._decompressed(binary, suffix))
 
     def share(self, rows: int) -> float:
         """How much of the file these rows were, as far as it can be told: 0 to 1, and 1 where it cannot."""

@@ -48,6 +48,33 @@ SENTENCES: Sentences = {
         "other": "une autre réponse",
     },
 }
+# The same to the applicant, in a letter.
+TO_YOU: Sentences = {
+    "en": {
+        "high": "You have {value} for “{label}”; applicants with a good outcome usually have {usual} or less.",
+        "low": "You have {value} for “{label}”; applicants with a good outcome usually have {usual} or more.",
+        "less": "You have {value} for “{label}”; a lower value would count in your favour.",
+        "more": "You have {value} for “{label}”; a higher value would count in your favour.",
+        "level": "Your answer for “{label}” is {value}; other answers led to a good outcome more often.",
+        "value": "Your answer for “{label}” is “{value}”; “{usual}” led to a good outcome more often.",
+        "missing": "We do not know your answer for “{label}”; telling us may change ours.",
+        "yes": "Yes",
+        "no": "No",
+        "other": "another answer",
+    },
+    "fr": {
+        "high": "Vous avez {value} pour « {label} » ; les dossiers à l'issue favorable ont d'habitude {usual} ou moins.",
+        "low": "Vous avez {value} pour « {label} » ; les dossiers à l'issue favorable ont d'habitude {usual} ou plus.",
+        "less": "Vous avez {value} pour « {label} » ; une valeur plus basse compterait en votre faveur.",
+        "more": "Vous avez {value} pour « {label} » ; une valeur plus haute compterait en votre faveur.",
+        "level": "Votre réponse pour « {label} » est {value} ; d'autres réponses ont mené plus souvent à une issue favorable.",
+        "value": "Votre réponse pour « {label} » est « {value} » ; « {usual} » a mené plus souvent à une issue favorable.",
+        "missing": "Nous ne connaissons pas votre réponse pour « {label} » ; l'indiquer peut changer la nôtre.",
+        "yes": "Oui",
+        "no": "Non",
+        "other": "une autre réponse",
+    },
+}
 UNITS: Mapping[str, Mapping[str, str]] = {"en": {}, "fr": {"months": "mois", "days": "jours", "weeks": "semaines", "years": "ans"}}
 _WORDS = frozenset({"yes", "no", "other"})
 

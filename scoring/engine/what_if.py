@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring.engine.contract import Values
+from scoring.engine.contract import Value
 from scoring.engine.policy import HIGHEST_SCORE, LOWEST_SCORE, STRICTNESS, Band, Outcome, Policy
 
 FEW_OUTCOMES = 30      # below, a band's own outcomes say nothing
@@ -29,13 +29,13 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
-    """Past decisions: [n] each. `values` is needed where knock-out rules are, and holds at least what they ask about; `amount` is 1 a
-    loan where nothing is told; `bad` is NaN where no outcome is known; `group` indexes `WhatIf.groups`, -1 for not told."""
+    """Past decisions: [n] each. `values` is needed where knock-out rules are: the column of each input that they ask about; `amount` is 1
+    a loan where nothing is told; `bad` is NaN where no outcome is known; `group` indexes `WhatIf.groups`, -1 for not told."""
 
     score: Codes
     probability: Numbers
     may_approve: NDArray[np.bool_]
-    values: Sequence[Values] | None = None
+    values: Mapping[str, Sequence[Value]] | None = None
     amount: Numbers | None = None
     bad: Numbers | None = None
     group: Codes | None = None
@@ -153,15 +153,18 @@ class WhatIf:
         self._curve = np.zeros((3, _SCORES))    # count, amount, bad amount as expected, of those whom no rule holds back
 
     @property
-    def needs_inputs(self) -> bool:
-        """Whether rules ask about inputs, so that `Past.values` has to be told."""
-        return bool(self.old.knock_outs or self.new.knock_outs)
+    def asked(self) -> frozenset[str]:
+        """The inputs that rules ask about, so that `Past.values` has to have them."""
+        return frozenset(rule.condition.input for one in (self.old, self.new) for rule in one.knock_outs)
 
-    def add(self, past: Past) -> None:
-        """These decisions count too. Raises ValueError when inputs are needed and not told."""
+    def add(self, past: Past) -> tuple[Codes, Codes]:
+        """These decisions count too. [n] places in STRICTNESS each: what the old policy and the new one make of them.
+
+        Raises ValueError when inputs are needed and not told."""
+        knocked = _knocked(self.old, past), _knocked(self.new, past)
+        before, after = (_settled(policy, past, rules) for policy, rules in zip((self.old, self.new), knocked, strict=True))
         if not len(past.score):
-            return
-        before, after = outcomes(self.old, past), outcomes(self.new, past)
+            return before, after
         bands = _bands(self.old, past.score)
         place = (before * 3 + after) * len(_BANDS) + bands
         columns = _columns(past)
@@ -170,10 +173,11 @@ class WhatIf:
         if past.group is not None:
             for side, codes in enumerate((before, after)):
                 self._groups[side] += _grouped(past.group, codes == _APPROVE, len(self.groups))
-        free = (_knocked(self.new, past) == _APPROVE) & past.may_approve
+        free = (knocked[1] == _APPROVE) & past.may_approve
         expected = columns[_KNOWN_BAD_AMOUNT] + columns[_OPEN_EXPECTED]
         for row, weights in enumerate((columns[_COUNT], columns[_AMOUNT], expected)):
             self._curve[row] += np.bincount(past.score[free] - LOWEST_SCORE, weights[free], _SCORES)
+        return before, after
 
     def result(self) -> Comparison:
         """Both policies over everything that was added."""
@@ -226,10 +230,14 @@ class WhatIf:
 
 def outcomes(policy: Policy, past: Past) -> Codes:
     """[n] places in STRICTNESS: what the policy makes of each decision, as `pipeline.score` would."""
+    return _settled(policy, past, _knocked(policy, past))
+
+
+def _settled(policy: Policy, past: Past, knocked: Codes) -> Codes:
     by_score = np.full(len(past.score), _CODES[Outcome.REFER])
     by_score[past.score >= policy.approve_from] = _APPROVE
     by_score[past.score < policy.decline_below] = _CODES[Outcome.DECLINE]
-    found: Codes = np.maximum(by_score, _knocked(policy, past))
+    found: Codes = np.maximum(by_score, knocked)
     found[(found == _APPROVE) & ~past.may_approve] = _CODES[Outcome.REFER]
     return found
 
@@ -240,7 +248,8 @@ def _knocked(policy: Policy, past: Past) -> Codes:
     if policy.knock_outs and past.values is None:
         raise ValueError("the policy has knock-out rules, so the inputs have to be told")
     for rule in policy.knock_outs:
-        holds = np.fromiter((rule.condition.holds(one) for one in past.values or ()), bool, len(found))
+        given = (past.values or {})[rule.condition.input]
+        holds = np.fromiter(map(rule.condition.holds_of, given), bool, len(found))
         found[holds] = np.maximum(found[holds], _CODES[rule.outcome])
     return found
 

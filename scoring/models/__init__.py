@@ -2,7 +2,9 @@
 
 from scoring.models.applicant import Applicant
 from scoring.models.batch import Batch
+from scoring.models.consent import Consent, ConsentKind, ConsentWay
 from scoring.models.decision import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.models.figures import HourFigures
 from scoring.models.job import Job, JobChunk
 from scoring.models.outcome import TARGET_OF, Outcome, OutcomeKind, OutcomeSource
 from scoring.models.product import TRANSITIONS, ModelVersion, Policy, Product, ProductRevision, Promotion
@@ -16,7 +18,11 @@ __all__ = [
     "BandCode",
     "Batch",
     "Channel",
+    "Consent",
+    "ConsentKind",
+    "ConsentWay",
     "Decision",
+    "HourFigures",
     "Job",
     "JobChunk",
     "ModelVersion",

@@ -21,6 +21,7 @@ class Applicant(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["created_at", "id"], name="applicant_by_time"),
             models.Index(fields=["phone_index"], condition=~Q(phone_index=None), name="applicant_by_phone"),
             models.Index(fields=["national_id_index"], condition=~Q(national_id_index=None), name="applicant_by_national_id"),
             models.Index(fields=["name_index"], condition=~Q(name_index=None), name="applicant_by_name"),

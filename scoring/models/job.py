@@ -31,7 +31,10 @@ class Job(models.Model):
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["state", "created_at"], condition=Q(finished_at=None), name="job_open")]
+        indexes = [
+            models.Index(fields=["state", "created_at"], condition=Q(finished_at=None), name="job_open"),
+            models.Index(fields=["finished_at"], condition=Q(state="failed"), name="job_failed"),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=["queued", "running", "done", "failed"]), name="job_state_known"),
             models.CheckConstraint(condition=Q(done__lte=F("total"), failed__lte=F("total")), name="job_counts_add_up"),

@@ -1,6 +1,15 @@
 """Reading decisions, applicants, products and model versions of the current partner. For every role that may see decisions."""
 
-from scoring.selectors.applicants_known import ApplicantSummary, applicant, find_applicants
+from scoring.selectors.applicants_known import (
+    ApplicantPage,
+    ApplicantRow,
+    ApplicantSummary,
+    applicant,
+    applicant_by_id,
+    find_applicants,
+    newest_applicants,
+    search_applicants,
+)
 from scoring.selectors.cards import Happening, ModelCard, StoredCard, card_digest, model_card, stored_card
 from scoring.selectors.catalogue import (
     ModelVersionSummary,
@@ -11,6 +20,7 @@ from scoring.selectors.catalogue import (
     product_definition,
     products,
 )
+from scoring.selectors.consents_known import ConsentSummary, consents_of
 from scoring.selectors.decisions_made import (
     PAGE,
     DecisionDetail,
@@ -25,21 +35,26 @@ from scoring.selectors.decisions_made import (
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
 from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
-from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_of
+from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
 from scoring.selectors.shadows import Comparison, GapBin, challenger_of, challengers, comparison, has_outstanding
+from scoring.selectors.troubles import FailedJob, failed_jobs
 from scoring.selectors.usage import KeyUsage, usage_by_key
 
 __all__ = [
     "PAGE",
+    "ApplicantPage",
+    "ApplicantRow",
     "ApplicantSummary",
     "Change",
     "Comparison",
+    "ConsentSummary",
     "DayVolume",
     "DecisionDetail",
     "DecisionFilters",
     "DecisionSummary",
     "Explanation",
+    "FailedJob",
     "Happening",
     "GapBin",
     "InForce",
@@ -56,22 +71,27 @@ __all__ = [
     "ScoreBin",
     "StoredCard",
     "applicant",
+    "applicant_by_id",
     "card_digest",
     "challenger_of",
     "challengers",
     "changes",
     "comparison",
+    "consents_of",
     "count_decisions",
     "decision_detail",
     "decision_explanation",
     "decisions",
+    "failed_jobs",
     "find_applicants",
     "has_outstanding",
     "in_force",
     "model_card",
     "model_version",
     "model_versions",
+    "newest_applicants",
     "outcome_summary",
+    "outcomes_about",
     "outcomes_of",
     "overview",
     "product",
@@ -81,6 +101,7 @@ __all__ = [
     "promotion_requests",
     "refused_champions",
     "rules_versions",
+    "search_applicants",
     "stored_card",
     "usage_by_key",
 ]

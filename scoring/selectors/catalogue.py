@@ -41,6 +41,7 @@ class ModelVersionSummary:
     bundle_sha256: str
     trained_at: datetime
     trained_by: str
+    challenged_at: datetime | None
     promoted_at: datetime | None
 
 
@@ -121,5 +122,6 @@ def _version_summary(row: ModelVersion) -> ModelVersionSummary:
         bundle_sha256=bytes(row.bundle_sha256).hex(),
         trained_at=row.trained_at,
         trained_by=row.trained_by,
+        challenged_at=row.challenged_at,
         promoted_at=row.promoted_at,
     )

@@ -1,11 +1,9 @@
 """Decisions in pages, and one decision opened."""
 
-import base64
-import binascii
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -18,14 +16,14 @@ from audit.selectors import timeline
 from audit.services import Receipt, receipt_of
 from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
-from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused
+from scoring.errors import DecisionUnknown, FilterRefused
 from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
 from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
+from scoring.selectors.cursors import from_cursor, to_cursor
 
 PAGE = 25
 logger = structlog.get_logger(__name__)
-_CURSOR = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +40,8 @@ class DecisionFilters:
     applicant_id: uuid.UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
+    score_from: int | None = None
+    score_below: int | None = None
 
     def __post_init__(self) -> None:
         known = {"band": BandCode, "outcome": OutcomeCode, "answered_by": AnsweredBy, "channel": Channel}
@@ -118,12 +118,12 @@ def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = No
     """At most `limit` decisions, newest first, after the cursor. Never counts. Raises FilterRefused, CursorRefused, ProductUnknown."""
     found = _filtered(filters or DecisionFilters()).select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
     if cursor is not None:
-        created_at, decision_id = _from_cursor(cursor)
+        created_at, decision_id = from_cursor(cursor)
         found = found.filter(created_at__lte=created_at).exclude(created_at=created_at, id__gte=decision_id)
     rows = list(found.order_by("-created_at", "-id")[: limit + 1])
     ring = keyring()
     more = len(rows) > limit
-    return Page([_summary(ring, row) for row in rows[:limit]], _to_cursor(rows[limit - 1]) if more else None)
+    return Page([_summary(ring, row) for row in rows[:limit]], to_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None)
 
 
 def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 1000) -> int:
@@ -185,10 +185,11 @@ def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
         wanted &= Q(applicant_id=keyring().applicant_id(filters.reference))
     if filters.applicant_id is not None:
         wanted &= Q(applicant_id=filters.applicant_id)
-    if filters.since is not None:
-        wanted &= Q(created_at__gte=filters.since)
-    if filters.until is not None:
-        wanted &= Q(created_at__lt=filters.until)
+    ranges = {
+        "created_at__gte": filters.since, "created_at__lt": filters.until, "score__gte": filters.score_from,
+        "score__lt": filters.score_below,
+    }  # fmt: skip
+    wanted &= Q(**{name: value for name, value in ranges.items() if value is not None})
     for name in ("band", "outcome", "answered_by", "channel"):
         value = getattr(filters, name)
         if value is not None:
@@ -230,18 +231,3 @@ def _content(ring: Keyring, decision: Decision) -> DecisionContent | None:
 def _explanation(decision: Decision, content: DecisionContent) -> Explanation:
     ordered = sorted(content.contributions.items(), key=lambda item: (-abs(item[1]), item[0]))
     return Explanation(decision.id, content.base, content.margin, tuple(ordered), tuple(content.reasons))
-
-
-def _to_cursor(decision: Decision) -> str:
-    place = int(decision.created_at.timestamp()) * 1_000_000 + decision.created_at.microsecond
-    return base64.urlsafe_b64encode(place.to_bytes(8) + decision.id.bytes).decode()
-
-
-def _from_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
-    if len(cursor) != _CURSOR:
-        raise CursorRefused
-    try:
-        place = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int.from_bytes(place[:8])), uuid.UUID(bytes=place[8:])
-    except (binascii.Error, ValueError, OverflowError) as error:
-        raise CursorRefused from error

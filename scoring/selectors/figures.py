@@ -1,16 +1,22 @@
 """The last days in figures."""
 
+import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from django.db.models import Aggregate, Count, ExpressionWrapper, F, FloatField, IntegerField
-from django.db.models.functions import TruncDate
+from django.db.models.functions import TruncDate, TruncHour
 
-from scoring.models import AnsweredBy, BandCode, Decision, OutcomeCode
+from scoring.models import AnsweredBy, BandCode, Decision, HourFigures, OutcomeCode
 
 _LOWEST, _BIN, _BINS = 300, 50, 11
+_NARROW, _NARROW_BINS = 25, 22
+_NEWEST = 1_000    # decisions tell how long one takes
+_BY = (
+    "product__slug", ExpressionWrapper((F("score") - _LOWEST) / _BIN, output_field=IntegerField()), "outcome", "band", "answered_by",
+)  # fmt: skip
 
 
 class _Median(Aggregate):
@@ -34,6 +40,10 @@ class DayVolume:
     def total(self) -> int:
         return self.approve + self.refer + self.decline
 
+    @property
+    def by_outcome(self) -> tuple[tuple[str, int], ...]:
+        return (("approve", self.approve), ("refer", self.refer), ("decline", self.decline))
+
 
 @dataclass(frozen=True, slots=True)
 class ScoreBin:
@@ -46,7 +56,7 @@ class ScoreBin:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The last days in figures. Shares are of `total`; the median is None without a decision."""
+    """The last days in figures. Shares are of `total`; the median is of the newest thousand, None without a decision."""
 
     days: int
     since: datetime
@@ -62,22 +72,19 @@ class Overview:
 
 
 def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
-    """The last `days` calendar days of the zone, today included: one pass over their decisions."""
+    """The last `days` calendar days of the zone, today included: the hours that were counted already, and a count of what came since."""
     today = datetime.now(zone).date()
     first = today - timedelta(days=days - 1)
     since = datetime(first.year, first.month, first.day, tzinfo=zone)
-    recent = Decision.objects.filter(created_at__gte=since).order_by()
-    bin_number = ExpressionWrapper((F("score") - _LOWEST) / _BIN, output_field=IntegerField())
-    groups = recent.values_list(
-        TruncDate("created_at", tzinfo=zone), bin_number, "outcome", "band", "answered_by", "product__slug"
-    ).annotate(decisions=Count("id"))
     volume: dict[date, Counter[str]] = {first + timedelta(days=day): Counter() for day in range(days)}
     bins, outcomes, bands, answers, products = Counter[int](), Counter[str](), Counter[str](), Counter[str](), Counter[str]()
-    for day, at, outcome, band, answer, product, count in groups:
+    for day, product, at, outcome, band, answer, count in _groups(since, zone):
         volume.setdefault(day, Counter())[outcome] += count  # midnight may have passed since `today`
-        for counter, value in ((bins, min(at, _BINS - 1)), (outcomes, outcome), (bands, band), (answers, answer), (products, product)):
+        bins[min(at, _BINS - 1)] += count
+        for counter, value in ((outcomes, outcome), (bands, band), (answers, answer), (products, product)):
             counter[value] += count
-    median = recent.aggregate(median=_Median("processing_microseconds"))["median"]
+    newest = Decision.objects.filter(created_at__gte=since).order_by("-created_at", "-id").values("processing_microseconds")[:_NEWEST]
+    median = newest.aggregate(median=_Median("processing_microseconds"))["median"]
     return Overview(
         days=days,
         since=since,
@@ -91,3 +98,42 @@ def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
         waiting=outcomes[OutcomeCode.REFER],
         median_processing_ms=None if median is None else median / 1000,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSpread:
+    """How the latest scores of one product spread, and how many of them are lower than one of them."""
+
+    bins: tuple[ScoreBin, ...]
+    total: int
+    lower: int
+
+
+def score_spread(product_id: uuid.UUID, score: int, *, latest: int = 3_000) -> ScoreSpread:
+    """The spread among those of the `latest` decisions that are this product's and were answered by a model. Never reads more."""
+    newest = Decision.objects.order_by("-created_at", "-id").values_list("product_id", "answered_by", "score")[:latest]
+    found = [one for product, answered_by, one in newest if product == product_id and answered_by == AnsweredBy.MODEL]
+    counted = Counter(min((one - _LOWEST) // _NARROW, _NARROW_BINS - 1) for one in found)
+    bins = tuple(ScoreBin(_LOWEST + at * _NARROW, _LOWEST + (at + 1) * _NARROW, counted[at]) for at in range(_NARROW_BINS))
+    return ScoreSpread(bins, len(found), sum(one < score for one in found))
+
+
+def counted_by_hour(begin: datetime, end: datetime) -> dict[datetime, list[tuple[str, int, str, str, str, int]]]:
+    """The decisions of these hours (UTC) as `HourFigures` keeps them."""
+    found: dict[datetime, list[tuple[str, int, str, str, str, int]]] = {}
+    made = Decision.objects.filter(created_at__gte=begin, created_at__lt=end).order_by()
+    for hour, *counted in made.values_list(TruncHour("created_at", tzinfo=UTC), *_BY).annotate(decisions=Count("id")):
+        found.setdefault(hour, []).append(tuple(counted))
+    return found
+
+
+def _groups(since: datetime, zone: tzinfo) -> Iterator[tuple[date, str, int, str, str, str, int]]:
+    """Day, product, bin, outcome, band, who answered, and how many, from `since` on. All is counted where days begin within an hour."""
+    counted_until = since
+    if not since.astimezone(UTC).minute and not datetime.now(zone).replace(minute=0).astimezone(UTC).minute:
+        for one in HourFigures.objects.filter(hour__gte=since).order_by("hour"):
+            counted_until = one.hour + timedelta(hours=1)
+            day = one.hour.astimezone(zone).date()
+            yield from ((day, *counts) for counts in one.counts)
+    made = Decision.objects.filter(created_at__gte=counted_until).order_by()
+    yield from made.values_list(TruncDate("created_at", tzinfo=zone), *_BY).annotate(decisions=Count("id"))

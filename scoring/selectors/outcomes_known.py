@@ -1,6 +1,7 @@
 """What is known of how decisions turned out."""
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -43,3 +44,9 @@ def outcome_summary(row: Outcome, *, holds: bool) -> OutcomeSummary:
         observed_on=row.observed_on, recorded_at=row.recorded_at, source=row.source, supersedes=row.supersedes_id,
         actor_label=row.actor_label, holds=holds,
     )  # fmt: skip
+
+
+def outcomes_about(decision_ids: Sequence[uuid.UUID]) -> list[OutcomeSummary]:
+    """What holds of these decisions, the newest observation first."""
+    rows = Outcome.objects.filter(decision_id__in=decision_ids, superseded_by=None).order_by("-observed_on", "-id")
+    return [outcome_summary(row, holds=True) for row in rows]

@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -24,6 +24,7 @@ from scoring.decided import Decided
 from scoring.engine.contract import ContractViolation
 from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.memory import Memory, Watch
+from scoring.engine.product import Product
 from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
 from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
 from scoring.models import AnsweredBy, Channel, Job
@@ -35,6 +36,7 @@ KIND = "score_file"
 ROWS_AT_A_TIME = 1_000
 CHUNKS_AHEAD = 4    # per process: nobody waits for the reader, and the table is never held whole
 REASONS = 4
+REFERENCE = "reference"
 _ANSWERED_BY = 5    # its place in a line
 LONGEST_REFERENCE = 100
 FAULTS_SHOWN = 20
@@ -116,6 +118,7 @@ class FileBody(msgspec.Struct, frozen=True):
     digest: str
     destination: str
     channel: str = str(Channel.FILE)
+    reference: str | None = None    # which column names the applicant; the product says so where this is None, none where it is empty
 
 
 # ---- from the command line: cut, worked on beside other processes, put together
@@ -156,13 +159,14 @@ class _FileScoring:
         # Without them every applicant would be scored as one of whom nothing is known, so all that the product reads are asked for.
         room = Memory.of_this_machine(settings.EVENTS_MEMORY_MB * 1024**2 or None)
         self.events = read_events(definition, events, Watch(room, fix=_IN_PARTS))
-        self.id_column = definition.id_column
+        self.definition, self.id_column = definition, definition.id_column
         self.required = [*(one.name for one in definition.contract.inputs if one.required), *(one.input.key for one in self.events)]
         self.told_at = 0.0
 
     def run(self, workers: int, helper: Callable[[uuid.UUID], Helper] | None) -> ScoredFile:
         needed = [*([self.id_column] if self.id_column else []), *self.required]
         with TableReader(self.source, require=needed) as reader:
+            self.id_column = _reference_column(self.definition, reader.columns)
             stamp, job = _stamp(self.source), self._job()
             with jobs.alone_with(job):
                 try:
@@ -177,7 +181,7 @@ class _FileScoring:
     def _decided(
         self, job: Job, reader: TableReader, stamp: tuple[int, int], helpers: Sequence[Callable[[uuid.UUID], Helper]], workers: int
     ) -> ScoredFile:
-        with TableWriter(self.destination, _columns(self.id_column)) as writer:
+        with TableWriter(self.destination, columns_of(self.id_column)) as writer:
             with ExitStack() as helping:
                 for helper in helpers:
                     helping.enter_context(helper(job.id))
@@ -301,7 +305,13 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _columns(id_column: str | None) -> ColumnKinds:
+def _reference_column(definition: Product, names: Collection[str]) -> str | None:
+    """The product's own; where it names none, a column called `reference` that is no input, as the API calls it."""
+    is_free = REFERENCE in names and REFERENCE not in {one.name for one in definition.contract.inputs}
+    return definition.id_column or (REFERENCE if is_free else None)
+
+
+def columns_of(id_column: str | None) -> ColumnKinds:
     kinds: ColumnKinds = {id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
     kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
     for place in range(1, REASONS + 1):
@@ -349,12 +359,14 @@ class _ChunkScoring:
     def __init__(self, job: Job, lease: jobs.Lease) -> None:
         self.body, self.actor, self.lease = msgspec.convert({**job.body}, FileBody), jobs.actor_of(job), lease
         self.active = registry.current(self.body.product)
-        self.id_column = self.active.definition.id_column
+        self.id_column: str | None = None
         self.rows: list[int] = []    # those of the decisions
         self.bad: list[BadRow] = []
 
     def run(self) -> None:
         chunk = self.lease.read(TableChunk)
+        named = self.body.reference
+        self.id_column = _reference_column(self.active.definition, chunk.names) if named is None else named
         self.bad += chunk.bad
         numbered = list(self._items(chunk))
         while numbered:
@@ -398,6 +410,14 @@ class _ChunkScoring:
                 ]
                 continue
             yield number, ScoreItem(ApplicantDetails(reference=reference), values)
+
+
+def check_rows(job: Job, lease: jobs.Lease) -> tuple[TableChunk, list[BadRow]]:
+    """The rows of the chunk, and what would keep some of them from being decided. Nothing is decided. Raises ProductUnknown."""
+    checking, chunk = _ChunkScoring(job, lease), lease.read(TableChunk)
+    for _ in checking._items(chunk):
+        pass
+    return chunk, sorted([*chunk.bad, *checking.bad], key=lambda bad: bad.row)
 
 
 def _line(decided: Decided) -> list[Cell]:

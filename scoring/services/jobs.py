@@ -44,7 +44,8 @@ RETURNING c.id, c.number, c.attempts, c.sealed_input
 _UNATTENDED = """
 UPDATE scoring_job j SET lease_until = clock_timestamp() + make_interval(secs => %(seconds)s)
 WHERE j.finished_at IS NULL AND (j.lease_until IS NULL OR j.lease_until < clock_timestamp())
-    AND (j.is_split OR EXISTS (SELECT FROM scoring_jobchunk c WHERE c.job_id = j.id AND c.finished_at IS NULL))
+    AND (j.is_split OR jsonb_exists(j.body, 'upload')
+        OR EXISTS (SELECT FROM scoring_jobchunk c WHERE c.job_id = j.id AND c.finished_at IS NULL))
     AND NOT EXISTS (SELECT FROM scoring_jobchunk c WHERE c.job_id = j.id AND c.finished_at IS NULL AND c.lease_until >= clock_timestamp())
 RETURNING j.id
 """

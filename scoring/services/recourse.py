@@ -17,13 +17,21 @@ from scoring.engine.recourse import Recourse, recourse
 from scoring.errors import ApplicantErased, DecisionAltered, DecisionUnknown, ModelRefused
 from scoring.makers import Makers
 from scoring.models import Decision
-from scoring.sealed import is_as_recorded, open_content
+from scoring.sealed import DecisionContent, is_as_recorded, open_content
 
 
 def recourse_of(*, decision_id: uuid.UUID, language: str) -> Recourse:
     """What would change this decision, by the model and the policy that made it; which inputs may change says the product as it is now.
 
     Raises DecisionUnknown, DecisionAltered, ApplicantErased and, when the model can no longer be read, ModelRefused."""
+    decision, content = opened_decision(decision_id)
+    model, policy = makers_of(decision)
+    declared = {one.name: change_of(one) for one in Definition.from_dict(decision.product.definition).contract.inputs}
+    return recourse(model, policy, content.inputs, decided_on=content.decided_on, language=language, declared=declared)
+
+
+def opened_decision(decision_id: uuid.UUID) -> tuple[Decision, DecisionContent]:
+    """The decision and what it keeps sealed. Raises DecisionUnknown, DecisionAltered, ApplicantErased."""
     decision = Decision.objects.select_related("applicant", "product").filter(id=decision_id).first()
     if decision is None:
         raise DecisionUnknown
@@ -38,12 +46,10 @@ def recourse_of(*, decision_id: uuid.UUID, language: str) -> Recourse:
         raise DecisionAltered
     if content is None:
         raise ApplicantErased([0])
-    model, policy = _makers_of(decision)
-    declared = {one.name: change_of(one) for one in Definition.from_dict(decision.product.definition).contract.inputs}
-    return recourse(model, policy, content.inputs, decided_on=content.decided_on, language=language, declared=declared)
+    return decision, content
 
 
-def _makers_of(decision: Decision) -> tuple[ServingModel, Policy]:
+def makers_of(decision: Decision) -> tuple[ServingModel, Policy]:
     """The model and the policy that decided: those in memory where they still are in force. Raises ModelRefused."""
     active, makers = registry.active(decision.product.slug), Makers(keyring())
     is_in_force = active.model_version_id == decision.model_version_id

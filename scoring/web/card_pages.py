@@ -19,31 +19,23 @@ class ModelCardPage(Page):
     def get(self, request: HttpRequest, product: str, version: int) -> HttpResponse:
         """The card, or what stands against it."""
         try:
-            card = _card(product, version)
+            card = shown_card(selectors.model_card(product, version))
+        except (ProductUnknown, ModelVersionUnknown) as error:
+            raise Http404 from error
         except (CardMissing, ModelRefused) as refusal:
             context = {"product": product, "version": version, "problem": refusal.detail}
             return render(request, "scoring/model_card_missing.html", context, status=409)
-        return render(request, "scoring/model_card.html", {"card": card, "product": product})
+        return self.answer(card, product)
+
+    def answer(self, card: ShownCard, product: str) -> HttpResponse:
+        """As a page."""
+        return render(self.request, "scoring/model_card.html", {"card": card, "product": product})
 
 
-class ModelCardPdf(Page):
+class ModelCardPdf(ModelCardPage):
     """The same as one file."""
 
-    permission = Permission.MODEL_READ
-
-    def get(self, request: HttpRequest, product: str, version: int) -> HttpResponse:
-        """The file, or what stands against it."""
-        try:
-            card = _card(product, version)
-        except (CardMissing, ModelRefused) as refusal:
-            context = {"product": product, "version": version, "problem": refusal.detail}
-            return render(request, "scoring/model_card_missing.html", context, status=409)
-        headers = {"Content-Disposition": f'inline; filename="model-card-{product}-{version}.pdf"'}
+    def answer(self, card: ShownCard, product: str) -> HttpResponse:
+        """As a PDF."""
+        headers = {"Content-Disposition": f'inline; filename="model-card-{product}-{card.version}.pdf"'}
         return HttpResponse(card_pdf(card), content_type="application/pdf", headers=headers)
-
-
-def _card(product: str, version: int) -> ShownCard:
-    try:
-        return shown_card(selectors.model_card(product, version))
-    except (ProductUnknown, ModelVersionUnknown) as error:
-        raise Http404 from error

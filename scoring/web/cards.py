@@ -8,12 +8,15 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
+from partners.accounts.web.told import told as said_here
 from scoring.engine.card import decided, parting, tenths
 from scoring.engine.fairness import FOUR_FIFTHS, SMALLEST_GROUP, GroupFigures, by_group
 from scoring.engine.policy import ScoreScale
 from scoring.selectors import Happening, ModelCard, ModelVersionSummary
 from scoring.web.plots import Dependence, Plot, Swarms, calibration_plot, dependence, number, parting_plot, roc_plot, signed, swarms
+from scoring.web.written import named
 
 PICTURED = 6    # features with a dependence picture
 Pairs = tuple[tuple[str, str], ...]
@@ -93,13 +96,13 @@ def shown_card(card: ModelCard) -> ShownCard:
     scale, labels = ScoreScale(**told["scale"]), {one["name"]: one["label"] for one in told["features"]}
     split, figures = parting(told["scores"]), told["figures"]
     low, high = figures["interval"]["auc"]
-    names = {"product": told["purpose"]["title"], "number": version.version, "pairs": share(figures["together"]["auc"])}
+    names = {"product": told["purpose"]["title"], "number": version.version, "pairs": share(figures["mean"]["auc"])}
     beeswarm = swarms(told["explained"]["swarm"], labels, scale)
     pictures = [dependence(one, labels.get(one["feature"], one["feature"]), scale) for one in told["explained"]["dependence"]]
     return ShownCard(
         title=told["purpose"]["title"], version=version.version, sha256=card.stored.sha256,
         finding=_("%(product)s, model %(number)s ranks %(pairs)s of pairs right") % names,
-        standing=_standing(card, share(low), share(high)),
+        standing=_standing(card, together=share(figures["together"]["auc"]), low=share(low), high=share(high)),
         purpose=_purpose(told), figures=_figures(figures), over_time=_over_time(told.get("over_time")),
         roc=roc_plot(told["roc"]),
         roc_words=_("Refusing some of the good (across) finds so many of the bad (up). The dashed line is chance."),
@@ -112,7 +115,7 @@ def shown_card(card: ModelCard) -> ShownCard:
         importance=_bars([(labels.get(name, name), weight) for name, weight in told["importance"]["features"]], scale),
         groups=_bars(told["importance"]["groups"] if any(one["group"] for one in told["features"]) else [], scale),
         swarms=beeswarm, swarm_table=_swarm_table(beeswarm), judged=_judged(told["explained"]),
-        pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(told["limits"]),
+        pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(map(said_here, told["limits"])),
         compared=_compared(card), features=_features(told["features"]), left_out=_left_out(told["left_out"]),
         requests=_requests(card), history=_history(card.history), made=_made(card, told),
     )  # fmt: skip
@@ -122,8 +125,8 @@ def shown_card(card: ModelCard) -> ShownCard:
 
 
 def share(value: float | None, decimals: int = 1) -> str:
-    """0.118 as 11.8%."""
-    return "" if value is None else f"{number_format(round(100 * value, decimals), decimals)}%"
+    """0.118 as 11.8%, or as the language writes it."""
+    return "" if value is None else pgettext("share", "%(number)s%%") % {"number": number_format(round(100 * value, decimals), decimals)}
 
 
 def _decimals(value: float | None, places: int = 3) -> str:
@@ -140,7 +143,10 @@ def _range(low: float, high: float, places: int = 3) -> str:
 
 def _moment(value: datetime | None) -> str:
     """With the day always, since a card is read much later, and with its zone."""
-    return "" if value is None else f"{date_format(timezone.localtime(value), 'j M Y, H:i')} {timezone.localtime(value).tzname()}"
+    if value is None:
+        return ""
+    here = timezone.localtime(value)
+    return f"{date_format(here, pgettext('day', 'j M Y'))}, {date_format(here, 'H:i')} {here.tzname()}"
 
 
 # words
@@ -154,12 +160,12 @@ def state_words(state: str) -> str:
     return words.get(state, state)
 
 
-def _standing(card: ModelCard, low: str, high: str) -> str:
+def _standing(card: ModelCard, **shares: str) -> str:
     words = {
         "draft": _("It is a draft."), "candidate": _("It is not in force."), "challenger": _("It scores in shadow, and answers nobody."),
         "champion": _("It is in force."), "retired": _("It is retired."),
     }  # fmt: skip
-    sure = _("On cases it had not seen; drawn again and again, %(low)s to %(high)s.") % {"low": low, "high": high}
+    sure = _("Mean of folds it had not seen; all cases together %(together)s, drawn again and again %(low)s to %(high)s.") % shares
     return f"{sure} {words.get(card.version.state, '')}".strip()
 
 
@@ -392,12 +398,16 @@ def _requests(card: ModelCard) -> Table:
         "lapsed": _("lapsed: something else was put in force"),
     }  # fmt: skip
     rows = tuple(
-        (one.asked_by, _moment(one.asked_at), one.reason, f"{answers.get(one.state, one.state)}{f': {one.answer}' if one.answer else ''}",
+        (one.asked_by, _moment(one.asked_at), one.reason, _answered(answers.get(one.state, one.state), one.answer),
          one.answered_by, _moment(one.answered_at), one.card_sha256[:12])
         for one in card.requests
     )  # fmt: skip
     heads = (_("Asked by"), _("Asked"), _("Why"), _("Answer"), _("Answered by"), _("Answered"), _("Card read"))
     return Table(_("Requests to put it in force"), heads, rows, words=7)
+
+
+def _answered(how: str, words: str) -> str:
+    return named(how, words) if words else how
 
 
 def _history(happenings: Sequence[Happening]) -> Table:

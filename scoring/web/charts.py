@@ -42,10 +42,12 @@ class Columns:
     floor: int = FLOOR
 
 
-def score_chart(bins: Sequence[ScoreBin], *, cut_offs: Sequence[int] = ()) -> Columns:
-    """How scores spread, with the cut-offs."""
+def score_chart(bins: Sequence[ScoreBin], *, cut_offs: Sequence[int] = (), chosen: int | None = None) -> Columns:
+    """How scores spread, with the cut-offs; where one score is `chosen` its column stands out."""
     low, high = bins[0].low, bins[-1].high
-    bars = _bars([one.count for one in bins], ["c-mid"] * len(bins))
+    rest = "c-mid" if chosen is None else "c-quiet"
+    holds = [chosen is not None and one.low <= chosen < one.high + (one.high == high) for one in bins]
+    bars = _bars([one.count for one in bins], ["c-accent" if one else rest for one in holds])
     marks = tuple(Label(f"{(cut - low) / (high - low) * 100:.2f}%", _WORDS, str(cut)) for cut in cut_offs if low < cut < high)
     return Columns(bars, (_at_left(str(low)), _at_right(str(high))), marks)
 

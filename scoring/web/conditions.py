@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scoring.engine.contract import Contract, Input, InputKind
-from scoring.engine.reasons import shown_value
+from scoring.web.written import language_of_page, value_words
 
 OPERATOR_WORDS: Mapping[str, str | Promise] = {
     "lt": gettext_lazy("is less than"), "le": gettext_lazy("is at most"), "gt": gettext_lazy("is more than"),
@@ -32,9 +32,13 @@ def shown_rules(rules: Mapping[str, Any], contract: Contract) -> list[ShownRule]
     """The rules as a definition writes them, in words; an input that the contract no longer has is told by its name."""
     inputs = {one.name: one for one in contract.inputs}
     return [
-        ShownRule(rule["code"], _condition_words(rule["if"], inputs), rule["log_odds"], rule.get("texts", {}).get("en", ""))
+        ShownRule(rule["code"], _condition_words(rule["if"], inputs), rule["log_odds"], _text(rule.get("texts", {})))
         for rule in rules.get("rules", ())
     ]
+
+
+def _text(texts: Mapping[str, str]) -> str:
+    return texts.get(language_of_page()) or texts.get("en", "")
 
 
 def _condition_words(condition: Mapping[str, Any], inputs: Mapping[str, Input]) -> str:
@@ -49,4 +53,4 @@ def _value_words(value: Any, one: Input) -> str:
         return ", ".join(_value_words(each, one) for each in value)
     if isinstance(value, str):
         return value
-    return shown_value(value, replace(one, unit=one.unit_beside_title), {"yes": _("yes"), "no": _("no")})
+    return value_words(value, replace(one, unit=one.unit_beside_title), {"yes": _("yes"), "no": _("no")})

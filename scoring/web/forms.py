@@ -11,9 +11,10 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from partners.accounts.web.told import told
 from scoring.engine.contract import Contract, ContractViolation, Input, InputKind, Validator, Value, pointer
-from scoring.engine.reasons import shown_number
 from scoring.services.score import ApplicantDetails, ScoreItem
+from scoring.web.written import language_of_page, named, number_words
 
 EXAMPLES = 5
 _SPACED = re.compile(r"-?\d{1,3}(\s\d{3})+(\.\d+)?")    # any space, also those that do not break
@@ -73,7 +74,7 @@ class ScoreForm(forms.Form):
             places = {pointer(one.name): name for name, one in self.asked.items()}
             for problem in violation.problems:
                 place = places.get(problem.pointer)
-                self.add_error(place, problem.detail if place else f"{problem.pointer[1:]}: {problem.detail}")
+                self.add_error(place, told(problem.detail) if place else named(problem.pointer[1:], told(problem.detail)))
             is_valid = False
         return ScoreItem(self._details(), values) if is_valid else None
 
@@ -89,9 +90,16 @@ class ScoreForm(forms.Form):
 
 
 def ungrouped(text: str, one: Input) -> str:
-    """The text as the validator reads it. People group thousands: 60 000 and 60,000 are 60000 here."""
+    """The text as the validator reads it. People group thousands: 60 000 and 60,000 are 60000 here. In French the comma begins the
+    decimals, 60,5; and 60,000 could be meant either way, so it stays as it is and is refused."""
     text = text.strip()
-    if one.kind in {InputKind.NUMBER, InputKind.INTEGER} and (_SPACED.fullmatch(text) or _COMMAS.fullmatch(text)):
+    if one.kind not in {InputKind.NUMBER, InputKind.INTEGER}:
+        return text
+    if language_of_page() == "fr":
+        if _COMMAS.fullmatch(text):
+            return text
+        text = re.sub(r",(?=\d+$)", ".", text)
+    if _SPACED.fullmatch(text) or _COMMAS.fullmatch(text):
         return re.sub(r"[\s,]", "", text)
     return text
 
@@ -126,5 +134,5 @@ def _help(one: Input) -> str:
     if one.accepts_other and one.categories:
         parts.append(_("For example %(examples)s") % {"examples": ", ".join(one.categories[:EXAMPLES])})
     if one.minimum is not None and one.maximum is not None:
-        parts.append(_("%(low)s to %(high)s") % {"low": shown_number(float(one.minimum)), "high": shown_number(float(one.maximum))})
+        parts.append(_("%(low)s to %(high)s") % {"low": number_words(float(one.minimum)), "high": number_words(float(one.maximum))})
     return ". ".join(parts)

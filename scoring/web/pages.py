@@ -33,12 +33,13 @@ from scoring.errors import (
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
+from scoring.web.batch_forms import OutcomeForm
 from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
 
-_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until")
+_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
 
 
 class DecisionListPage(Page):
@@ -80,7 +81,17 @@ def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.Deci
     return selectors.DecisionFilters(
         product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
         reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
+        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")),
     )  # fmt: skip
+
+
+def _score(text: str | None) -> int | None:
+    """A score. Raises FilterRefused."""
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 3):
+        raise FilterRefused(_("A score is written like 620; scores run from 300 to 850."))
+    return int(text)
 
 
 def _day(text: str | None) -> datetime | None:
@@ -117,6 +128,8 @@ class DecisionDetailPage(Page):
             "inputs": named_inputs(detail, product) if may_read else [],
             "earlier": self._earlier(detail) if may_read else [],
             "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
+            "outcomes": selectors.outcomes_of(decision_id),
+            "outcome_form": OutcomeForm() if self.user.allows(Permission.DECISION_MAKE) else None,
         }
         return render(request, "scoring/decision_detail.html", context)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from partners.accounts.web.told import localised
 from scoring.engine.card import Parting
 from scoring.engine.policy import ScoreScale
 
@@ -268,9 +269,9 @@ def _words(one: Mapping[str, Any]) -> str:
 
 
 def number(value: float) -> str:
-    """Short, with a true minus sign."""
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    return text.replace(",", "\N{NO-BREAK SPACE}").replace("-", "\N{MINUS SIGN}")
+    """Short, grouped like every number of a page, with a true minus sign."""
+    text = localised(f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}")
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def signed(value: float | None) -> str:

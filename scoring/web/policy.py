@@ -17,17 +17,18 @@ from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import selectors
 from scoring.engine.contract import DefinitionRefused
-from scoring.engine.policy import STRICTNESS, Policy
+from scoring.engine.policy import Policy
 from scoring.engine.product import Product
-from scoring.engine.what_if import Comparison, Terms
+from scoring.engine.what_if import Terms
 from scoring.errors import PolicyChanged, ProductUnknown, ReasonMissing
 from scoring.services.policies import change_policy, policy_in_force
-from scoring.services.what_if import Found, what_if
-from scoring.web.plots import Line, Plot, Tick
+from scoring.services.what_if import what_if
 from scoring.web.policy_forms import MOST_KNOCK_OUTS, CutOffForm, KnockOutFormSet, askable, rows_of
 from scoring.web.rule_forms import problems
+from scoring.web.tried import tried
 
 _ROWS = "rules-TOTAL_FORMS"
+LONGEST_TRIAL = 10.0    # seconds; a page that takes longer is left, so it shows the newest decisions that it had time for
 
 
 @dataclass(slots=True)
@@ -87,8 +88,10 @@ class ProductPolicyPage(Page):
         found = what_if(
             product_slug=slug, policy=written, since=timezone.now() - timedelta(days=int(said["days"])),
             terms=Terms(said["margin"] / 100, said["loss"] / 100), amount=said["amount"] or None, group=said["group"] or None,
+            at_most_seconds=LONGEST_TRIAL,
         )  # fmt: skip
-        return self._page(slug, shown, found=found, cut=written.approve_from)
+        in_force, _version = policy_in_force(slug)
+        return self._page(slug, shown, tried=tried(found, (in_force.approve_from, written.approve_from), said["minutes"]))
 
     def _save(self, slug: str, shown: _Shown, written: Policy) -> HttpResponse:
         seen = shown.cuts.cleaned_data["seen"]
@@ -103,16 +106,10 @@ class ProductPolicyPage(Page):
             messages.success(self.request, _("Policy %(number)s is in force.") % {"number": made.version})
         return HttpResponseRedirect(reverse("scoring:product-detail", args=[slug]))
 
-    def _page(self, slug: str, shown: _Shown, *, status: int = 200, found: Found | None = None, cut: int = 0) -> HttpResponse:
+    def _page(self, slug: str, shown: _Shown, *, status: int = 200, tried: Mapping[str, Any] | None = None) -> HttpResponse:
         context: dict[str, Any] = {
-            "product": selectors.product(slug), "shown": shown, "problems": shown.problems if status != 200 else [], "found": found,
+            "product": selectors.product(slug), "shown": shown, "problems": shown.problems if status != 200 else [], **(tried or {}),
         }  # fmt: skip
-        if found is not None:
-            made = found.comparison
-            context |= {
-                "compared": made, "counts": _counts(made), "curve": _curve(made, cut), "moved": made.moved,
-                "swap": [(one, [(made.swap[one][other], one is other) for other in STRICTNESS]) for one in STRICTNESS],
-            }  # fmt: skip
         return render(self.request, "scoring/product_policy.html", context, status=status)
 
 
@@ -134,27 +131,3 @@ def _told(refusal: DomainError) -> str:
     if isinstance(refusal, PolicyChanged):
         return _("Somebody changed the policy meanwhile. Open this page again to see theirs; what you typed is still here to copy.")
     return refusal.detail
-
-
-def _counts(made: Comparison) -> list[tuple[str, int, int, int]]:
-    """What, under the policy in force, as typed, and the difference."""
-    rows: Mapping[str, tuple[int, int]] = {
-        _("Approved at once"): (made.old.approved, made.new.approved),
-        _("Sent to a person"): (made.old.referred, made.new.referred),
-        _("Declined"): (made.old.declined, made.new.declined),
-    }  # fmt: skip
-    return [(name, old, new, new - old) for name, (old, new) in rows.items()]
-
-
-def _curve(made: Comparison, cut: int) -> Plot:
-    """The share approved by where the line is, with the line as typed."""
-    low, high = made.curve[0].approve_from, made.curve[-1].approve_from
-
-    def at(score: float) -> float:
-        return min(max((score - low) / (high - low), 0.0), 1.0)
-
-    points = tuple((at(one.approve_from), one.approved_share) for one in made.curve)
-    label = _("Share approved, by the score from which is approved; the line is at %(cut)s.") % {"cut": cut}
-    marks = Line("mark", ((at(cut), 0.0), (at(cut), 1.0)))
-    x = tuple(Tick(str(score), at(score)) for score in (300, 400, 500, 600, 700, 800))
-    return Plot(label, (Line("accent", points), marks), x, tuple(Tick(f"{round(100 * part)}%", part) for part in (0.0, 0.5, 1.0)))

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from scoring.engine.changes import change_of
 from scoring.engine.contract import Change, Input, InputKind
+from scoring.engine.grouping import Grouping
 from scoring.engine.policy import HIGHEST_SCORE, LOWEST_SCORE, KnockOut, Policy
 from scoring.engine.product import Product
 from scoring.engine.texts import LANGUAGES
@@ -42,11 +43,13 @@ class CutOffForm(forms.Form):
     margin = NumberField(label=gettext_lazy("Earned on a loan that is repaid, in per cent"), min_value=0, max_value=1000)
     loss = NumberField(label=gettext_lazy("Lost on one that is not, in per cent"), min_value=0, max_value=100)
 
+    minutes = NumberField(label=gettext_lazy("Minutes that a person needs for one decision"), min_value=0, max_value=10_000)
+
     def __init__(self, product: Product, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         inputs = product.contract.inputs
         numbers = [one for one in inputs if one.kind in {InputKind.NUMBER, InputKind.INTEGER} and not one.is_protected]
-        groups = [one for one in inputs if one.is_protected and one.kind in {InputKind.CATEGORY, InputKind.BOOLEAN}]
+        groups = [one for one in inputs if Grouping.of(one)]
         self._choose("amount", _("Each loan counts as 1"), numbers)
         self._choose("group", _("No groups"), groups)
         self.optional = {"amount", "group"}
@@ -64,7 +67,7 @@ class CutOffForm(forms.Form):
         group = next((one.name for one in inputs if one.is_protected and one.kind is InputKind.CATEGORY), "")
         return cls(product, initial={
             "seen": version, "approve_from": policy.approve_from, "decline_below": policy.decline_below, "days": "90", "amount": amount,
-            "group": group, "margin": "15", "loss": "60",
+            "group": group, "margin": "15", "loss": "60", "minutes": "15",
         })  # fmt: skip
 
     def clean(self) -> dict[str, Any]:

@@ -65,7 +65,7 @@ def _withdraw(product: str, version: int, typed: Mapping[str, str], actor: Actor
 def _roll_back(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
     now = rollback_model(product_slug=product, reason=typed.get("reason", ""), actor=actor, seen=version).version
     if now is None:
-        return _("No model is in force: the rules answer, and send everybody to a person.")
+        return _("No model is in force: the rules answer from the next decision on.")
     return _("Version %(version)s is in force again: every decision from now on is made by it.") % {"version": now.version}
 
 
@@ -182,14 +182,15 @@ class ModelComparePage(Page):
     permission = Permission.MODEL_READ
 
     def get(self, request: HttpRequest, product: str) -> HttpResponse:
-        """What both decided since the day in the address, or of the last days. Scores nothing by itself."""
+        """What both decided since the day in the address, since it challenges, or of the last days. Scores nothing by itself."""
         since, problem, status = request.GET.get("since", "").strip(), "", 200
         context: dict[str, Any] = {"since": since, "found": None}
         try:
             context["product"] = selectors.product(product)
             wanted = request.GET.get("challenger", "")
             number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else selectors.challenger_of(product)
-            context["found"] = found = selectors.comparison(product, challenger=number, since=_since(since))
+            began = _since(since, selectors.model_version(product, number).challenged_at)
+            context["found"] = found = selectors.comparison(product, challenger=number, since=began)
             context["chart"] = gap_chart(found.gaps)
             context["shifts"] = [(before, tuple(after.items())) for before, after in found.shifts.items()]
         except (ProductUnknown, ModelVersionUnknown) as error:
@@ -201,9 +202,11 @@ class ModelComparePage(Page):
         return render(request, "scoring/model_compare.html", {**context, "problem": problem}, status=status)
 
 
-def _since(text: str) -> datetime:
-    """The beginning of the day typed; else a month ago. Raises ValueError."""
+def _since(text: str, challenged_at: datetime | None) -> datetime:
+    """The beginning of the day typed; else when it began to challenge; else a month ago. Raises ValueError."""
+    if not text:
+        return challenged_at or timezone.now() - timedelta(days=DAYS)
     try:
-        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else timezone.now() - timedelta(days=DAYS)
+        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min))
     except OverflowError as error:
         raise ValueError(text) from error

@@ -23,11 +23,11 @@ from scoring.engine.contract import (
     pointer,
 )
 from scoring.engine.product import Product
-from scoring.engine.reasons import shown_number
 from scoring.engine.rules import LARGEST_LOG_ODDS, LONGEST_TEXT, MOST_RULES, OPERATORS
 from scoring.engine.texts import LANGUAGES, refuse_vague
 from scoring.web.conditions import OPERATOR_WORDS
 from scoring.web.forms import field_of, ungrouped
+from scoring.web.written import number_words
 
 _TRUTH = {"yes": True, "no": False, "true": True, "false": False, "oui": True, "non": False}
 _LANGUAGE_NAMES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
@@ -40,7 +40,7 @@ class NumberField(forms.FloatField):
 
     def __init__(self, **named: Any) -> None:
         text = forms.TextInput(attrs={"class": "form-control w-s", "inputmode": "decimal", "autocomplete": "off"})
-        super().__init__(widget=text, error_messages={"invalid": _("Write a number, like 0.7 or -0.5.")}, **named)
+        super().__init__(widget=text, error_messages={"invalid": gettext_lazy("Write a number, like 0.7 or -0.5.")}, **named)
 
     def to_python(self, value: Any) -> Any:
         """The number. Raises ValidationError."""
@@ -260,7 +260,7 @@ def _number(one: Input, said: str) -> Value:
     if not math.isfinite(number) or (low is not None and number < low) or (high is not None and number > high):
         if low is None or high is None:
             raise forms.ValidationError(_("Write a number."))
-        between = {"low": shown_number(float(low)), "high": shown_number(float(high))}
+        between = {"low": number_words(float(low)), "high": number_words(float(high))}
         raise forms.ValidationError(_("Write a number from %(low)s to %(high)s: the input is never beyond.") % between)
     return int(number) if number.is_integer() and one.kind is InputKind.INTEGER else number
 

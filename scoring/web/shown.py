@@ -9,11 +9,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from partners.accounts.web.told import localised
 from scoring.engine.contract import Input
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.product import Product
-from scoring.engine.reasons import shown_reading, shown_value
+from scoring.engine.reasons import shown_reading
 from scoring.selectors import DecisionDetail, Explanation
+from scoring.web.written import language_of_page, named, unit_words, value_words
 
 SHOWN_BARS = 10
 
@@ -126,7 +128,7 @@ def _drawn(factor: Factor, widest: int) -> Factor:
 
 
 def _labels(product: Product) -> dict[str, str]:
-    return {feature.name: product.label(feature, "en") for feature in product.features}
+    return {feature.name: product.label(feature, language_of_page()) for feature in product.features}
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,26 +170,27 @@ def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[
         return name
     source = next(one for one in product.contract.inputs if one.name == feature.sources[0])
     is_answer = feature.kind in {"input", "log", "bucket", "missing"}    # told by what was answered; the others by what was computed
-    label = (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
+    own = product.labels.get(language_of_page(), {}).get(feature.name)
+    label = own or (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
     if inputs is None or not inputs.keys() >= set(feature.sources):
         return label
     given = inputs[source.name]
     if isinstance(given, bool) and is_answer:
-        return f"{label}: {_('yes') if given else _('no')}."
+        return f"{named(label, _('yes') if given else _('no'))}."
     value = _answer(given, source) if is_answer else _computed(feature, product, inputs, decided_on)
     return _("%(label)s is %(value)s.") % {"label": label, "value": value} if value else _("%(label)s is not known.") % {"label": label}
 
 
 def _answer(given: Any, source: Input) -> str:
     """What was answered; empty when that is not known."""
-    return shown_value(given, replace(source, unit=source.unit_beside_title), {"other": _("another answer")})
+    return value_words(given, replace(source, unit=source.unit_beside_title), {"other": _("another answer")})
 
 
 def _computed(feature: Feature, product: Product, inputs: Mapping[str, Any], decided_on: date) -> str:
     """What the model read; empty when that is not known."""
     read = float(FeaturePlan(product.contract, (feature,)).matrix([inputs], decided_on)[0, 0])
     source = next(one for one in product.contract.inputs if one.name == feature.sources[0])
-    return "" if math.isnan(read) else shown_reading(read, feature, source, {})
+    return "" if math.isnan(read) else localised(shown_reading(read, feature, source, unit_words({})))
 
 
 def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, str]]:
@@ -198,4 +201,4 @@ def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, 
 
 
 def _said(value: Any, one: Input, words: Mapping[str, str]) -> str:
-    return value if isinstance(value, str) else shown_value(value, one, words)
+    return value if isinstance(value, str) else value_words(value, one, words)

@@ -2,13 +2,21 @@
 
 from django.urls import path
 
-from scoring.web import card_pages, pages, policy, registry, rules
+from scoring.web import batches, card_pages, outcomes, pages, policy, registry, rules
 
 app_name = "scoring"
 urlpatterns = [
     path("decisions", pages.DecisionListPage.as_view(), name="decision-list"),
     path("decisions/new", pages.DecisionNewPage.as_view(), name="decision-new"),
     path("decisions/<uuid:decision_id>", pages.DecisionDetailPage.as_view(), name="decision-detail"),
+    path("decisions/<uuid:decision_id>/outcome", outcomes.OutcomePage.as_view(), name="outcome"),
+    path("batches", batches.BatchListPage.as_view(), name="batch-list"),
+    path("batches/new", batches.BatchNewPage.as_view(), name="batch-new"),
+    path("batches/template/<slug:product>", batches.BatchTemplate.as_view(), name="batch-template"),
+    path("batches/<uuid:batch_id>", batches.BatchDetailPage.as_view(), name="batch-detail"),
+    path("batches/<uuid:batch_id>/columns", batches.BatchColumnsPage.as_view(), name="batch-columns"),
+    path("batches/<uuid:batch_id>/result", batches.BatchResultDownload.as_view(), name="batch-result"),
+    path("batches/<uuid:batch_id>/errors", batches.BatchErrorsDownload.as_view(), name="batch-errors"),
     path("products", pages.ProductListPage.as_view(), name="product-list"),
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
     path("products/<slug:slug>/rules", rules.ProductRulesPage.as_view(), name="product-rules"),

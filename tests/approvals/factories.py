@@ -7,6 +7,7 @@ from typing import Any
 from audit.context import Actor
 from partners.accounts.models import User
 from partners.accounts.services import create_user
+from partners.tenancy import public_context
 from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.moves import Why
@@ -57,6 +58,21 @@ def actor_of(user: User) -> Actor:
 def acting(house: House, role: str) -> Actor:
     """The house's person of this role acting."""
     return actor_of(house.users[role])
+
+
+class Browser:
+    """Somebody of this role at the house's pages; the test's own schema is in force again after each request."""
+
+    def __init__(self, house: House, role: str) -> None:
+        self.client = house.client(role)
+
+    def get(self, path: str, **options: Any) -> Any:
+        with public_context():
+            return self.client.get(path, **options)
+
+    def post(self, path: str, data: Any = None, **options: Any) -> Any:
+        with public_context():
+            return self.client.post(path, data, **options)
 
 
 def another(role: str, name: str = "Zawadi Kimani") -> Actor:

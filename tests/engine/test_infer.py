@@ -158,6 +158,15 @@ def test_a_column_of_free_text_is_left_out_and_one_with_a_million_words_too(tmp_
     assert "free text" in said(drafted(tmp_path, table, target="bad"), "left_out")["remark"]
 
 
+def test_words_among_numbers_are_not_called_free_text(tmp_path: Path) -> None:
+    amounts: list[object] = [f"about {n}" if n % 3 == 0 else n for n in [*range(300)] * 2]
+    table: dict[str, list[object]] = {"amount": amounts, "area": [n % 37 for n in range(600)], "bad": [0, 1] * 300}
+
+    left_out = said(drafted(tmp_path, table, target="bad"), "left_out")["amount"]
+
+    assert "200 are not, such as 'about 0'; write a plain number there" in left_out
+
+
 @pytest.mark.parametrize(("cells", "expected"), [
     (["1,234", "1,234,567", "17"], "write them without, such as 1234567"),
     (["1,234", "12,500.50", "900.5"], "write them without, such as 1234567"),
@@ -202,4 +211,5 @@ def test_every_column_that_looks_protected_is_named_for_the_next_run(tmp_path: P
     wrong = said(drafted(tmp_path, table, roles=Roles(protected=("home",))), "looks_wrong")
 
     assert "--protected 'home,Age,gender of client'" in wrong["Age"]
-    assert "take 'gender of client' out of features" in wrong["gender of client"]
+    assert "take 'Age' out of features" in wrong["Age"]
+    assert "with 'gender of client' taken out of features" in wrong["gender of client"]

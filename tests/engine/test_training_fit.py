@@ -5,6 +5,7 @@ import pytest
 from scipy.special import expit
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from scoring.engine.columns import Column
 from scoring.engine.training import trials
 from scoring.engine.training.boosted import fit_boosted
 from scoring.engine.training.catboosted import fit_catboost
@@ -13,6 +14,7 @@ from scoring.engine.training.matrix import Samples, TrainingError, check_target,
 from scoring.engine.training.metrics import Floats, auc, calibration_table, platt, quality, roc_points
 from scoring.engine.training.scorecard import MAX_BINS, fit_scorecard
 from scoring.engine.training.stacked import fit_stack
+from scoring.engine.training.target import read_target
 from scoring.engine.training.validate import cross_validate
 from scoring.engine.training.xgboosted import fit_xgboost
 
@@ -142,6 +144,23 @@ def test_a_table_that_cannot_train_is_refused(target: list[int], said: str) -> N
         check_target(np.array(target, np.int8), folds=5)
 
     assert caught.value.fix
+
+
+def test_few_folds_still_leave_the_inner_folds_both_outcomes() -> None:
+    enough = np.array([1] * 8 + [0] * 8, np.int8)
+
+    check_target(enough, folds=2)
+    with pytest.raises(TrainingError, match="7 rows; 2 folds need at least 8") as caught:
+        check_target(enough[1:], folds=2)
+
+    assert caught.value.fix == "give more rows"
+
+
+def test_a_target_that_never_says_the_event_is_told_where_the_event_is_written() -> None:
+    with pytest.raises(TrainingError, match="never says '1'; it says '0'") as caught:
+        read_target(Column("bad", ("0",), np.zeros(3, np.int32)), "1")
+
+    assert "`positive` in the definition" in caught.value.fix
 
 
 def test_folds_part_the_rows_with_both_outcomes_in_each() -> None:

@@ -28,13 +28,10 @@ def a_past(count: int, seed: int, *, known_share: float = 0.3) -> Past:
     score = draw.integers(300, 851, count)
     chance = 1 / (1 + np.exp((score - 450) / 60))
     bad = np.where(draw.random(count) < known_share, (draw.random(count) < chance).astype(float), np.nan)
-    values = [
-        {
-            "delay": None if draw.random() < 0.1 else float(draw.integers(0, 150)), "stall": str(draw.choice(["food", "cloth", "repair"])),
-            "member": bool(draw.random() < 0.5),
-        }
-        for _ in range(count)
-    ]  # fmt: skip
+    values = {
+        "delay": [float(days) if days < 150 else None for days in draw.integers(0, 165, count)],
+        "stall": draw.choice(["food", "cloth", "repair"], count).tolist(), "member": (draw.random(count) < 0.5).tolist(),
+    }  # fmt: skip
     return Past(
         score=score, probability=chance, may_approve=draw.random(count) < 0.9, values=values,
         amount=draw.integers(1, 50, count).astype(np.float64) * 100, bad=bad, group=draw.integers(-1, 3, count),
@@ -54,17 +51,18 @@ def told(one: Range) -> tuple[float, float, float]:
 
 def part_of(past: Past, at: slice) -> Past:
     """Some of the decisions."""
-    names = ("score", "probability", "may_approve", "values", "amount", "bad", "group")
+    names = ("score", "probability", "may_approve", "amount", "bad", "group")
     told: dict[str, Any] = {name: getattr(past, name)[at] for name in names}
-    return Past(**told)
+    return Past(**told, values={name: column[at] for name, column in (past.values or {}).items()})
 
 
 def one_by_one(policy: Policy, past: Past) -> list[Outcome]:
     """As a decision is made."""
-    assert past.values is not None
+    columns = past.values or {}
+    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return [
         settled(policy.outcome(int(score)), policy.knocked_out(values), may_approve=bool(may))
-        for score, values, may in zip(past.score, past.values, past.may_approve, strict=True)
+        for score, values, may in zip(past.score, rows, past.may_approve, strict=True)
     ]  # fmt: skip
 
 
@@ -80,8 +78,11 @@ def test_all_together_equal_one_by_one(old: Policy, new: Policy, seed: int) -> N
     past = a_past(120, seed)
     before, after = one_by_one(old, past), one_by_one(new, past)
 
-    found = compared(old, new, past)
+    made = WhatIf(old, new, TERMS, groups=("a", "b", "c"))
+    said = made.add(past)
+    found = made.result()
 
+    assert [[STRICTNESS[code] for code in codes] for codes in said] == [before, after]
     assert [STRICTNESS[code] for code in outcomes(new, past)] == after
     assert (found.new.approved, found.new.referred, found.new.declined) == tuple(after.count(one) for one in STRICTNESS)
     assert (found.old.approved, found.old.referred, found.old.declined) == tuple(before.count(one) for one in STRICTNESS)

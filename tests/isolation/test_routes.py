@@ -32,7 +32,7 @@ from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from tests.conftest import House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_bundle, card_of
+from tests.scoring.factories import a_batch, a_bundle, card_of
 
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
@@ -41,6 +41,10 @@ OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
 BODIES: dict[str, Any] = {
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
     "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
+    "approval-policy": {
+        "four_eyes": "never", "limits": [], "override_reasons": {}, "proposal_hours": 1, "due_hours": 1, "lifetime_days": 1,
+        "notice_days": 1, "reason": "So.",
+    },
     "product-rules": {"base_probability": 0.5, "rules": [], "reason": "So."}, "promotion-refuse": {"answer": "So."},
     "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
@@ -84,12 +88,14 @@ def other(south: House) -> Other:
         file = add_file(application_id=application.id, name=f"{CANARY}.txt", content=CANARY.encode(), actor=by_admin)
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
+        batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
-        "version": 7, "promotion_id": asked.id, "application_id": application.id,
+        "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
+        "topic": CANARY, "case": 7,
     }  # fmt: skip
     told = (
         CANARY,
@@ -131,7 +137,9 @@ def ask(client: Client, route: Route, method: str, values: dict[str, Any]) -> Ht
     address = route.path(values)
     if route.is_api:
         body = b"" if method in {"GET", "DELETE"} else json.dumps(BODIES.get(route.name, {})).encode()
-        return client.generic(method, address, body, content_type="application/json")  # type: ignore[return-value]
+        return client.generic(  # type: ignore[return-value]
+            method, address, body, content_type="application/json", headers={"If-Match": '"0"'} if method == "PUT" else {}
+        )
     return client.generic(method, address)  # type: ignore[return-value]
 
 

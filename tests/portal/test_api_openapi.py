@@ -49,7 +49,7 @@ def test_every_operation_says_what_it_takes_gives_and_refuses(description: dict[
         responses = operation["responses"]
         assert any(status.startswith("2") for status in responses), where
         assert {"406", "500", "503"} <= set(responses), where
-        if method in {"post", "patch"}:
+        if method in {"post", "patch", "put"}:
             assert "application/json" in operation["requestBody"]["content"], where
             assert {"400", "413", "415", "422"} <= set(responses), where
         if method == "post":
@@ -122,6 +122,7 @@ def test_the_root_says_what_answers_here(north: House) -> None:
     root = Client(HTTP_HOST=north.host).get("/api/v1/").json()
 
     assert (root["name"], root["partner"], root["documentation"]) == ("Vouch", "north", "/docs")
+    assert {"scores", "models", "promotions"} <= set(root["routes"])
     assert all(Client(HTTP_HOST=north.host).get(path).status_code in {401, 405} for path in root["routes"].values())
 
 

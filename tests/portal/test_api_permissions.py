@@ -51,6 +51,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("model", "PATCH"): {"scientist", "admin"},
     ("product-in-force", "GET"): EVERYBODY | {KEY},
     ("product-changes", "GET"): EVERYBODY | {KEY},
+    ("approval-policy", "GET"): EVERYBODY | {KEY},
+    ("approval-policy", "PUT"): PROMOTERS,
     ("product-rules", "GET"): EVERYBODY | {KEY},
     ("product-rules", "POST"): PROMOTERS,
     ("product-rollback", "POST"): PROMOTERS,

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect, sync_playwright
 
 from audit.context import SYSTEM
 from partners.tenancy import tenant_context
 from portal.approvals.services.policies import change_approval_policy
+from scoring.models import Job
+from scoring.services.work import work_on
 from tests.conftest import PASSWORD, PRODUCT, Site
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
@@ -28,9 +30,12 @@ PAGES = {
     "queue-filters": "/applications?tag=visit&sort=largest", "queue-problem": "/applications?band=HUGE",
     "application-new": "/applications/new",
     "list": "/decisions", "list-empty": "/decisions?reference=nobody", "list-problem": "/decisions?band=HUGE",
+    "summary": "/summary", "applicants": "/applicants", "applicants-nobody": "/applicants?q=nobody", "help": "/help",
+    "help-decide": "/help/decide", "practice": "/help/practice/2?decision=approve",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
-    "compare": "/models/market-loan/compare", "account": "/account", "nothing": "/nothing-here",
+    "compare": "/models/market-loan/compare", "account": "/account", "batches-empty": "/batches",
+    "batch-new": "/batches/new", "nothing": "/nothing-here",
 }  # fmt: skip
 
 pytestmark = [
@@ -307,6 +312,97 @@ def test_an_analyst_tries_rules_before_they_are_in_force(browser: Browser, site:
     check(watched, f"rules tried at {width}", picture=f"rules-tried-{width}")
     watched.context.close()
     assert watched.faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_analyst_tries_a_policy_and_reads_the_approval_rules(browser: Browser, site: Site, width: int, scheme: Any) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = watched.sign_in("analyst")
+    score_one(watched, f"B-policy-{width}-{scheme}")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Change the policy").click()
+    for label in ("Approve from score", "Decline below score"):
+        page.get_by_label(label).fill("851")
+    page.get_by_label("Compare groups by").select_option("age")
+
+    page.get_by_role("button", name="Try it").last.click()
+
+    expect(page.get_by_role("heading", name="Who would move")).to_be_visible()
+    check(watched, f"policy tried at {width}", picture=f"policy-{width}" if scheme == "light" else "")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Approval rules").click()
+    page.get_by_role("button", name="Put these rules in force").last.click()
+    expect(page.get_by_role("alert")).to_contain_text("Say why")
+    check(watched, f"approval rules at {width}", picture=f"approval-rules-{width}" if scheme == "light" else "")
+    watched.context.close()
+    assert watched.faults == []
+
+
+def a_table(site: Site, rows: int, *, bad: int = 0) -> FilePayload:
+    """A file as a browser sends it; the first `bad` rows have a word for an amount."""
+    names = list(site.house.inputs)
+    cells = [str(value).lower() if isinstance(value, bool) else str(value) for value in site.house.inputs.values()]
+    lines = [",".join(["Reference", *names, "branch"])]
+    for row in range(rows):
+        amount = ["KES 48 200" if row < bad and name == "loan_amount" else cell for name, cell in zip(names, cells, strict=True)]
+        lines.append(",".join([f"T-{row}", *amount, "east"]))
+    return {"name": "traders-november.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_officer_brings_a_table_and_takes_the_result(browser: Browser, site: Site, width: int) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900}, accept_downloads=True)
+    page = watched.sign_in("officer")
+
+    page.goto(site.url("/batches/new"))
+    page.get_by_label("Table").set_input_files(a_table(site, 40, bad=3))
+    page.get_by_role("button", name="Upload and match columns").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Which column means what?")
+    check(watched, "columns", picture=f"batch-columns-{width}")
+    page.get_by_role("button", name="Check every row").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("3 of 40 rows need a correction")
+    expect(page.locator("code.v-bad").first).to_have_text("KES 48 200")
+    check(watched, "checked", picture=f"batch-check-{width}")
+    page.get_by_role("button", name="Score 37 rows").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("37 applicants scored")
+    check(watched, "done", picture=f"batch-done-{width}")
+    with page.expect_download() as taken:
+        page.get_by_role("link", name="Download CSV").click()
+    assert Path(taken.value.path()).read_text(encoding="utf-8-sig").count("\n") == 38
+    page.goto(site.url("/batches"))
+    expect(page.get_by_role("link", name="traders-november.csv").first).to_be_visible()
+    check(watched, "batches", picture=f"batches-{width}")
+    watched.context.close()
+
+    assert watched.faults == []
+
+
+def test_a_large_table_moves_before_the_eyes_and_survives_a_reload(officer: Watched, django_db_blocker: Any) -> None:
+    page = officer.sign_in("officer")
+    page.goto(officer.site.url("/batches/new"))
+    page.get_by_label("Table").set_input_files(a_table(officer.site, 4_000))
+    page.get_by_role("button", name="Upload and match columns").click()
+    page.get_by_role("button", name="Check every row").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Checking every row")
+    check(officer, "checking", picture="batch-running-1280")
+
+    def work(chunks: int) -> int:
+        try:
+            with django_db_blocker.unblock(), tenant_context(officer.site.house.partner):
+                job = Job.objects.filter(finished_at=None).latest("created_at")
+                return sum(work_on(job) for _ in range(chunks))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as worker:    # beside the loop that drives the browser, where Django refuses to ask the database
+        assert worker.submit(work, 1).result() == 1
+        expect(page.get_by_role("heading", name="1,000 of 4,000 rows")).to_be_visible()
+        page.reload()
+        expect(page.get_by_role("heading", name="1,000 of 4,000 rows")).to_be_visible()
+        assert worker.submit(work, 9).result() == 3
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("All 4,000 rows are good")
 
 
 def test_everything_works_without_a_script(browser: Browser, site: Site) -> None:

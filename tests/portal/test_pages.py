@@ -30,6 +30,7 @@ from partners.accounts.services import create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
 from portal import urls
+from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
 from portal.handlers import page
@@ -47,7 +48,7 @@ from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from scoring.web.shown import contributions, factors, speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_definition
+from tests.scoring.factories import a_batch, a_definition
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
@@ -68,10 +69,29 @@ class Access:
 
 TABLE: Mapping[tuple[str, str], Access] = {
     ("overview", "GET"): Access(200),
+    ("summary", "GET"): Access(200),
+    ("applicant-list", "GET"): Access(200, READERS),
+    ("applicant-detail", "GET"): Access(200, READERS),
+    ("applicant-detail", "POST"): Access(422, DECIDERS, stranger=401),
+    ("help-list", "GET"): Access(200),
+    ("help", "GET"): Access(200),
+    ("practice", "GET"): Access(200),
     ("decision-list", "GET"): Access(200),
     ("decision-detail", "GET"): Access(200),
     ("decision-new", "GET"): Access(200, DECIDERS),
     ("decision-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("outcome", "GET"): Access(200, DECIDERS),
+    ("outcome", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-list", "GET"): Access(200),
+    ("batch-new", "GET"): Access(200, DECIDERS),
+    ("batch-new", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-template", "GET"): Access(200, DECIDERS),
+    ("batch-detail", "GET"): Access(200),
+    ("batch-detail", "POST"): Access(409, DECIDERS, stranger=401),
+    ("batch-columns", "GET"): Access(200, DECIDERS),
+    ("batch-columns", "POST"): Access(422, DECIDERS, stranger=401),
+    ("batch-result", "GET"): Access(404, READERS),
+    ("batch-errors", "GET"): Access(404, READERS),
     ("application-list", "GET"): Access(200),
     ("application-new", "GET"): Access(200, DECIDERS),
     ("application-new", "POST"): Access(422, DECIDERS, stranger=401),
@@ -95,18 +115,31 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("model-act", "POST"): Access(422, PROMOTERS, stranger=401),
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
+    ("application-detail", "GET"): Access(200),
+    ("application-detail", "POST"): Access(422, REVIEWERS, stranger=401),
+    ("letter", "GET"): Access(409, READERS),    # nobody said yet who writes letters
+    ("letter", "POST"): Access(409, REVIEWERS, stranger=401),
+    ("letter-pdf", "GET"): Access(409, READERS),
+    ("notice-list", "GET"): Access(200, READERS),
+    ("notice-settings", "GET"): Access(200, EDITORS),
+    ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
+    ("language", "POST"): Access(400, stranger=400),
     ("docs", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
-SHOWING = ("overview", "application-list", "application-new",
+SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-list", "help", "practice",
+           "application-list", "application-new",
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
-           "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account")  # fmt: skip
+           "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
+           "batch-list", "batch-new", "batch-detail", "batch-columns",
+           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -117,10 +150,40 @@ def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
         return [one.id for one in score_applicants(product_slug=PRODUCT, items=items, actor=SYSTEM, channel=Channel.API)]
 
 
-def path_of(name: str, decision: uuid.UUID | None = None) -> str:
-    """A page's address, filled in with what every house has."""
-    return PAGES[name].path({"decision_id": decision or uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1,
-                             "number": "AAAA-AAAA", "view_id": uuid7(), "file_id": uuid7()})  # fmt: skip
+def bring(house: House) -> uuid.UUID:
+    """A batch whose columns are not matched yet."""
+    with tenant_context(house.partner):
+        return a_batch(PRODUCT, "reference,amount\nA-1,5\n").id
+
+
+def apply(house: House) -> str:
+    """The number of an application with the house's inputs."""
+    with tenant_context(house.partner):
+        values = registry.current(PRODUCT).validator.check(house.inputs)
+        what = Asked(PRODUCT, ApplicantDetails(reference="T-asks", name="Zuri Ali"), values, 6_000_000, "KES")
+        made = receive_application(asked=what, actor=SYSTEM, channel=Channel.API, render=lambda one: one.number.encode())
+    return made.body.decode()
+
+
+def known_as(house: House, reference: str) -> uuid.UUID:
+    """The applicant of this reference."""
+    with tenant_context(house.partner):
+        found = selectors.applicant(reference)
+    assert found is not None
+    return found.id
+
+
+def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
+    """What the house's pages are about: a decision, its applicant, a batch, an application."""
+    return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
+            "applicant_id": known_as(house, "T-1")}  # fmt: skip
+
+
+def path_of(page: str, **about: Any) -> str:
+    """A page's address, filled in with what every house has, or with what it is to be about."""
+    usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+    return PAGES[page].path({**usual, **about})
 
 
 def text_of(answer: Any) -> str:
@@ -145,11 +208,13 @@ def test_every_page_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("role", [*sorted(EVERYBODY), STRANGER])
 def test_a_page_opens_to_whom_the_table_says_and_to_nobody_else(north: House, role: str) -> None:
-    decision = score(north, "T-1")[0]
+    about = things(north)
     found, expected = {}, {}
 
     for (name, method), access in TABLE.items():
-        answer = client_of(north, role).generic(method, path_of(name, decision), f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        address = path_of(name, **about)
+        answer = client_of(north, role).generic(method, address, f"product={PRODUCT}", "application/x-www-form-urlencoded")
+        assert not answer.streaming or b"".join(answer)    # a file is closed when it was read
         found[name, method] = answer.status_code
         expected[name, method] = access.stranger if role == STRANGER else access.status if role in access.who else 403
 
@@ -446,9 +511,9 @@ def test_what_products_are_called_is_only_text(north: House) -> None:
 
 def every_page(house: House) -> Iterator[tuple[str, Any]]:
     """Every page as an administrator sees it, the sign-in page, and the pages that say no."""
-    decision = score(house, "P-1", name="Amina Otieno")[0]
+    about = things(house)
     admin = house.client("admin")
-    yield from ((name, admin.get(path_of(name, decision))) for name in SHOWING)
+    yield from ((name, admin.get(path_of(name, **about))) for name in SHOWING)
     yield "login", house.client().get("/login")
     yield "form with errors", admin.post("/decisions/new", {"product": PRODUCT})
     yield "list with a problem", admin.get("/decisions?band=HUGE")
@@ -459,7 +524,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi", "model-card-pdf", "file-read"} == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:
@@ -875,14 +940,13 @@ def commands_on(answer: Any) -> list[list[str]]:
 def test_a_new_partner_is_shown_the_way_to_the_first_decision(fresh: House) -> None:
     commands = commands_on(fresh.client("admin").get("/"))
 
-    assert [words[:3] for words in commands[:4]] == [
-        ["python", "manage.py", name] for name in ("create_product", "train_model", "promote_model", "create_api_key")
-    ]
-    for words in commands[:4]:
+    names = ("create_product", "train_model", "promote_model", "create_user", "create_api_key")
+    assert [words[:3] for words in commands[:5]] == [["python", "manage.py", name] for name in names]
+    for words in commands[:5]:
         name = words[2]
         command = load_command_class(get_commands()[name], name)
         assert command.create_parser("manage.py", name).parse_args(words[3:]).slug == "fresh"
-    assert commands[4][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
+    assert commands[5][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
 
 
 def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
@@ -890,7 +954,8 @@ def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:
     score(north, "W-1")
     after = north.client("admin").get("/")
 
-    assert text_of(before).count('<li class="is-done">') == 4
+    assert text_of(before).count('<li class="is-done">') == 5
+    assert 'href="/batches/new"' in text_of(before)
     assert [words[:2] for words in commands_on(before)] == [["curl", "-sS"]]
     assert f"/api/v1/products/{PRODUCT}" in text_of(before)
     assert commands_on(after) == []

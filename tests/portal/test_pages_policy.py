@@ -54,6 +54,7 @@ def test_a_trial_shows_what_would_happen_and_leaves_no_trace(stalls: House) -> N
     declined = re.search(r"Declined</th><td[^>]*>\d+</td><td[^>]*>(\d+)</td>", page)
     assert approved and declined  # noqa: PT018 - both, or neither is shown
     assert (approved[1], declined[1]) == ("4", "4")
+    assert "No outcome is known yet." in page
     assert form_of(page)["rules-0-code"] == "cloth"
     assert (in_force(), Decision.objects.count(), Policy.objects.filter(product__slug=SLUG).count()) == (before, decisions, 1)
 
@@ -121,3 +122,24 @@ def test_protected_inputs_are_not_offered_to_rules(north: House) -> None:
     assert 'value="loan_amount"' in offered[0]
     assert 'value="gender"' not in offered[0]
     assert re.search(r'<select name="group".*?value="gender".*?</select>', page)
+
+
+def test_those_who_move_are_listed_with_their_decisions(stalls: House) -> None:
+    page = asked(stalls.client("analyst"), PATH, typed_of(stalls, approve_from="851", decline_below="851", act="try"))[1]
+
+    links = set(re.findall(r'href="/decisions/([0-9a-f-]{36})"', page))
+    moved = {str(one.id) for one in Decision.objects.exclude(outcome="decline")}
+    assert moved
+    assert links == moved
+    assert set(re.findall(r'<a href="#(moved-[a-z-]+)"', page)) == set(re.findall(r'<h2 id="(moved-[a-z-]+)"', page))
+
+
+def test_a_trial_tells_hours_of_people_and_ages(stalls: House) -> None:
+    typed = typed_of(stalls, approve_from="851", decline_below="300", minutes="30", group="born", act="try")
+
+    page = asked(stalls.client("analyst"), PATH, typed)[1]
+
+    hours = re.search(r"Hours of people a day</th><td[^>]*>[\d.]+</td><td[^>]*>([\d.]+)</td>", page)
+    assert hours is not None
+    assert hours[1] == "4.0"    # eight decisions on one day
+    assert "35–44" in page

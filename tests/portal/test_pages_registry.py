@@ -302,10 +302,37 @@ def test_the_product_shows_its_rules_and_who_changed_them(history: House) -> Non
 # champion and challenger
 
 
+def test_rules_that_may_decline_are_not_said_to_leave_everybody_to_a_person(in_north: House) -> None:
+    add_product()
+
+    for path in ("/", "/products", f"/products/{SLUG}"):
+        status, page = got(in_north.client("viewer"), path)
+        assert status == 200
+        assert "everybody to a person" not in page
+    assert "its rules answer" in page
+
+
+@pytest.mark.parametrize(("may_approve", "outcome"), [(True, "approve"), (False, "refer")])
+def test_a_person_is_said_to_decide_what_the_rules_leave_to_one(in_north: House, may_approve: bool, outcome: str) -> None:
+    add_product()
+    rules = {"base_probability": 0.01, "rules": [], "may_approve": may_approve}
+    change_rules(product_slug=SLUG, rules=rules, reason="A trial.", actor=SYSTEM)
+    (decided,) = score_applicants(product_slug=SLUG, items=[an_item("P-1")], actor=SYSTEM, channel=Channel.API)
+
+    page = got(in_north.client("officer"), f"/decisions/{decided.id}")[1]
+
+    assert decided.outcome == outcome
+    assert ("without a model a person decides" in page) is (outcome == "refer")
+    assert "No rule speaks against this applicant" in page
+
+
 def test_champion_and_challenger_are_shown_side_by_side(stalls: House) -> None:
     assert "scores in shadow" in got(stalls.client("viewer"), f"/models/{SLUG}/compare")[1]
     set_challenger(product_slug=SLUG, version=2, actor=SYSTEM)
-    assert "has scored no decision" in got(stalls.client("viewer"), f"/models/{SLUG}/compare")[1]
+    nothing_yet = got(stalls.client("viewer"), f"/models/{SLUG}/compare")[1]
+    assert "has scored no decision" in nothing_yet
+    today = [datetime.now(UTC) + timedelta(hours=hours) for hours in (-12, 0, 14)]    # wherever the reader lives
+    assert any(f"since {day.day} {day:%B %Y} yet" in nothing_yet for day in today)
     items = [an_item(f"C-{number}", income=300.0 + 97 * number) for number in range(30)]
     score_applicants(product_slug=SLUG, items=items, actor=SYSTEM, channel=Channel.API)
     shadow_outstanding()

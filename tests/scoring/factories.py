@@ -9,6 +9,7 @@ import numpy as np
 from django.db import connection
 
 from audit.context import SYSTEM, Actor
+from audit.ids import uuid7
 from audit.vault import keyring
 from partners.accounts.models import ApiKey
 from partners.tenancy import as_owner
@@ -19,12 +20,14 @@ from scoring.engine.features import Feature
 from scoring.engine.forest import NUMBER, Tree, assemble
 from scoring.engine.policy import Condition, Policy
 from scoring.engine.product import Product, Rule, Rules
-from scoring.models import ModelVersion
+from scoring.models import Batch, ModelVersion
 from scoring.models import Product as ProductRow
 from scoring.selectors import card_digest
+from scoring.services.batches import receive_batch
 from scoring.services.models import promote_model, store_model_version
 from scoring.services.products import create_product
 from scoring.services.score import ScoreItem
+from scoring.services.uploads import place_of
 from tests.conftest import House
 
 SLUG = "stall-loan"
@@ -197,3 +200,12 @@ def by_force(house: House, table: str, statement: str, *values: str | int | floa
         changed = int(cursor.rowcount)
         cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
     return changed
+
+
+def a_batch(product: str, text: str, *, name: str = "loans.csv", kind: str = Batch.Kind.APPLICANTS) -> Batch:
+    """A table of this text that was brought."""
+    batch_id = uuid7()
+    place_of(batch_id).write_text(text)
+    return receive_batch(
+        batch_id=batch_id, kind=kind, product_slug=product, name=name, size=len(text), digest="00" * 32, actor=SYSTEM
+    )

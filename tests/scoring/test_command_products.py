@@ -146,6 +146,23 @@ def test_bad_rows_are_listed_with_row_column_and_fix_and_the_others_are_scored_b
     assert out.read_text().splitlines()[2].startswith("'@SUM,")
 
 
+def test_a_column_called_reference_names_the_applicants_of_a_product_without_one(
+    new_partner: Callable[..., House], table: Path, tmp_path: Path,
+) -> None:
+    house = new_partner()
+    run("create_product", house.slug, PRODUCT, from_csv=str(table), target="defaulted", exclude="loan_id", protected="age,gender")
+    header, *rows = table.read_text().splitlines()[:5]
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    named = [f"{row},{name}" for row, name in zip(rows, ("A-1", "A-2", "", "A-1"), strict=True)]
+    source.write_text("\n".join([f"{header},reference", *named]))
+
+    done = run("score_file", house.slug, PRODUCT, "--in", str(source), "--out", str(out))
+
+    assert [cells["reference"] for cells in cells_of(out)] == ["A-1", "A-2", "A-1"]
+    assert [(one["row"], one["column"]) for one in done["problems"]] == [(4, "reference")]
+    assert done["repeated_references"] == {"count": 1, "rows": [5]}
+
+
 def test_an_edited_definition_is_taken_up_recorded_and_an_old_file_is_not(made: House, table: Path) -> None:
     with tenant_context(made.partner):
         path = definition_file(PRODUCT)

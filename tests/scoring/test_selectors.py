@@ -256,7 +256,7 @@ def test_lists_and_details_cost_a_fixed_number_of_statements(
         selectors.decisions(DecisionFilters(product=SLUG))
     with django_assert_num_queries(2):
         selectors.decision_detail(decided[0].id)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         selectors.overview()
     with django_assert_num_queries(1):
         selectors.products()

@@ -13,9 +13,9 @@ from tests.waiting import until
 
 ASK = """
 import django; django.setup()
-from scoring.engine.products.credit import market_loan
+from scoring.engine.products.credit import MARKET_LOAN
 from scoring.services.training import _run
-product = market_loan("KES").to_dict()
+product = MARKET_LOAN.to_dict()
 _run({"product": product, "table": %r, "folder": %r, "estimator": "boosted", "folds": 2, "seed": 1, "threads": 1,
       "decided_on": "2026-01-01"}, print)
 """

@@ -1,7 +1,9 @@
 """Signing in and out, and one's own account."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import login, logout, update_session_auth_hash
+from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,10 +16,11 @@ from django.views.decorators.cache import never_cache
 
 from partners.accounts.errors import LoginRefused, PasswordRefused
 from partners.accounts.models import User
-from partners.accounts.services import change_password, check_login, record_logout
+from partners.accounts.services import change_password, check_login, choose_language, record_logout
 from partners.accounts.web.access import Page, actor_of
 from partners.accounts.web.forms import PasswordForm, SignInForm
 
+LANGUAGE_SECONDS = 365 * 24 * 60 * 60
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
@@ -68,6 +71,26 @@ class LogoutPage(View):
             record_logout(user=request.user, actor=actor_of(request, request.user))
         logout(request)
         return HttpResponseRedirect(reverse("accounts:login"))
+
+
+class LanguagePage(View):
+    """The language of the pages: for who is signed in from now on, for others in this browser."""
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Chosen; back to where it was chosen."""
+        if request.partner is None:  # type: ignore[attr-defined]
+            raise Http404
+        language = request.POST.get("language", "")
+        if language not in dict(settings.LANGUAGES):
+            raise BadRequest
+        if isinstance(request.user, User):
+            choose_language(user=request.user, language=language, actor=actor_of(request, request.user))
+        response = HttpResponseRedirect(_wanted(request))
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME, language, max_age=LANGUAGE_SECONDS, secure=settings.LANGUAGE_COOKIE_SECURE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY, samesite="Lax",
+        )  # fmt: skip
+        return response
 
 
 class AccountPage(Page):

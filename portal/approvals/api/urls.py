@@ -12,6 +12,7 @@ from portal.approvals.api.applications import (
     NextApplicationView,
     SecondOpinionView,
 )
+from portal.approvals.api.policies import ApprovalPolicyView
 
 urlpatterns = [
     path("applications", ApplicationsView.as_view(), name="applications"),
@@ -22,4 +23,5 @@ urlpatterns = [
     path("applications/<str:application_id>/second-opinion", SecondOpinionView.as_view(), name="application-second-opinion"),
     path("applications/<str:application_id>/assign", ApplicationAssignmentView.as_view(), name="application-assign"),
     path("applications/<str:application_id>/release", ApplicationReleaseView.as_view(), name="application-release"),
+    path("products/<str:slug>/approval-policy", ApprovalPolicyView.as_view(), name="approval-policy"),
 ]

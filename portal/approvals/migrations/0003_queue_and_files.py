@@ -52,12 +52,6 @@ class Migration(migrations.Migration):
             model_name='application',
             index=models.Index(fields=['amount_minor', 'id'], name='application_by_amount'),
         ),
-        migrations.AddIndex(
-            model_name='application',
-            index=models.Index(
-                condition=models.Q(('snoozed_until__isnull', False)), fields=['snoozed_until'], name='application_by_snooze'
-            ),
-        ),
         migrations.AddField(
             model_name='applicationfile',
             name='application',

@@ -2,8 +2,11 @@
 
 from portal.approvals.models.application import Application
 from portal.approvals.models.file import ApplicationFile
+from portal.approvals.models.notice import Notice, NoticeSettings
 from portal.approvals.models.policy import ApprovalPolicy
 from portal.approvals.models.review import Note, Review, SecondOpinion
 from portal.approvals.models.view import SavedView
 
-__all__ = ["Application", "ApplicationFile", "ApprovalPolicy", "Note", "Review", "SavedView", "SecondOpinion"]
+__all__ = [
+    "Application", "ApplicationFile", "ApprovalPolicy", "Note", "Notice", "NoticeSettings", "Review", "SavedView", "SecondOpinion",
+]  # fmt: skip

@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 from audit.ids import uuid7
 from partners.money import to_text
 from portal.approvals.models.policy import ApprovalPolicy
-from portal.approvals.transitions import OVER, WAITING, State
+from portal.approvals.transitions import OVER, TOLD, WAITING, State
 from scoring.models import Applicant, BandCode, Channel, Decision, OutcomeCode, Product
 
 _SPOKEN = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"    # no I, L, O, U: nothing to mix up on the telephone
@@ -61,6 +61,7 @@ class Application(models.Model):
     escalated_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(null=True)
     notice_due_at = models.DateTimeField(null=True)
+    notice_sent_at = models.DateTimeField(null=True)    # of the decision that stands
     created_at = models.DateTimeField()
     created_by_kind = models.CharField(max_length=10)
     created_by_id = models.CharField(max_length=64, blank=True)
@@ -93,6 +94,9 @@ class Application(models.Model):
             models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="application_by_snooze"),
             models.Index(fields=["expires_at"], condition=~Q(state__in=sorted(OVER)), name="application_by_expiry"),
             models.Index(fields=["created_at"], condition=Q(decision=None), name="application_unscored"),
+            models.Index(
+                fields=["notice_due_at", "id"], condition=Q(state__in=sorted(TOLD), notice_sent_at=None), name="application_by_notice"
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(state__in=State.values), name="application_state_known"),

@@ -18,7 +18,7 @@ from audit.vault import keyring
 from portal.approvals.errors import ApplicationUnknown
 from portal.approvals.models import Application, Note, Review, SecondOpinion
 from portal.approvals.sealed import open_text
-from scoring.applicants import details_of
+from scoring.applicants import ApplicantDetails, details_of
 from scoring.errors import CursorRefused
 from scoring.models import Product
 
@@ -85,14 +85,19 @@ def application(application_id: uuid.UUID) -> Application:
     return found
 
 
-def reference_of(one: Application) -> str | None:
-    """The partner's own reference of the applicant; None when they were erased or their row is damaged."""
+def details(one: Application) -> ApplicantDetails | None:
+    """What is known of the applicant; None when they were erased or their row is damaged."""
     try:
-        details = None if one.applicant is None else details_of(keyring(), one.applicant)
+        return None if one.applicant is None else details_of(keyring(), one.applicant)
     except SealBroken:    # one damaged row hides no other
         logger.exception("applicant_damaged", applicant_id=str(one.applicant_id))
         return None
-    return None if details is None else details.reference
+
+
+def reference_of(one: Application) -> str | None:
+    """The partner's own reference of the applicant; None when they were erased or their row is damaged."""
+    found = details(one)
+    return None if found is None else found.reference
 
 
 def open_proposal(one: Application) -> SecondOpinion | None:

@@ -19,7 +19,9 @@ from portal.approvals.transitions import DECIDED, MOVES, WAITING, MoveName, Stat
 
 LONGEST_NOTE = 4_000
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,59}")
-_WRITTEN = ("state", "offered_minor", "decided_at", "locked_by", "locked_until", "snoozed_until", "assigned_to", "revision")
+_WRITTEN = (
+    "state", "offered_minor", "decided_at", "notice_sent_at", "locked_by", "locked_until", "snoozed_until", "assigned_to", "revision",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def write_move(
     if offered_minor is not None and move.target == State.COUNTER_OFFERED:
         application.offered_minor = offered_minor
     if move.target in DECIDED:
-        application.decided_at = now
+        application.decided_at, application.notice_sent_at = now, None
     elif move.target in WAITING:
         application.decided_at = None
     if move.target not in WAITING or name == MoveName.PROPOSE:    # whoever held it is done with it

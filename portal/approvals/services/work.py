@@ -24,15 +24,18 @@ _HELD = ("assigned_to", "locked_by", "locked_until", "revision")
 
 
 @transaction.atomic
-def take_next_application(*, actor: Actor, product_slug: str | None = None) -> Application | None:
+def take_next_application(*, actor: Actor, product_slug: str | None = None, after: Application | None = None) -> Application | None:
     """The most urgent application that waits for this person is theirs, and open with them alone; None when none waits.
 
-    Two people who ask at once get two. Raises PersonNeeded."""
+    `after` one of the queue it is the next in order, and from the top where that was the last. Two people who ask at once get two.
+    Raises PersonNeeded."""
     person = acting_person(actor, Permission.APPLICATION_DECIDE)
-    waiting = _waiting_for(person, datetime.now(UTC))
+    waiting = waiting_for(person, datetime.now(UTC))
     if product_slug is not None:
         waiting = waiting.filter(product__slug=product_slug)
-    found = waiting.only("id").select_for_update(of=("self",), skip_locked=True)[:1]
+    places = [waiting] if after is None else [waiting.filter(_behind(after)), waiting.exclude(id=after.id)]
+    free = (place.only("id").select_for_update(of=("self",), skip_locked=True)[:1] for place in places)
+    found = next((one for one in free if one), None)
     if not found:
         return None
     application = locked(found[0].id, person_id=person.id)
@@ -94,7 +97,7 @@ def write_note(*, application_id: uuid.UUID, text: str, actor: Actor) -> Note:
     return note
 
 
-def _waiting_for(person: User, now: datetime) -> QuerySet[Application]:
+def waiting_for(person: User, now: datetime) -> QuerySet[Application]:
     """What this person could do next, most urgent first: nobody else's, not snoozed, not open elsewhere, not their own."""
     name, proposals = keyring().blind_index("name", person.name), SecondOpinion.objects.filter(application=OuterRef("id"), state="open")
     found = (
@@ -111,6 +114,20 @@ def _waiting_for(person: User, now: datetime) -> QuerySet[Application]:
         return found.filter(~Exists(proposals))
     entered = Q(created_by_kind="user", created_by_id=str(person.id)) & Exists(proposals)
     return found.filter(~Exists(proposals.filter(proposed_by=person))).exclude(entered)
+
+
+def next_in_queue(after: Application, person: User) -> Application | None:
+    """What comes after this one for this person, most urgent first, and from the top where it was the last. Nothing changes."""
+    waiting = waiting_for(person, datetime.now(UTC)).exclude(id=after.id).only("number")
+    return waiting.filter(_behind(after)).first() or waiting.first()
+
+
+def _behind(one: Application) -> Q:
+    """Less urgent than this one: -priority, due_at with none at the end, id."""
+    later = Q(due_at=one.due_at, id__gt=one.id)
+    if one.due_at is not None:
+        later |= Q(due_at__gt=one.due_at) | Q(due_at=None)
+    return Q(priority__lt=one.priority) | Q(priority=one.priority) & later
 
 
 def _refuse_unless_waiting(application: Application) -> None:

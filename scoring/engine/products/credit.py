@@ -1,7 +1,5 @@
 """Loans to market traders: a ready-made product, declared once, for partners who begin without a table of their own."""
 
-from dataclasses import replace
-
 from scoring.engine import texts
 from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.features import Feature
@@ -207,12 +205,6 @@ MARKET_LOAN = Product(
     slug="market-loan", title="Market trader loan", contract=Contract(INPUTS), features=FEATURES, id_column="loan_id", target="defaulted",
     positive="1", rules=RULES, texts=TEXTS, sentences=SENTENCES, labels=LABELS,
 )
-
-
-def market_loan(currency: str) -> Product:
-    """The product for a lender who counts in this currency."""
-    inputs = tuple(replace(one, unit=currency) if one.unit == "KES" else one for one in INPUTS)
-    return replace(MARKET_LOAN, contract=Contract(inputs))
 
 
 _FIRST = Policy.for_base_rate(BASE_RATE, MARKET_LOAN.scale)

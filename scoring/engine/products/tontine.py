@@ -1,7 +1,5 @@
 """Tontine credit: loans to members of a savings group, judged by what the group knows of them; a ready-made product."""
 
-from dataclasses import replace
-
 from scoring.engine.contract import Change, Contract, Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.policy import Condition, KnockOut, Outcome, Policy
@@ -173,13 +171,6 @@ TONTINE_CREDIT = Product(
     slug="tontine-credit", title="Tontine credit", contract=Contract(INPUTS), features=FEATURES, id_column="loan_id", target="defaulted",
     positive="1", rules=RULES, texts=TEXTS, sentences=SENTENCES, labels=LABELS,
 )
-
-
-def tontine_credit(currency: str) -> Product:
-    """The product for a lender who counts in this currency."""
-    inputs = tuple(replace(one, unit=currency) if one.unit == "KES" else one for one in INPUTS)
-    features = tuple(replace(one, unit=currency) if one.unit == "KES" else one for one in FEATURES)
-    return replace(TONTINE_CREDIT, contract=Contract(inputs), features=features)
 
 
 _FIRST = Policy.for_base_rate(BASE_RATE, TONTINE_CREDIT.scale)

@@ -77,7 +77,7 @@ def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract,
         if profile.looks_protected and not is_protected:
             unprotected.append(column.name)
     if unprotected:
-        findings += [Finding("looks_wrong", name, _how_to_protect(name, (*roles.protected, *unprotected))) for name in unprotected]
+        findings += _how_to_protect(unprotected, (*roles.protected, *unprotected))
     if not any(not one.is_protected for one in inputs):
         fix = "look at the columns left out, and at --exclude and --protected"
         raise TrainingError("no column is left that could be an input", fix=fix)
@@ -103,8 +103,19 @@ def unusable(profile: ColumnProfile) -> str:
         form = next(iter(profile.day_formats)).replace("??", "..")
         return f"it is a date written {form}; write days as YYYY-MM-DD, then make it a number (an age, a duration) or name it with --time"
     if not profile.is_numeric and profile.distinct > MAX_CATEGORIES and profile.most_frequent(KEPT_CATEGORIES)[1] < LEAST_COVER:
-        return f"it is free text: {profile.distinct} different words in {profile.filled} rows"
+        return _mixed(profile) or f"it is free text: {profile.distinct} different words in {profile.filled} rows"
     return ""
+
+
+def _mixed(profile: ColumnProfile) -> str:
+    """What to repair where most cells are numbers and some are not; empty where words are the rule."""
+    is_word = ~profile.is_blank & np.isnan(profile.numbers)
+    words = int(profile.counts[is_word].sum())
+    if 2 * words > profile.filled:
+        return ""
+    example = profile.column.texts[int(np.flatnonzero(is_word)[0])]
+    problem = f"most of its cells are numbers, and {words} are not, such as '{example}'"
+    return f"{problem}; write a plain number there, or leave the cell empty where it is not known"
 
 
 def _given_away(profile: ColumnProfile, target: Target) -> str:
@@ -135,10 +146,16 @@ def input_of(profile: ColumnProfile, *, is_protected: bool) -> Input:
     return drafted if suggested is Change.NEVER else replace(drafted, change=suggested)
 
 
-def _how_to_protect(name: str, protected: Sequence[str]) -> str:
+def _how_to_protect(unprotected: Sequence[str], protected: Sequence[str]) -> list[Finding]:
+    """One finding per column; the first of them says what to do about all."""
+    first, *others = unprotected
     again = f"run this again under another slug with --protected {shlex.quote(','.join(protected))}"
-    edit = f"set is_protected of its input to true in the definition and take {name!r} out of features"
-    return f"it looks like a protected characteristic and is an input of the model; to keep it out, {again}, or {edit}"
+    edit = f"set is_protected of its input to true in the definition and take {first!r} out of features"
+    remark = "it looks like a protected characteristic and is an input of the model"
+    return [
+        Finding("looks_wrong", first, f"{remark}; to keep it out, {again}, or {edit}"),
+        *(Finding("looks_wrong", name, f"{remark}; the same keeps it out, with {name!r} taken out of features") for name in others),
+    ]
 
 
 def _remarks(profile: ColumnProfile, is_protected: bool, target: Target) -> list[Finding]:

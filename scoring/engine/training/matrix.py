@@ -6,6 +6,9 @@ import numpy as np
 
 from scoring.engine.training.metrics import Flags, Floats
 
+OR_POSITIVE = ", or correct `positive` in the definition (--positive of a new product)"
+INNER_FOLDS = 4    # those by which a fit chooses its settings; each needs both outcomes
+
 
 class TrainingError(ValueError):
     """The table cannot train a model; says why and how to repair it."""
@@ -51,8 +54,8 @@ def check_target(target: Flags, *, folds: int) -> None:
     if not rows:
         raise TrainingError("no row is left to train on", fix="repair the rows reported above, or the product's contract")
     if positives in (0, rows):
-        raise TrainingError("all rows have the same outcome", fix="give a table with both outcomes, or check --positive")
-    rare = min(positives, rows - positives)
-    if rare < 2 * folds:
-        problem = f"the rarer outcome has {rare} rows; {folds} folds need at least {2 * folds}"
-        raise TrainingError(problem, fix="give more rows, or fewer --folds")
+        raise TrainingError("all rows have the same outcome", fix=f"give a table with both outcomes{OR_POSITIVE}")
+    rare, least = min(positives, rows - positives), 2 * max(folds, INNER_FOLDS)
+    if rare < least:
+        problem = f"the rarer outcome has {rare} row{'' if rare == 1 else 's'}; {folds} folds need at least {least}"
+        raise TrainingError(problem, fix="give more rows" + (", or fewer --folds" if folds > INNER_FOLDS else ""))

@@ -12,14 +12,13 @@ from sklearn.tree import DecisionTreeClassifier
 from scoring.engine.compile_scorecard import compile_scorecard
 from scoring.engine.training.estimators import Compiled, Estimator
 from scoring.engine.training.judge import judge_points
-from scoring.engine.training.matrix import Samples, stratified_folds
+from scoring.engine.training.matrix import INNER_FOLDS, Samples, stratified_folds
 from scoring.engine.training.metrics import Flags, Floats, platt
 from scoring.engine.training.trials import Search
 
 MAX_BINS = 7
 SMALLEST_BIN = 0.03      # share of the rows
 PRIOR_ROWS = 10.0        # every bin is drawn towards the base rate as if it held this many more rows
-INNER_FOLDS = 4
 RIDGE = 1.0
 
 

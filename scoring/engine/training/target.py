@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from scoring.engine.columns import Column
 from scoring.engine.tables import is_number
-from scoring.engine.training.matrix import TrainingError
+from scoring.engine.training.matrix import OR_POSITIVE, TrainingError
 from scoring.engine.training.profile import ColumnProfile
 
 EVENT_WORDS = frozenset([
@@ -45,7 +45,8 @@ def read_target(column: Column, positive: str | None) -> Target:
         positive = _event(column.name, labels)
     chosen = [label for label in labels if _same(label, positive)]
     if not chosen:
-        raise TrainingError(f"the target '{column.name}' never says '{positive}'; it says {_listed(labels)}", fix="check --positive")
+        problem = f"the target '{column.name}' never says '{positive}'; it says {_listed(labels)}"
+        raise TrainingError(problem, fix=f"give a table with both outcomes{OR_POSITIVE}")
     if len(chosen) == len(labels):
         raise TrainingError(f"the target '{column.name}' only ever says '{labels[0]}'", fix="give a table with both outcomes")
     of_text = np.where(profile.is_blank, -1, np.isin(column.texts, chosen)).astype(np.int8)

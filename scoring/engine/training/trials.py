@@ -7,12 +7,11 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from scoring.engine.training.matrix import Samples, stratified_folds
+from scoring.engine.training.matrix import INNER_FOLDS, Samples, stratified_folds
 from scoring.engine.training.metrics import Floats
 
 MAX_NODES = 8_000                   # explaining costs by nodes, so the number of trees ends here
 PATIENCE = 40
-INNER_FOLDS = 4
 MANY_ROWS = 50_000                  # beyond this one hold-out decides as well as folds
 
 Settings = TypeVar("Settings")

@@ -10,7 +10,8 @@ from partners.models import Partner
 from scoring.errors import JobUnknown
 from scoring.models import Job
 from scoring.services import jobs
-from scoring.services.files import WAIT_SECONDS, work_on_chunk
+from scoring.services.files import WAIT_SECONDS
+from scoring.services.work import work_on
 
 
 class Command(PartnerCommand):
@@ -28,7 +29,7 @@ class Command(PartnerCommand):
             raise JobUnknown(f"There is no job {options['job']}.")
         parts = 0
         while True:
-            if work_on_chunk(job):
+            if work_on(job):
                 parts += 1
                 continue
             now = jobs.finish_job(job.id)

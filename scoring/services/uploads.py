@@ -1,0 +1,43 @@
+"""The folder of a partner's uploaded tables: each is there until it was read, and never longer than a day."""
+
+import shutil
+import time
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+
+from partners.tenancy import scoped
+
+MOST_BYTES = 100 * 1024**2
+KEPT_SECONDS = 24 * 3600
+
+
+def folder() -> Path:
+    """The current partner's folder of uploads; made if it is missing. Nobody but the portal's user reads it."""
+    made = Path(settings.VOUCH_HOME) / "files" / Path(*scoped("upload").split(":"))
+    made.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return made
+
+
+def place_of(batch_id: uuid.UUID) -> Path:
+    """Where the table of this batch is, or was."""
+    return folder() / str(batch_id)
+
+
+def forget_upload(batch_id: uuid.UUID) -> None:
+    """The table is gone."""
+    place_of(batch_id).unlink(missing_ok=True)
+
+
+def forget_old_uploads() -> None:
+    """Tables that are older than a day are gone, whatever they were waiting for."""
+    eldest = time.time() - KEPT_SECONDS
+    for path in folder().iterdir():
+        if path.stat().st_mtime < eldest:
+            path.unlink(missing_ok=True)
+
+
+def room_for(size: int) -> bool:
+    """Whether the disk holds a table of this many bytes and as much again."""
+    return shutil.disk_usage(folder()).free > 2 * size
