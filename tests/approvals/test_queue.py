@@ -283,7 +283,7 @@ def test_many_are_assigned_and_those_that_changed_stay(shop: House) -> None:
     )
 
     assert (given.done, [refusal.code for refusal in given.refused]) == (2, ["application_changed"])
-    assert set(Application.objects.filter(assigned_to=officer.id).values_list("id", flat=True)) == {made[0].id, made[1].id}
+    assert set(Application.objects.filter(assigned_to=shop.users["officer"]).values_list("id", flat=True)) == {made[0].id, made[1].id}
     released = service.release_applications(chosen=[Seen(made[0].id, 2), Seen(made[1].id, 1)], actor=officer)
     assert (released.done, len(released.refused)) == (1, 1)
 
@@ -476,7 +476,7 @@ def test_a_button_of_one_application(shop: House, do: str, more: dict[str, str],
 
     answer = post(shop, f"/applications/{one.number}/work", {"do": do, **more})
 
-    found = Application.objects.values().get()
+    found: dict[str, Any] = dict(Application.objects.values().get())
     if holds is None:
         assert answer.status_code == 422
         assert found["revision"] == 1
