@@ -1,27 +1,15 @@
-"""How templates of the desk write money, and what happened."""
+"""How templates of the desk write when something is due."""
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from django import template
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from partners.money import decimals, to_text
-
 register = template.Library()
 SOON = timedelta(minutes=90)
-_NBSP = "\N{NO-BREAK SPACE}"
-
-
-@register.filter
-def money(minor: int, currency: str) -> str:
-    """KES 120,000: cents only when there are some."""
-    amount = Decimal(to_text(minor, currency))
-    places = 0 if amount == int(amount) else decimals(currency)
-    return f"{currency}{_NBSP}{number_format(amount, places, use_l10n=True, force_grouping=True)}"
 
 
 @register.filter
