@@ -32,7 +32,7 @@ from portal.approvals.web.words import (
     reason_words,
     why_two_words,
 )
-from portal.templatetags.desk import money
+from portal.templatetags.vouch import money
 from scoring import registry
 from scoring import selectors as scores
 from scoring.engine.product import Product
