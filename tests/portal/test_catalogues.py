@@ -18,7 +18,8 @@ from portal.management.commands.makemessages import catalogue_path, compiled, fa
 from tests.conftest import INPUTS, House
 from tests.portal.test_pages import FILES, TABLE, path_of, things
 
-TEMPLATES = sorted(path for path in (settings.BASE_DIR / "templates").rglob("*.html"))
+HELP = settings.BASE_DIR / "templates" / "help"    # written in each language, not translated
+TEMPLATES = sorted(path for path in (settings.BASE_DIR / "templates").rglob("*.html") if HELP not in path.parents)
 # The same in every language.
 NAMES = {"Vouch", "API", "AUC", "KS", "Brier", "SHA-256", "CSV", "PDF", "XLSX", "JSON", "OpenAPI", "Ed25519", "ms"}
 SAID_ASIDE = ("aria-label", "title", "placeholder", "alt", "data-l")
@@ -124,6 +125,8 @@ def _written_in(template: str) -> Iterator[str]:
         elif token.token_type == TokenType.TEXT and not is_inside:
             kept.append(token.contents)
     for text in prose_of("".join(kept)):
+        if re.fullmatch(r"[a-z0-9_.]*[_.][a-z0-9_.]+", text):
+            continue    # an example of a code
         words = [word for word in re.findall(r"[^\W\d_][\w-]*", text) if word not in NAMES]
         if any(len(word) > 1 for word in words):
             yield text
@@ -132,6 +135,13 @@ def _written_in(template: str) -> Iterator[str]:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(settings.BASE_DIR / "templates").as_posix())
 def test_a_template_says_nothing_that_is_not_marked(path: Path) -> None:
     assert list(_written_in(path.read_text("utf-8"))) == []
+
+
+def test_every_help_page_is_written_in_every_language() -> None:
+    written = {code: {path.name for path in (HELP / code).glob("*.html")} for code, _name in settings.LANGUAGES}
+
+    assert all(written.values())
+    assert len(set(map(frozenset, written.values()))) == 1
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(settings.BASE_DIR / "templates").as_posix())
@@ -149,11 +159,11 @@ def english() -> dict[str, str]:
 
 
 def unsaid(page: str, texts: dict[str, str]) -> set[str]:
-    """English texts of ours that stand on the page, other than the names that its own table gave the product's inputs."""
+    """English texts of ours that stand on the page, other than names of languages in themselves and of the product's inputs."""
     prose = prose_of(page)
     whole = {text.strip(" .:,…") for text in prose}
     said = "\n".join(prose)
-    return {text for text in texts if text in whole or (len(text.split()) > 3 and text in said)} - set(INPUTS)
+    return {text for text in texts if text in whole or (len(text.split()) > 3 and text in said)} - {*INPUTS, "English"}
 
 
 @pytest.fixture

@@ -132,6 +132,7 @@ def test_an_error_page_speaks_the_persons_language(north: House) -> None:
 def test_the_api_speaks_english_after_a_french_page_of_the_same_thread(north: House) -> None:
     speaking(north, "officer", "fr").get("/account")
 
+    assert translation.get_language() == "en"
     answer = north.api("no key").get("/api/v1/scores", HTTP_ACCEPT_LANGUAGE="fr")
 
     assert answer.json()["title"] == "The credential is not valid here"
