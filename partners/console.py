@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from abc import abstractmethod
-from argparse import ArgumentParser
+from argparse import ArgumentParser, _ArgumentGroup
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -30,6 +30,11 @@ def told_in_one_line() -> Iterator[None]:
         raise CommandError(refusal.detail) from refusal
     except faults.REFUSALS as error:
         raise CommandError(f"The database refused: {faults.what(error)} -> {faults.fix(error)}") from error
+
+
+def needed(parser: ArgumentParser) -> _ArgumentGroup:
+    """Where options go that the command cannot do without, so that --help tells them apart from the others."""
+    return parser.add_argument_group("required")
 
 
 class PartnerCommand(BaseCommand):

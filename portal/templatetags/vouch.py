@@ -12,7 +12,6 @@ from django.utils.translation import pgettext
 from partners.accounts.web import told as refusals
 from partners.money import to_text
 from portal.approvals.selectors import MOST
-from portal.approvals.transitions import State
 
 register = template.Library()
 
@@ -152,19 +151,48 @@ def decimals(value: float | str | None, places: int = 3) -> str:
 
 
 @register.filter
-def grouped(value: int) -> str:
-    """A whole number with its thousands apart."""
-    return number_format(value, 0, use_l10n=True, force_grouping=True)
+def grouped(value: float) -> str:
+    """A whole number with its thousands apart and a true minus sign."""
+    return number_format(value, 0, use_l10n=True, force_grouping=True).replace("-", _MINUS)
 
 
 @register.filter(expects_localtime=True)
 def moment(value: datetime) -> str:
     """Today, 09:52, or 21 Nov 2026, 09:52."""
+    return _moment(value, "H:i")
+
+
+@register.filter(expects_localtime=True)
+def second(value: datetime) -> str:
+    """Today, 09:52:07, or 21 Nov 2026, 09:52:07."""
+    return _moment(value, "H:i:s")
+
+
+@register.filter(expects_localtime=True)
+def thousandth(value: datetime) -> str:
+    """21 Nov 2026, 09:52:07.123: where two changes of one second have to be told apart."""
     here = timezone.localtime(value)
-    time = date_format(here, "H:i")
+    return f"{date_format(here, 'j M Y')}, {here:%H:%M:%S}.{here.microsecond // 1000:03}"
+
+
+def _moment(value: datetime, form: str) -> str:
+    here = timezone.localtime(value)
+    time = date_format(here, form)
     if here.date() == timezone.localdate():
         return pgettext("moment", "Today, %(time)s") % {"time": time}
     return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
+
+
+@register.filter(expects_localtime=True)
+def day(value: date) -> str:
+    """21 Nov 2026."""
+    return date_format(value, pgettext("day", "j M Y"))
+
+
+@register.filter(expects_localtime=True)
+def month(value: date) -> str:
+    """Nov 2026."""
+    return date_format(value, pgettext("day", "M Y"))
 
 
 @register.filter
@@ -182,10 +210,20 @@ def numbers(text: str) -> str:
 @register.filter(expects_localtime=True)
 def moment_inside(value: datetime) -> str:
     """The same inside a sentence: today, 09:52."""
+    return _inside(value, "H:i")
+
+
+@register.filter(expects_localtime=True)
+def second_inside(value: datetime) -> str:
+    """The same inside a sentence: today, 09:52:07."""
+    return _inside(value, "H:i:s")
+
+
+def _inside(value: datetime, form: str) -> str:
     here = timezone.localtime(value)
     if here.date() == timezone.localdate():
-        return pgettext("moment", "today, %(time)s") % {"time": date_format(here, "H:i")}
-    return moment(value)
+        return pgettext("moment", "today, %(time)s") % {"time": date_format(here, form)}
+    return _moment(value, form)
 
 
 @register.filter
@@ -215,6 +253,13 @@ def due_state(value: datetime | None) -> str:
 
 
 @register.filter
+def due_moment(at: datetime) -> str:
+    """The time of today, the day of another one: 18:53, 23 Nov."""
+    here = timezone.localtime(at)
+    return date_format(here, "H:i" if here.date() == timezone.localdate() else "j M")
+
+
+@register.filter
 def bounded(count: int) -> str:
     """A count that stopped early, as 99+."""
     return f"{MOST}+" if count > MOST else number_format(count, 0)
@@ -226,19 +271,6 @@ def money(minor: int, currency: str) -> str:
     whole, _point, part = to_text(minor, currency).partition(".")
     amount = number_format(int(whole), 0, use_l10n=True, force_grouping=True)
     return f"{currency}\N{NO-BREAK SPACE}{amount}" + (f"{get_format('DECIMAL_SEPARATOR')}{part}" if part.strip("0") else "")
-
-
-@register.filter
-def application_words(state: str) -> str:
-    """Where an application stands, in a person's words."""
-    words = {"new": _("Nobody looked"), "in_review": _("Somebody looks at it"), "needs_information": _("Looked at, incomplete")}
-    return words.get(state) or str(State(state).label)
-
-
-@register.filter
-def application_state(state: str) -> str:
-    """The class of the dot before it."""
-    return {"in_review": "is-half", "needs_information": "is-half", "approved": "is-good", "declined": "is-bad"}.get(state, "")
 
 
 @register.simple_tag

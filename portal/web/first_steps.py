@@ -10,20 +10,24 @@ from partners.accounts.models import User
 from partners.accounts.selectors import api_keys
 from partners.models import Partner
 from scoring import selectors
-from scoring.selectors import ProductSummary
+from scoring.selectors import ModelVersionSummary, ProductSummary, RequestSummary
 
 NO_NAME_YET = "first-loan"
 
 
 @dataclass(frozen=True, slots=True)
 class FirstStep:
-    """One step: what it gives, the command on the machine of Vouch or the page that does it, and whether it was done."""
+    """One step: what it gives, the command on the machine of Vouch or the page that does it, and whether it was done.
+
+    `version`: on whose page people do it, without the command; `asked`: who has asked there and waits for a second person."""
 
     title: str
     about: str
     command: str
     is_done: bool
     url: str = ""    # of the page that does it
+    version: ModelVersionSummary | None = None
+    asked: RequestSummary | None = None
 
 
 def first_steps(partner: Partner, products: Sequence[ProductSummary], address: str) -> list[FirstStep]:
@@ -31,8 +35,9 @@ def first_steps(partner: Partner, products: Sequence[ProductSummary], address: s
     if selectors.count_decisions(at_most=1):
         return []
     slug, versions = partner.slug, selectors.model_versions()
-    product = products[0].slug if products else NO_NAME_YET
-    version = versions[0].version if versions else 1
+    newest, asked = (versions[0] if versions else None), next(iter(selectors.promotion_requests(state="open")), None)
+    product = newest.product if newest else products[0].slug if products else NO_NAME_YET
+    version = newest.version if newest else 1
     return [
         FirstStep(
             _("Make a product"),
@@ -48,9 +53,14 @@ def first_steps(partner: Partner, products: Sequence[ProductSummary], address: s
         ),
         FirstStep(
             _("Put it in force"),
-            _("Until then the rules of the product answer."),
-            f"python manage.py promote_model {slug} {product} {version}",
+            _(
+                "One person reads the model card and asks, on the page of the version; another one confirms there. Until then the rules of "
+                "the product answer. Before there are two people, one with this command, and the record says that it was one."
+            ),
+            f'python manage.py promote_model {slug} {product} {version} --reason "the first model"',
             any(one.champion_version for one in products),
+            version=newest,
+            asked=asked,
         ),
         FirstStep(
             _("Invite your team"),

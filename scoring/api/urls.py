@@ -3,6 +3,8 @@
 from django.urls import URLPattern, path
 
 from scoring.api.cards import ModelCardView
+from scoring.api.comparisons import ModelCompareView
+from scoring.api.jobs import ScoreJobView
 from scoring.api.outcomes import OutcomesView, ScoreOutcomesView
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
 from scoring.api.recourse import ScoreRecourseView
@@ -30,6 +32,7 @@ urlpatterns = [
     path("scores/<str:score_id>/outcomes", ScoreOutcomesView.as_view(), name="score-outcomes"),
     path("outcomes", OutcomesView.as_view(), name="outcomes"),
     path("score-batches", ScoreBatchesView.as_view(), name="score-batches"),
+    path("score-jobs/<str:job_id>", ScoreJobView.as_view(), name="score-job"),
     path("products", ProductsView.as_view(), name="products"),
     path("products/<slug:slug>", ProductView.as_view(), name="product"),
     path("products/<slug:slug>/in-force", InForceView.as_view(), name="product-in-force"),
@@ -45,6 +48,7 @@ urlpatterns = [
     path("models", ModelsView.as_view(), name="models"),
     path("models/<int:version>", ModelView.as_view(), name="model"),
     path("models/<int:version>/card", ModelCardView.as_view(), name="model-card"),
+    path("models/<int:version>/compare", ModelCompareView.as_view(), name="model-comparison"),
     path("signing-keys", SigningKeysView.as_view(), name="signing-keys"),
     path("usage", UsageView.as_view(), name="usage"),
 ]

@@ -7,6 +7,7 @@ from scoring.engine.policy import Outcome, Policy
 
 FORMAT = 1      # of the card that training writes and that pages read
 TENTHS = 10
+CHANCE = 0.5    # the AUC of a model that knows nothing
 Scores = Sequence[Sequence[int]]    # [score, good, bad], scores going up
 
 

@@ -37,6 +37,11 @@ class PointsRow:
     is_missing: bool = False
 
 
+def bins_of(trees: int, nodes: int) -> int:
+    """How many bins a compiled scorecard has: the leaves of its trees."""
+    return (nodes + trees) // 2
+
+
 def compile_scorecard(features: Sequence[Bins], intercept: float, counts: Sequence[Sequence[float]]) -> Forest:
     """The forest whose margin is the intercept plus each feature's value. `counts`: training rows in every bin; the mean follows from them.
 

@@ -34,7 +34,8 @@ class Grouping:
         if one.kind is InputKind.BOOLEAN:
             return cls(one, ("yes", "no"))
         if _is_age(one):
-            return cls(one, _names(AGES), AGES)
+            between = (f"{low:g}\N{EN DASH}{high - 1:g}" for low, high in zip(AGES, AGES[1:], strict=False))
+            return cls(one, (f"<{AGES[0]:g}", *between, f"{AGES[-1]:g}+"), AGES)
         if one.kind in _MEASURED and one.minimum is not None and one.maximum is not None and one.minimum < one.maximum:
             edges = tuple(np.linspace(one.minimum, one.maximum, PARTS + 1)[1:-1].tolist())
             return cls(one, _names(edges), edges)

@@ -10,7 +10,7 @@ from scoring.selectors.applicants_known import (
     newest_applicants,
     search_applicants,
 )
-from scoring.selectors.cards import Happening, ModelCard, StoredCard, card_digest, model_card, stored_card
+from scoring.selectors.cards import Happening, ModelCard, StoredCard, card_digest, model_card, points_table, stored_card
 from scoring.selectors.catalogue import (
     ModelVersionSummary,
     ProductSummary,
@@ -35,9 +35,10 @@ from scoring.selectors.decisions_made import (
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
 from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
+from scoring.selectors.jobs_begun import score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
-from scoring.selectors.shadows import Comparison, GapBin, challenger_of, challengers, comparison, has_outstanding
+from scoring.selectors.shadows import Comparison, GapBin, challenged_versions, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.troubles import FailedJob, failed_jobs
 from scoring.selectors.usage import KeyUsage, usage_by_key
 
@@ -55,8 +56,8 @@ __all__ = [
     "DecisionSummary",
     "Explanation",
     "FailedJob",
-    "Happening",
     "GapBin",
+    "Happening",
     "InForce",
     "KeyUsage",
     "ModelCard",
@@ -73,6 +74,7 @@ __all__ = [
     "applicant",
     "applicant_by_id",
     "card_digest",
+    "challenged_versions",
     "challenger_of",
     "challengers",
     "changes",
@@ -94,6 +96,7 @@ __all__ = [
     "outcomes_about",
     "outcomes_of",
     "overview",
+    "points_table",
     "product",
     "product_definition",
     "products",
@@ -101,6 +104,7 @@ __all__ = [
     "promotion_requests",
     "refused_champions",
     "rules_versions",
+    "score_job",
     "search_applicants",
     "stored_card",
     "usage_by_key",

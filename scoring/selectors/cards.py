@@ -87,6 +87,16 @@ def card_digest(product_slug: str, version: int) -> str:
         return ""
 
 
+def points_table(product_slug: str, version: int) -> tuple[Mapping[str, Any] | None, Mapping[str, str]]:
+    """A scorecard's points and the labels of its features, as its card tells them; None where it tells none, or is not there to read."""
+    found = ModelVersion.objects.only("version", "bundle").filter(product__slug=product_slug, version=version).first()
+    try:
+        told = stored_card(found).document() if found else {}
+    except (CardMissing, ModelRefused):
+        told = {}
+    return told.get("points"), {one["name"]: one["label"] for one in told.get("features", ())}
+
+
 def model_card(product_slug: str, version: int) -> ModelCard:
     """The card of one version. Raises ProductUnknown, ModelVersionUnknown, CardMissing, ModelRefused."""
     summary = model_version(product_slug, version)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Exists, ExpressionWrapper, F, IntegerField, OuterRef, Sum
+from django.db.models import Count, Exists, ExpressionWrapper, F, IntegerField, OuterRef, Q, Sum
 from django.db.models.functions import Abs, Cast, Floor, Greatest, Least
 
 from scoring.errors import NoChallenger, ProductUnknown, VersionInForce
@@ -79,6 +79,13 @@ def challenger_of(product_slug: str) -> int:
     if number is None:
         raise NoChallenger(f"No version of '{product_slug}' scores in shadow.")
     return number
+
+
+def challenged_versions(product_slug: str) -> list[int]:
+    """The versions that scored in shadow once, or do now, newest first, without the one in force: what can be compared with it."""
+    scored = Shadow.objects.filter(version=OuterRef("id"))
+    found = ModelVersion.objects.filter(Q(challenged_at__isnull=False) | Exists(scored), product__slug=product_slug)
+    return list(found.exclude(state=ModelVersion.State.CHAMPION).order_by("-version").values_list("version", flat=True))
 
 
 def comparison(product_slug: str, *, challenger: int, since: datetime) -> Comparison:

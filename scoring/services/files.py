@@ -39,6 +39,8 @@ REASONS = 4
 REFERENCE = "reference"
 _ANSWERED_BY = 5    # its place in a line
 LONGEST_REFERENCE = 100
+LONGEST_NAME = 60    # of a file, where its rows are called after it
+NAMING_DIGITS = 12   # of its digest: two files of one name are not told apart only once in 2**48
 FAULTS_SHOWN = 20
 ROWS_SHOWN = 5
 WAIT_SECONDS = 0.1
@@ -114,7 +116,7 @@ class FileBody(msgspec.Struct, frozen=True):
     """What a job of this kind is about: the same body is the same job."""
 
     product: str
-    source: str    # the file's name without its suffix: rows without a reference are called after it
+    source: str    # what rows without a reference are called after: the file's name without its suffix, and the beginning of its digest
     digest: str
     destination: str
     channel: str = str(Channel.FILE)
@@ -181,7 +183,8 @@ class _FileScoring:
     def _decided(
         self, job: Job, reader: TableReader, stamp: tuple[int, int], helpers: Sequence[Callable[[uuid.UUID], Helper]], workers: int
     ) -> ScoredFile:
-        with TableWriter(self.destination, columns_of(self.id_column)) as writer:
+        numbered: ColumnKinds = {} if self.id_column else {"row": int}
+        with TableWriter(self.destination, numbered | columns_of(self.id_column)) as writer:
             with ExitStack() as helping:
                 for helper in helpers:
                     helping.enter_context(helper(job.id))
@@ -195,12 +198,13 @@ class _FileScoring:
             raise TableError(f"{self.source} changed while it was read; rows of it are decided", fix="score it again as it is now")
 
     def _job(self) -> Job:
-        digest = _digest(self.source)
+        digest = own = _digest(self.source)
         for name, file in sorted(self.event_files.items()):
             digest = hashlib.sha256(f"{digest} {name} {_digest(file)}".encode()).hexdigest()
-        body = FileBody(self.product_slug, self.source.name.partition(".")[0], digest, str(self.destination.resolve()))
+        body = FileBody(self.product_slug, _called(self.source, own), digest, str(self.destination.resolve()))
         plain: dict[str, Any] = msgspec.to_builtins(body)
-        earlier = jobs.unclaimed(kind=KIND, body=plain)
+        # What its rows are called follows from the table: a job begun under other words for it is gone on with, in those words.
+        earlier = jobs.unclaimed(kind=KIND, body={name: value for name, value in plain.items() if name != "source"})
         if earlier is not None:
             now = jobs.progress(earlier)
             self.progress(f"goes on where an earlier call ended: {now.done} rows scored, {now.failed} bad")
@@ -241,7 +245,7 @@ class _FileScoring:
         with ExitStack() as files:
             list_of_bad: TableWriter | None = None
             for part in jobs.results(job, ScoredChunk):
-                writer.write(part.lines)
+                writer.write(part.lines if self.id_column else ([row, *line] for row, line in zip(part.rows, part.lines, strict=True)))
                 told.add(part)
                 if part.bad and list_of_bad is None:
                     list_of_bad = files.enter_context(TableWriter(errors, {"row": int, "column": str, "problem": str, "fix": str}))
@@ -300,6 +304,12 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _called(path: Path, digest: str) -> str:
+    """What the applicants of a table without references are named after: the same table again means the same ones, no other table does."""
+    name = "".join(letter for letter in path.name.partition(".")[0] if letter.isprintable())
+    return f"{name[:LONGEST_NAME]} {digest[:NAMING_DIGITS]}"
+
+
 def _stamp(path: Path) -> tuple[int, int]:
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
@@ -312,7 +322,8 @@ def _reference_column(definition: Product, names: Collection[str]) -> str | None
 
 
 def columns_of(id_column: str | None) -> ColumnKinds:
-    kinds: ColumnKinds = {id_column or "row": str, "probability": float, "score": int, "band": str, "outcome": str}
+    """A line of the results: the applicant's reference first, under the name that its column has in the table."""
+    kinds: ColumnKinds = {id_column or REFERENCE: str, "probability": float, "score": int, "band": str, "outcome": str}
     kinds |= {"answered_by": str, "model_version": int, "decision_id": str}
     for place in range(1, REASONS + 1):
         kinds |= {f"reason_{place}_code": str, f"reason_{place}_text": str}
@@ -358,17 +369,15 @@ def _uncollected() -> Iterator[None]:
 class _ChunkScoring:
     def __init__(self, job: Job, lease: jobs.Lease) -> None:
         self.body, self.actor, self.lease = msgspec.convert({**job.body}, FileBody), jobs.actor_of(job), lease
-        self.active = registry.current(self.body.product)
-        self.id_column: str | None = None
+        self.active, self.chunk = registry.current(self.body.product), lease.read(TableChunk)
+        named = self.body.reference
+        self.id_column = _reference_column(self.active.definition, self.chunk.names) if named is None else named
         self.rows: list[int] = []    # those of the decisions
         self.bad: list[BadRow] = []
 
     def run(self) -> None:
-        chunk = self.lease.read(TableChunk)
-        named = self.body.reference
-        self.id_column = _reference_column(self.active.definition, chunk.names) if named is None else named
-        self.bad += chunk.bad
-        numbered = list(self._items(chunk))
+        self.bad += self.chunk.bad
+        numbered = list(self.items())
         while numbered:
             self.rows = [number for number, _ in numbered]
             try:
@@ -390,8 +399,10 @@ class _ChunkScoring:
         result = ScoredChunk(self.rows, [_line(one) for one in decided], sorted(self.bad, key=lambda bad: bad.row))
         return self.lease.finished(result, done=len(decided), failed=len({bad.row for bad in self.bad}))
 
-    def _items(self, chunk: TableChunk) -> Iterator[tuple[int, ScoreItem]]:
-        validator, names = self.active.validator, set(chunk.names)
+    def items(self) -> Iterator[tuple[int, ScoreItem]]:
+        """Number and item of each row that can be decided; what is wrong with the others is in `bad`."""
+        validator, chunk = self.active.validator, self.chunk
+        names = set(chunk.names)
         inputs = [one.name for one in validator.contract.inputs if one.name in names]
         kinds = [one.name for one in validator.contract.inputs if one.name in chunk.events]
         for place, (number, cells) in enumerate(chunk.rows):
@@ -414,10 +425,10 @@ class _ChunkScoring:
 
 def check_rows(job: Job, lease: jobs.Lease) -> tuple[TableChunk, list[BadRow]]:
     """The rows of the chunk, and what would keep some of them from being decided. Nothing is decided. Raises ProductUnknown."""
-    checking, chunk = _ChunkScoring(job, lease), lease.read(TableChunk)
-    for _ in checking._items(chunk):
+    checking = _ChunkScoring(job, lease)
+    for _ in checking.items():
         pass
-    return chunk, sorted([*chunk.bad, *checking.bad], key=lambda bad: bad.row)
+    return checking.chunk, sorted([*checking.chunk.bad, *checking.bad], key=lambda bad: bad.row)
 
 
 def _line(decided: Decided) -> list[Cell]:

@@ -102,7 +102,7 @@ def promote_model(*, product_slug: str, version: int, actor: Actor, reason: str 
     chosen = promotable(product, version)
     if card_sha256:
         check_card(chosen, card_sha256)
-    return put_in_force(product, chosen, action=Promotion.Action.PROMOTE, actor=actor, reason=reason)
+    return put_in_force(product, chosen, action=Promotion.Action.PROMOTE, actor=actor, reason=reason, card_sha256=card_sha256)
 
 
 @transaction.atomic
@@ -202,6 +202,7 @@ def put_in_force(
     actor: Actor,
     reason: str,
     request: PromotionRequest | None = None,
+    card_sha256: str = "",
 ) -> Promotion:
     """The version, or the rules, answer from the next decision on. Call with the product locked. Open requests other than this lapse."""
     previous = product.champion
@@ -217,7 +218,9 @@ def put_in_force(
         product=product, version=chosen, previous=previous, action=action, actor=actor.label, actor_kind=actor.kind, reason=reason,
         request=request,
     )    # fmt: skip
-    asked = {} if request is None else {"request": str(request.id), "asked_by": str(request.asked_by_id)}
+    asked = {"card_sha256": card_sha256} if card_sha256 else {}
+    if request is not None:
+        asked = {"request": str(request.id), "asked_by": str(request.asked_by_id)}
     record(
         action=Action.MODEL_PROMOTED if action == Promotion.Action.PROMOTE else Action.MODEL_ROLLED_BACK,
         actor=actor,

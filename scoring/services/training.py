@@ -18,6 +18,7 @@ from django.conf import settings
 from audit.context import Actor
 from audit.vault import keyring
 from scoring.engine.bundle import sign_bundle
+from scoring.engine.card import CHANCE
 from scoring.errors import TrainingRefused
 from scoring.models import ModelVersion, Product
 from scoring.services.definitions import definition_file, take_up_edits
@@ -42,7 +43,8 @@ def train_model(  # noqa: PLR0913    keyword-only, and each is a word of the com
     *, product_slug: str, table: Path, estimator: str | None, folds: int, actor: Actor, progress: Callable[[str], None],
     tune: int = 0, events: Mapping[str, Path] | None = None, state: ModelVersion.State = ModelVersion.State.CANDIDATE,
 ) -> TrainedVersion:
-    """The product has a new candidate, or draft, trained on the table, its file's edits taken up first.
+    """The product has a new candidate, or draft, trained on the table, its file's edits taken up first. What ranks no better than chance
+    is a draft whatever was asked for; a warning says so.
 
     Raises ProductUnknown, ProductFileRefused, and TrainingRefused when the table cannot train it; then no version is made."""
     product = Product.objects.filter(slug=product_slug).first()
@@ -61,6 +63,8 @@ def train_model(  # noqa: PLR0913    keyword-only, and each is a word of the com
         "memory": settings.TRAINING_MEMORY_MB * 1024**2 or None,
     }
     bundle, result = _trained(request, progress)
+    if result["metrics"]["auc_interval"][0] <= CHANCE:
+        state = ModelVersion.State.DRAFT
     version = store_model_version(
         product_slug=product_slug, bundle=bundle, estimator=estimator, metrics=result["metrics"], actor=actor, state=state,
     )

@@ -43,6 +43,7 @@ def _words() -> dict[str, str]:
             "word, or not known. The dots of one feature cannot be joined with those of another."
         ),
         "steps": _("The bar is the mean, the band the middle 80% of the cases with such a value, over the share of the cases."),
+        "points_table": _("The points"),
         "made_of": _("What it is made of"), "none": _("None."), "against": _("Against other versions"), "answers": _("Who answers for it"),
         "nobody": _("Nobody has asked to put it in force."), "made": _("How it was made"),
         "digest": _(

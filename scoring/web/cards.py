@@ -12,10 +12,23 @@ from django.utils.translation import pgettext
 
 from partners.accounts.web.told import told as said_here
 from scoring.engine.card import decided, parting, tenths
+from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.fairness import FOUR_FIFTHS, SMALLEST_GROUP, GroupFigures, by_group
 from scoring.engine.policy import ScoreScale
 from scoring.selectors import Happening, ModelCard, ModelVersionSummary
-from scoring.web.plots import Dependence, Plot, Swarms, calibration_plot, dependence, number, parting_plot, roc_plot, signed, swarms
+from scoring.web.plots import (
+    Dependence,
+    Plot,
+    Swarms,
+    calibration_plot,
+    dependence,
+    number,
+    parting_plot,
+    roc_plot,
+    signed,
+    step_words,
+    swarms,
+)
 from scoring.web.written import named
 
 PICTURED = 6    # features with a dependence picture
@@ -83,6 +96,7 @@ class ShownCard:
     pictures: tuple[Dependence, ...]
     limits: tuple[str, ...]
     compared: Table
+    points: Table
     features: Table
     left_out: Table
     requests: Table
@@ -116,7 +130,8 @@ def shown_card(card: ModelCard) -> ShownCard:
         groups=_bars(told["importance"]["groups"] if any(one["group"] for one in told["features"]) else [], scale),
         swarms=beeswarm, swarm_table=_swarm_table(beeswarm), judged=_judged(told["explained"]),
         pictures=tuple(one for one in pictures if one)[:PICTURED], limits=tuple(map(said_here, told["limits"])),
-        compared=_compared(card), features=_features(told["features"]), left_out=_left_out(told["left_out"]),
+        compared=_compared(card), points=shown_points(told.get("points"), labels),
+        features=_features(told["features"]), left_out=_left_out(told["left_out"]),
         requests=_requests(card), history=_history(card.history), made=_made(card, told),
     )  # fmt: skip
 
@@ -370,7 +385,29 @@ def _features(features: Sequence[Mapping[str, Any]]) -> Table:
         (one["label"], kinds.get(one["kind"], one["kind"]), ", ".join(one["inputs"]), signs[one["monotone"]], one["group"])
         for one in features
     )
-    return Table(_("Features"), (_("Feature"), _("Made by"), _("From"), _("Must hold"), _("Group")), rows, words=5)
+    return _without_blanks(Table(_("Features"), (_("Feature"), _("Made by"), _("From"), _("Must hold"), _("Group")), rows, words=5))
+
+
+def _without_blanks(table: Table) -> Table:
+    """Of words only; a column that says nothing in any row is left out."""
+    kept = [place for place in range(len(table.heads)) if any(row[place] for row in table.rows)]
+    rows = tuple(tuple(row[place] for place in kept) for row in table.rows)
+    return Table(table.title, tuple(table.heads[place] for place in kept), rows, words=len(kept))
+
+
+def shown_points(told: Mapping[str, Any] | None, labels: Mapping[str, str]) -> Table:
+    """What each range or category of a scorecard adds to the score; without rows for every other kind of model."""
+    rows = tuple(
+        (labels.get(name, name), step_words(one), _decimals(one["points"], 1), share(one["share"]), share(one["bad_share"]))
+        for name, rows in (told["features"] if told else ())
+        for one in rows
+    )
+    title = _(
+        "A score begins at %(base)s, and each feature adds the points of the row that holds; it is kept between 300 and 850. Fewer than 10 "
+        "cases do not say how they ended."
+    ) % {"base": _decimals(told["base"], 1) if told else ""}  # fmt: skip
+    heads = (_("Feature"), _("Range or category"), _("Points"), _("Share of cases"), _("Bad among them"))
+    return Table(title, heads, rows, words=2)
 
 
 def _left_out(inputs: Sequence[Mapping[str, str]]) -> Table:
@@ -433,9 +470,11 @@ def _happened(one: Happening) -> str:
 
 def _made(card: ModelCard, told: Mapping[str, Any]) -> Pairs:
     learner, version = told["learner"], card.version
-    size = _("%(about)s: %(trees)s trees, %(nodes)s nodes") % {
-        "about": learner["about"], "trees": _whole(learner["trees"]), "nodes": _whole(learner["nodes"]),
-    }  # fmt: skip
+    sizes = {"about": learner["about"], "trees": _whole(learner["trees"]), "nodes": _whole(learner["nodes"])}
+    size = _("%(about)s: %(trees)s trees, %(nodes)s nodes") % sizes
+    if learner["estimator"] == "scorecard":
+        sizes["bins"] = _whole(bins_of(learner["trees"], learner["nodes"]))
+        size = _("%(about)s: %(trees)s features with %(bins)s ranges and categories") % sizes
     return (
         (_("Learner"), size), *((_("Settings") + (f", {name}" if name else ""), text) for name, text in _settings(learner["settings"])),
         (_("Calibration"), _("log-odds = %(slope)s × margin + %(intercept)s") % {

@@ -18,6 +18,7 @@ from partners.accounts.models import User
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
+from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.product import Product
 from scoring.engine.recourse import Recourse
 from scoring.engine.texts import LANGUAGES
@@ -34,6 +35,7 @@ from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCo
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
 from scoring.web.batch_forms import OutcomeForm
+from scoring.web.cards import shown_points
 from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
@@ -272,9 +274,12 @@ def model_context(user: User, product: str, version: int) -> dict[str, Any]:
     definition = registry.current(product).definition
     requests = selectors.promotion_requests(product=product)
     open_request = next((one for one in requests if one.state == "open"), None)
+    is_scorecard, size = found.estimator == "scorecard", (found.metrics.get("trees", 0), found.metrics.get("nodes", 0))
     return {
         "version": found, "title": definition.title, "cv": found.metrics.get("cv", {}), "metrics": found.metrics,
         "ranking": ranking(found.metrics.get("roc", ())), "reliability": reliability(found.metrics.get("calibration", ())),
+        "bins": bins_of(*size) if is_scorecard else 0,
+        "points": shown_points(*selectors.points_table(product, version)) if is_scorecard else None,
         "importance": importances(found.metrics.get("importance", {}), definition),
         "requests": [one for one in requests if one.version == found.version], "open_request": open_request,
         "is_asked_for": open_request is not None and open_request.version == found.version,

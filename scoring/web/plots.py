@@ -250,12 +250,17 @@ def _step(one: Mapping[str, Any], span: Point, scale: ScoreScale, low: float, si
     mean, first, second = (scale.points(one[name]) for name in ("mean", "low", "high"))
     least, most = min(first, second), max(first, second)
     places = tuple((value - low) / size for value in (least, mean, most))
-    return Step(_words(one), one["rows"], mean, least, most, span, places)  # type: ignore[arg-type]
+    return Step(step_words(one), one["rows"], mean, least, most, span, places)  # type: ignore[arg-type]
 
 
-def _words(one: Mapping[str, Any]) -> str:
+def step_words(one: Mapping[str, Any]) -> str:
+    """Which values a step or a bin holds."""
     if one.get("missing"):
         return _("not known")
+    if "are" in one and len(one["are"]) != 1:
+        return ", ".join(one["are"])
+    if "are" in one:
+        return step_words({"is": one["are"][0]})
     if "is" in one:
         return {"yes": _("yes"), "no": _("no")}.get(str(one["is"]), str(one["is"]))
     above, upto = one["above"], one["upto"]

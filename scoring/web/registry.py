@@ -158,7 +158,7 @@ class ModelHistoryPage(Page):
         context = {
             "product": summary, "changes": changes, "found": found, "problem": problem, "at": at, "is_now": not typed,
             "zone": timezone.get_current_timezone_name(),
-            "typed": typed or timezone.localtime(at).strftime("%Y-%m-%dT%H:%M"),
+            "typed": typed or timezone.localtime(at).strftime("%Y-%m-%dT%H:%M:%S"),
             "change": next((one for one in changes if found and one.revision == found.revision), None),
         }  # fmt: skip
         return render(request, "scoring/model_history.html", context, status=status)
@@ -184,11 +184,12 @@ class ModelComparePage(Page):
     def get(self, request: HttpRequest, product: str) -> HttpResponse:
         """What both decided since the day in the address, since it challenges, or of the last days. Scores nothing by itself."""
         since, problem, status = request.GET.get("since", "").strip(), "", 200
-        context: dict[str, Any] = {"since": since, "found": None}
+        wanted = request.GET.get("challenger", "")
+        chosen = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
+        context: dict[str, Any] = {"since": since, "found": None, "versions": selectors.challenged_versions(product), "chosen": chosen}
         try:
             context["product"] = selectors.product(product)
-            wanted = request.GET.get("challenger", "")
-            number = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else selectors.challenger_of(product)
+            context["chosen"] = number = selectors.challenger_of(product) if chosen is None else chosen
             began = _since(since, selectors.model_version(product, number).challenged_at)
             context["found"] = found = selectors.comparison(product, challenger=number, since=began)
             context["chart"] = gap_chart(found.gaps)
@@ -197,7 +198,9 @@ class ModelComparePage(Page):
             raise Http404 from error
         except ValueError:
             status, problem = 422, _("A day is written like 2026-11-21.")
-        except (NoChallenger, VersionInForce) as refusal:
+        except NoChallenger:
+            context["is_none"] = True
+        except VersionInForce as refusal:
             problem = refusal.detail
         return render(request, "scoring/model_compare.html", {**context, "problem": problem}, status=status)
 

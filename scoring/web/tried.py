@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from scoring.engine.policy import STRICTNESS, Outcome
-from scoring.engine.what_if import FEW_OUTCOMES, Comparison, CurvePoint, GroupRatio
+from scoring.engine.what_if import FEW_OUTCOMES, Comparison, CurvePoint, GroupRatio, Range
 from scoring.services.what_if import Found, Mover
 from scoring.web.plots import Line, Plot, Tick, number
 
@@ -55,7 +55,7 @@ def tried(found: Found, cuts: tuple[int, int], minutes: float) -> Mapping[str, A
     """Everything that the page shows; `cuts` are where approval begins, in force and as typed."""
     made = found.comparison
     return {
-        "found": found, "compared": made, "counts": _counts(made), "hours": _hours(found, minutes), "cuts": cuts,
+        "found": found, "compared": made, "counts": _counts(made), "money": _money(made), "hours": _hours(found, minutes), "cuts": cuts,
         "plots": list(_plots(made.curve, cuts)), "swap": _swap(made), "moving": _moving(found), "groups": _groups(made),
         "few_outcomes": made.known_outcomes < FEW_OUTCOMES, "enough": FEW_OUTCOMES, "is_long": found.seconds > LONG,
     }  # fmt: skip
@@ -69,6 +69,17 @@ def _counts(made: Comparison) -> list[tuple[str, int, int, int]]:
         _("Declined"): (made.old.declined, made.new.declined),
     }  # fmt: skip
     return [(name, old, new, new - old) for name, (old, new) in rows.items()]
+
+
+def _money(made: Comparison) -> tuple[str, list[tuple[str, list[Range]]]]:
+    """In which unit money is told, nothing for whole ones, and loss and profit: in force, as typed, the difference."""
+    rows = [
+        (_("Expected loss"), [made.old.loss, made.new.loss, made.loss_change]),
+        (_("Profit"), [made.old.profit, made.new.profit, made.profit_change]),
+    ]  # fmt: skip
+    most = max(abs(end) for _name, ranges in rows for one in ranges for end in (one.low, one.high))
+    unit, words = (1e9, _("in billions")) if most >= 1e10 else (1e6, _("in millions")) if most >= 1e7 else (1.0, "")
+    return words, [(name, [Range(one.expected / unit, one.low / unit, one.high / unit) for one in ranges]) for name, ranges in rows]
 
 
 def _hours(found: Found, minutes: float) -> tuple[float, float, float]:

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from partners.accounts.models import User
 from portal.approvals import selectors
@@ -288,6 +289,33 @@ def test_an_offer_can_be_filled_in_by_the_address(shop: House) -> None:
     assert re.search(r'value="counter"[^>]* checked', shown)
     assert 'name="offer" inputmode="decimal" autocomplete="off" value="45000"' in shown
     assert not re.search(r'type="radio"[^>]*\schecked', odd)
+
+
+def test_documents_are_listed_by_name_and_taken_on_the_page(shop: House) -> None:
+    one = receive()
+    client = Browser(shop, "officer")
+
+    sent = client.post(f"{page(one)}/files", {"file": SimpleUploadedFile("statement.txt", b"May to October")})
+    shown = text_of(client.get(page(one)))
+    found = re.search(rf'<a href="({page(one)}/files/[0-9a-f-]+)">statement.txt</a>', shown)
+
+    assert sent.status_code == 302
+    assert found
+    assert client.get(found[1]).content == b"May to October"
+    assert "statement.txt" not in text_of(Browser(shop, "viewer").get(page(one)))
+
+
+def test_it_is_put_off_handed_over_and_tagged_on_the_page(shop: House) -> None:
+    one, approver = receive(), shop.users["approver"]
+    client = Browser(shop, "officer")
+
+    for typed in ({"do": "tags", "tags": "nairobi second-loan"}, {"do": "assign", "assignee": str(approver.id)}):
+        assert client.post(f"{page(one)}/work", {"revision": str(fresh(one).revision), **typed})["Location"] == page(one)
+
+    assert (fresh(one).tags, fresh(one).assigned_to_id) == (["nairobi", "second-loan"], approver.id)
+    shown = text_of(client.get(page(one)))
+    assert 'value="nairobi second-loan"' in shown
+    assert f'<option value="{approver.id}" selected>{approver.name}</option>' in shown
 
 
 def test_skipping_goes_on_and_comes_round(shop: House) -> None:

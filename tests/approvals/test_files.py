@@ -120,7 +120,8 @@ def test_an_erased_applicants_files_open_no_more(shop: House) -> None:
     one = receive()
     made = kept(one, shop)
 
-    assert remove_content(one.applicant_id) == 1  # type: ignore[arg-type]
+    assert one.applicant_id is not None
+    assert remove_content(one.applicant_id) == 1
     assert not path_of(made.id).exists()
     Applicant.objects.filter(id=one.applicant_id).update(
         data_key_id=None, wrapped_key=None, sealed_profile=None, phone_index=None, national_id_index=None, name_index=None

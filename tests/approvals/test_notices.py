@@ -1,5 +1,6 @@
 """Letters: specific reasons in the applicant's language, a clock, and each one kept as it was sent."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -306,3 +307,5 @@ def test_compliance_reads_letters_and_sends_none(in_north: House, declined: Appl
     assert compliance.post(address, {"way": "post"}).status_code == 403
     assert Browser(in_north, "viewer").get(address).status_code == 403
     assert declined.number in compliance.get("/applications/notices").content.decode()
+    here = re.findall(r'<a href="([^"]*)" aria-current="page"', Browser(in_north, "officer").get("/applications/notices").content.decode())
+    assert set(here) == {"/applications/notices"}

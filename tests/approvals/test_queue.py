@@ -34,7 +34,8 @@ from portal.approvals.services.queue import Seen
 from portal.approvals.services.views import save_view
 from portal.approvals.services.work import take_next_application
 from portal.approvals.transitions import MoveName
-from portal.approvals.web.queue_words import money_of, time_left
+from portal.approvals.web.queue_words import time_left
+from portal.templatetags.vouch import money
 from scoring.errors import CursorRefused
 from tests.approvals.factories import REFERS, acting, add_product, another, asked, receive
 from tests.conftest import House
@@ -283,7 +284,7 @@ def test_many_are_assigned_and_those_that_changed_stay(shop: House) -> None:
     )
 
     assert (given.done, [refusal.code for refusal in given.refused]) == (2, ["application_changed"])
-    assert set(Application.objects.filter(assigned_to=officer.id).values_list("id", flat=True)) == {made[0].id, made[1].id}
+    assert set(Application.objects.filter(assigned_to=shop.users["officer"]).values_list("id", flat=True)) == {made[0].id, made[1].id}
     released = service.release_applications(chosen=[Seen(made[0].id, 2), Seen(made[1].id, 1)], actor=officer)
     assert (released.done, len(released.refused)) == (1, 1)
 
@@ -476,7 +477,7 @@ def test_a_button_of_one_application(shop: House, do: str, more: dict[str, str],
 
     answer = post(shop, f"/applications/{one.number}/work", {"do": do, **more})
 
-    found = Application.objects.values().get()
+    found: dict[str, Any] = dict(Application.objects.values().get())
     if holds is None:
         assert answer.status_code == 422
         assert found["revision"] == 1
@@ -495,6 +496,6 @@ def test_time_left_is_told_in_words_and_mark(minutes: int, text: str, kind: str)
 
 
 def test_money_has_decimals_only_where_there_are_any() -> None:
-    shown = [money_of(minor, currency) for minor, currency in ((12_000_000, "KES"), (450_000, "XOF"), (1_050, "KES"))]
+    shown = [money(minor, currency) for minor, currency in ((12_000_000, "KES"), (450_000, "XOF"), (1_050, "KES"))]
 
     assert [one.replace("\N{NO-BREAK SPACE}", " ") for one in shown] == ["KES 120,000", "XOF 450,000", "KES 10.50"]

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from scoring.engine import card as reading
 from scoring.engine.bundle import BundleRefused, read_bundle, read_card, sign_bundle
 from scoring.engine.fairness import FOUR_FIFTHS, by_group
+from scoring.engine.kernel import Plan, explain
 from scoring.engine.policy import Outcome, Policy
 from scoring.engine.product import Product
 from scoring.engine.products.credit import MARKET_LOAN
@@ -22,6 +23,7 @@ from scoring.engine.synthetic import market_loans, write_table
 from scoring.engine.training.card import SWARM_FEATURES, SWARM_ROWS
 from scoring.engine.training.intervals import intervals
 from scoring.engine.training.metrics import quality
+from scoring.engine.training.rows import read_training_rows
 from scoring.engine.training.shapley import agreement
 from scoring.engine.training.train import TrainingRequest, train
 
@@ -87,6 +89,53 @@ def test_what_is_served_is_held_against_shap(table: Path, estimator: str, within
 
     assert explained["agrees_within"] == within
     assert explained["library"].startswith("shap 0.")
+
+
+def test_the_points_of_a_scorecard_add_up_to_the_score(table: Path, bundle: bytes, card: dict[str, Any]) -> None:
+    samples = read_training_rows(table, MARKET_LOAN, decided_on=date(2026, 1, 1)).samples
+    categories = {one.name: one.categories for one in MARKET_LOAN.contract.inputs}
+    told = card["points"]
+
+    def holds(name: str, row: dict[str, Any], value: float) -> bool:
+        if row.get("missing") or np.isnan(value):
+            return bool(row.get("missing")) and bool(np.isnan(value))
+        if "are" in row:
+            return (categories.get(name) or ("no", "yes"))[int(value)] in row["are"]
+        return (row["above"] is None or value > row["above"]) and (row["upto"] is None or value <= row["upto"])
+
+    margins = explain(Plan.of(read_bundle(bundle, KEYS).forest), samples.values)[0]
+    for values, margin in list(zip(samples.values, margins, strict=True))[:60]:
+        cells = dict(zip(samples.names, values, strict=True))
+        points = [row["points"] for name, rows in told["features"] for row in rows if holds(name, row, cells[name])]
+        assert len(points) == len(samples.names)
+        assert told["base"] + sum(points) == pytest.approx(MARKET_LOAN.scale.exact(float(margin)), abs=0.05 * (len(points) + 1))
+    assert [name for name, _rows in told["features"]] == list(samples.names)
+    for _name, rows in told["features"]:
+        assert sum(row["share"] for row in rows) == pytest.approx(1, abs=0.001)
+        bad = sum(row["share"] * row["bad_share"] for row in rows if row["bad_share"] is not None)
+        assert bad == pytest.approx(samples.base_rate, abs=0.02)
+
+
+def test_nothing_is_told_of_how_a_few_cases_ended(card: dict[str, Any]) -> None:
+    rows = [row for _name, rows in card["points"]["features"] for row in rows]
+
+    assert {row["bad_share"] is None for row in rows if row["share"] * ROWS < 9.5} == {True}
+    assert all(row["bad_share"] is not None for row in rows if row["share"] * ROWS > 10)
+
+
+def test_a_table_without_signal_is_told_to_be_one(tmp_path: Path) -> None:
+    draw = np.random.default_rng(2)
+    write_table(tmp_path / "noise.csv", [{**row, "defaulted": int(draw.integers(0, 2))} for row in market_loans(300, seed=5)])
+    request = TrainingRequest(
+        product=MARKET_LOAN, table=tmp_path / "noise.csv", estimator="scorecard", folds=2, seed=3, threads=1, decided_on=date(2026, 1, 1)
+    )
+
+    trained = train(request, lambda line: None)
+
+    assert trained.metrics["auc_interval"][0] <= 0.5
+    assert any("cannot be told from chance" in warning and "add inputs" in warning for warning in trained.warnings)
+    read = json.loads(read_card(sign_bundle(trained.bundle, sign=KEY.sign, key_id=KEY_ID), KEYS))
+    assert "It cannot be told from chance: the interval of its AUC includes 0.5." in read["limits"]
 
 
 def test_contributions_that_differ_are_told_as_they_are() -> None:

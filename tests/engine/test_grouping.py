@@ -32,7 +32,7 @@ def test_an_age_is_counted_in_birthdays(born: date, decided: date) -> None:
     [
         (Input(name="sex", kind=InputKind.CATEGORY, categories=("f", "m"), is_protected=True), ["m", None, "x"], ["m", "", ""]),
         (Input(name="rural", kind=InputKind.BOOLEAN, is_protected=True), [True, False, None], ["yes", "no", ""]),
-        (Input(name="age", kind=InputKind.INTEGER), [24, 25, None, 80], ["<25", "25 – <35", "", "≥55"]),
+        (Input(name="age", kind=InputKind.INTEGER), [24, 25, None, 80], ["<25", "25–34", "", "55+"]),
         (
             Input(name="children", kind=InputKind.INTEGER, is_protected=True, minimum=0, maximum=8), [0, 2, 3, 8],
             ["<2", "2 – <4", "2 – <4", "≥6"],

@@ -1,11 +1,13 @@
 """Inference: the contract a table suggests, what is left out and why, and what a person is told to look at."""
 
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from scoring.engine.contract import InputKind, compile_contract
+from scoring.engine.features import FeaturePlan
 from scoring.engine.product import Product
 from scoring.engine.training.draft import Draft, draft_product
 from scoring.engine.training.infer import Roles, generous_range, label_of
@@ -82,9 +84,66 @@ def test_what_is_left_out_is_said_with_its_reason(tmp_path: Path) -> None:
     assert set(left_out) == {"Client-ID", "Surname", "opened", "currency", "collected"}
     assert "personal" in left_out["Surname"]
     assert "identifier" in left_out["Client-ID"]
-    assert "date" in left_out["opened"]
+    assert "name the column of that day with --time" in left_out["opened"]
     assert "always says 'KES'" in left_out["currency"]
     assert "gives the target away" in left_out["collected"]
+
+
+def with_dates() -> Table:
+    """Cases of 2024 with days before, on, and after the case, and of two births."""
+    table, days = columns(), [date(2024, 1, 1) + timedelta(days=n % 300) for n in range(ROWS)]
+    before = [day - timedelta(days=200 + 7 * (n % 500)) for n, day in enumerate(days)]
+    table |= {"decided": [*days], "account_opened": [*before], "same_day": [*days]}
+    table |= {"date_of_birth": [day.replace(year=1980) for day in before]}
+    table |= {"repaid_on": [day + timedelta(days=400 * (n % 2) - 100) for n, day in enumerate(days)]}
+    table |= {"seen_at": [f"{day} 10:00:00" for day in before]}
+    return table
+
+
+def test_days_become_ages_at_the_day_of_the_case(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, with_dates(), roles=Roles(time="decided", protected=("date_of_birth",)))
+    inputs = {one.name: one for one in draft.product.contract.inputs}
+    features = {one.name: one for one in draft.product.features}
+    left_out = said(draft, "left_out")
+
+    assert (inputs["account_opened"].kind, inputs["account_opened"].required) == (InputKind.DATE, True)
+    opened = features["account_opened"]
+    assert (opened.kind, opened.inputs, opened.label, opened.unit) == (
+        "age", ("account_opened",), "Years since account opened", "years",
+    )  # fmt: skip
+    plan = FeaturePlan(draft.product.contract, (opened,))
+    assert plan.matrix([{"account_opened": "2022-03-01"}], date(2024, 3, 1))[0, 0] == pytest.approx(2, abs=0.01)
+    assert (inputs["date_of_birth"].kind, inputs["date_of_birth"].is_protected) == (InputKind.DATE, True)
+    assert "date_of_birth" not in features
+    assert "how many years it was before the day in 'decided'" in said(draft, "assumed")["account_opened"]
+    assert "the day of the case itself" in left_out["same_day"]
+    assert "after the day of the case in 50% of the rows" in left_out["repaid_on"]
+    assert "time of day" in left_out["seen_at"]
+
+
+def test_without_the_day_of_the_case_only_a_birth_becomes_an_age(tmp_path: Path) -> None:
+    draft = drafted(tmp_path, with_dates())
+
+    dates = {one.name for one in draft.product.contract.inputs if one.kind is InputKind.DATE}
+    assert dates == {"date_of_birth"}
+    assert "protected characteristic" in said(draft, "looks_wrong")["date_of_birth"]
+    assert "no --time names the day" in said(draft, "assumed")["date_of_birth"]
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "is_id"),
+    [
+        ("account_no", 1_000_000, True), ("AccountNumber", 900_000, True), ("acct", 500_000, True), ("anything", 9_999_999_000, True),
+        ("account_balance", 900_000, False), ("loan", 900_000, False), ("income", 900_000, False), ("customer_no", 10, False),
+    ],
+)  # fmt: skip
+def test_numbers_of_accounts_are_left_out_as_identifiers(tmp_path: Path, name: str, low: int, is_id: bool) -> None:
+    numbers = np.random.default_rng(3).permutation(2 * ROWS)[:ROWS] * 7_919 + low
+
+    draft = drafted(tmp_path, {**columns(), name: numbers.tolist()})
+
+    assert ("it looks like an identifier" in said(draft, "left_out").get(name, "")) is is_id
+    assert (name in {one.name for one in draft.product.contract.inputs}) is not is_id
 
 
 def test_what_was_assumed_and_what_looks_wrong_is_said(tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ def test_probabilities_are_calibrated_on_rows_not_seen(fit: object) -> None:
         assert group["predicted"] == pytest.approx(group["observed"], abs=0.06)
 
 
+def test_a_boosters_bits_do_not_depend_on_its_number_of_threads() -> None:
+    one, three = (fit_boosted(table(4_000), seed=5, threads=threads) for threads in (1, 3))
+
+    assert one.text() == three.text()
+    assert (one.trial.loss, one.trial.rounds) == (three.trial.loss, three.trial.rounds)
+
+
 def test_a_booster_is_small_and_its_text_repeats() -> None:
     first, second = fit_boosted(table(800), seed=5, threads=1), fit_boosted(table(800), seed=5, threads=1)
 

@@ -51,7 +51,7 @@ def test_each_kind_of_repeat_is_counted_and_shown_by_rows_of_the_file(tmp_path: 
     assert found.references == Repeats(3, ((5, 302), (5, 303), (22, 305)))
     assert [line.partition(":")[0] for line in found.told()] == [
         "2 rows are exact copies of another (rows 5 and 302, 5 and 303)",
-        "1 rows have the inputs of another but the other outcome (rows 12 and 304)",
+        "1 row has the inputs of another but the other outcome (rows 12 and 304)",
         "3 rows repeat the reference of another (rows 5 and 302, 5 and 303, 22 and 305)",
     ]
 

@@ -26,6 +26,8 @@ from portal.approvals.services.files import add_file
 from portal.approvals.services.views import save_view
 from scoring import registry
 from scoring.models import Channel
+from scoring.services.files import KIND
+from scoring.services.jobs import begin_job
 from scoring.services.models import store_model_version
 from scoring.services.products import create_product
 from scoring.services.promotions import ask_promotion
@@ -89,6 +91,7 @@ def other(south: House) -> Other:
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
+        job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
@@ -96,6 +99,7 @@ def other(south: House) -> Other:
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
         "topic": CANARY, "case": 7,
+        "job_id": job.id,
     }  # fmt: skip
     told = (
         CANARY,

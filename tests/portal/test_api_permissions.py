@@ -43,11 +43,13 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("application-assign", "POST"): REVIEWERS,
     ("application-release", "POST"): REVIEWERS,
     ("application-take-next", "POST"): REVIEWERS,
+    ("score-job", "GET"): EVERYBODY | {KEY},
     ("products", "GET"): EVERYBODY | {KEY},
     ("product", "GET"): EVERYBODY | {KEY},
     ("models", "GET"): EVERYBODY | {KEY},
     ("model", "GET"): EVERYBODY | {KEY},
     ("model-card", "GET"): EVERYBODY | {KEY},
+    ("model-comparison", "GET"): EVERYBODY | {KEY},
     ("model", "PATCH"): {"scientist", "admin"},
     ("product-in-force", "GET"): EVERYBODY | {KEY},
     ("product-changes", "GET"): EVERYBODY | {KEY},
@@ -87,7 +89,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

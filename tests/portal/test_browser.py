@@ -1,6 +1,7 @@
 """The pages in a real browser: a person's way through them, and what must hold on every one."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,10 +13,12 @@ from axe_playwright_python.sync_playwright import Axe
 from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, FilePayload, Page, expect, sync_playwright
 
+from audit.context import SYSTEM
 from partners.tenancy import tenant_context
+from portal.approvals.services.policies import change_approval_policy
 from scoring.models import Job
 from scoring.services.work import work_on
-from tests.conftest import PASSWORD, Site
+from tests.conftest import PASSWORD, PRODUCT, Site
 
 CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking", "--no-first-run"]
@@ -88,6 +91,8 @@ def fill_form(page: Page, site: Site, reference: str) -> None:
     page.get_by_label("Full name").fill("Amina Otieno")
     for name, value in site.house.inputs.items():
         control = page.locator(f"[data-input={name}]")
+        if not control.count():    # the contract's amount is the one of the application
+            continue
         if isinstance(value, bool | str):
             control.select_option(str(value).lower() if isinstance(value, bool) else value)
         else:
@@ -221,6 +226,67 @@ def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, width: 
     assert watched.faults == []
 
 
+def apply(watched: Watched, reference: str) -> None:
+    page = watched.page
+    page.goto(watched.site.url("/applications/new"))
+    page.get_by_label("Amount asked for").first.fill("60 000")
+    fill_form(page, watched.site, reference)
+    page.get_by_role("button", name="Take the application in").click()
+    page.wait_for_url(re.compile(r"/applications/\w{4}-\w{4}$"))
+
+
+@pytest.fixture
+def two_people(site: Site, django_db_blocker: Any) -> None:
+    """Every application waits for a person."""
+
+    def change() -> None:
+        with tenant_context(site.house.partner):
+            change_approval_policy(product_slug=PRODUCT, four_eyes="always", actor=SYSTEM)
+        connection.close()
+
+    with django_db_blocker.unblock(), ThreadPoolExecutor(1) as thread:    # a thread of its own: the browser's has an event loop
+        thread.submit(change).result()
+
+
+def test_the_queue_is_worked_by_keyboard(officer: Watched, two_people: None) -> None:
+    officer.sign_in("officer")
+    for place in range(2):
+        apply(officer, f"Q-{place}")
+    page = officer.page
+    page.goto(officer.site.url("/applications"))
+    bulk = page.locator(".v-bulk")
+    expect(bulk).to_be_hidden()
+
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    expect(page.locator("[name=chosen]:checked")).to_have_count(1)
+    expect(bulk).to_be_visible()
+    check(officer, "queue with a chosen row", picture="queue-1280")
+    page.get_by_label("Who is to have them").select_option(label="You")
+    page.get_by_role("button", name="Assign").click()
+
+    expect(page.get_by_role("status")).to_contain_text("1 application is with")
+    page.goto(officer.site.url("/applications?q=Q-1"))
+    expect(page.locator(".v-queue tbody > tr")).to_have_count(1)
+    page.goto(officer.site.url("/applications"))
+    page.keyboard.press("t")
+    page.wait_for_url(re.compile(r"/applications/\w{4}-\w{4}$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_queue_fits_a_phone(browser: Browser, site: Site, two_people: None, scheme: Any) -> None:
+    watched = Watched(browser, site, viewport={"width": 390, "height": 900}, color_scheme=scheme)
+    watched.sign_in("officer")
+    apply(watched, f"Q-phone-{scheme}")
+
+    watched.page.goto(site.url("/applications"))
+
+    expect(watched.page.locator(".v-queue tbody > tr").first).to_be_visible()
+    check(watched, f"queue on a phone, {scheme}", picture="queue-390" if scheme == "light" else "")
+    watched.context.close()
+    assert watched.faults == []
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_an_analyst_tries_rules_before_they_are_in_force(browser: Browser, site: Site, width: int) -> None:
     watched = Watched(browser, site, viewport={"width": width, "height": 900})
@@ -244,6 +310,31 @@ def test_an_analyst_tries_rules_before_they_are_in_force(browser: Browser, site:
 
     expect(page.get_by_role("table", name="Answers of the rules")).to_contain_text("You have traded for less than six months.")
     check(watched, f"rules tried at {width}", picture=f"rules-tried-{width}")
+    watched.context.close()
+    assert watched.faults == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_analyst_tries_a_policy_and_reads_the_approval_rules(browser: Browser, site: Site, width: int, scheme: Any) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = watched.sign_in("analyst")
+    score_one(watched, f"B-policy-{width}-{scheme}")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Change the policy").click()
+    for label in ("Approve from score", "Decline below score"):
+        page.get_by_label(label).fill("851")
+    page.get_by_label("Compare groups by").select_option("age")
+
+    page.get_by_role("button", name="Try it").last.click()
+
+    expect(page.get_by_role("heading", name="Who would move")).to_be_visible()
+    check(watched, f"policy tried at {width}", picture=f"policy-{width}" if scheme == "light" else "")
+    page.goto(site.url("/products/market-loan"))
+    page.get_by_role("link", name="Approval rules").click()
+    page.get_by_role("button", name="Put these rules in force").last.click()
+    expect(page.get_by_role("alert")).to_contain_text("Say why")
+    check(watched, f"approval rules at {width}", picture=f"approval-rules-{width}" if scheme == "light" else "")
     watched.context.close()
     assert watched.faults == []
 

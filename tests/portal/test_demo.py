@@ -1,9 +1,11 @@
 """The demo: made once, whole, and found as it is afterwards."""
 
 import stat
+from collections import Counter
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
 from audit.models import Event
@@ -13,6 +15,7 @@ from partners.accounts.services import create_api_key
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal import demo
+from portal.approvals.models import Application, SecondOpinion
 from scoring.models import Applicant, Decision, Product
 
 
@@ -39,6 +42,9 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
             champion = product.champion
             assert champion is not None
             outcomes = set(Decision.objects.values_list("outcome", "answered_by"))
+            states = Counter(Application.objects.values_list("state", flat=True))
+            proposals = SecondOpinion.objects.filter(state="open").count()
+            late = Application.objects.filter(due_at__lt=timezone.now(), state="new").count()
 
         with tenant_context(Partner.objects.get(slug="soleil")):
             made = Decision.objects.filter(product__slug="tontine-credit")
@@ -55,7 +61,11 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
     assert digest_of(lost.secret) not in live
     assert third == second == first
     assert said == []
-    assert {slug: numbers[:5] for slug, numbers in after_first.items()} == {"umoja": (8, 1, 1, 300, 300), "soleil": (8, 1, 2, 360, 360)}
+    assert {slug: numbers[:5] for slug, numbers in after_first.items()} == {"umoja": (8, 1, 1, 300, 344), "soleil": (8, 1, 2, 360, 404)}
+    assert sum(states.values()) == demo.APPLICATIONS
+    assert set(states) >= {"new", "in_review", "needs_information", "approved", "withdrawn", "expired"}
+    assert states["new"] >= 8
+    assert (proposals >= 2, late) == (True, 1)
     assert tontine == {("model", "approve"), ("model", "refer"), ("model", "decline")}
     assert champion.version == 1
     assert {answered_by for _, answered_by in outcomes} == {"model"}

@@ -21,7 +21,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
 
-from audit.context import SYSTEM
+from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
 from partners.accounts.models import User
@@ -44,11 +44,12 @@ from scoring.errors import ApplicantErased
 from scoring.models import Channel, Decision, ModelVersion
 from scoring.selectors import Explanation
 from scoring.services.products import create_product
+from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from scoring.web.shown import contributions, factors, speaking_for
 from tests.conftest import PASSWORD, PRODUCT, House
 from tests.isolation.routes import Route, routes
-from tests.scoring.factories import a_batch, a_definition
+from tests.scoring.factories import SLUG, a_batch, a_definition, add_product, add_version, card_of
 
 EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
@@ -947,6 +948,23 @@ def test_a_new_partner_is_shown_the_way_to_the_first_decision(fresh: House) -> N
         command = load_command_class(get_commands()[name], name)
         assert command.create_parser("manage.py", name).parse_args(words[3:]).slug == "fresh"
     assert commands[5][:3] == ["curl", "-sS", "http://fresh.localhost/api/v1/products/first-loan"]
+
+
+def test_the_first_steps_name_two_people_first_and_who_asks(fresh: House) -> None:
+    with tenant_context(fresh.partner):
+        add_product()
+        add_version()
+        asker = create_user(email="asha@fresh.example", role=Role.SCIENTIST, password=PASSWORD, actor=SYSTEM)
+    client = fresh.client("admin")
+    before = text_of(client.get("/"))
+    with tenant_context(fresh.partner):
+        person = Actor(kind="user", id=str(asker.id))
+        ask_promotion(product_slug=SLUG, version=1, reason="It ranks.", is_card_read=True, card_sha256=card_of(1), actor=person)
+    after = text_of(client.get("/"))
+
+    assert before.index("One person reads the model card and asks") < before.index(f"promote_model fresh {SLUG} 1 --reason")
+    assert f'<a href="/models/{SLUG}/1">The page of model 1</a>' in before
+    assert f'<a href="/models/{SLUG}/1">{asker.name} asks to put model 1 of {SLUG} in force; a second person answers</a>' in after
 
 
 def test_the_first_steps_go_on_where_the_partner_is(north: House) -> None:

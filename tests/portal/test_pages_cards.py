@@ -1,5 +1,6 @@
 """The model card as a page and as a PDF: what it shows, what it sends with a request, and that what people wrote stays text."""
 
+import json
 import re
 from dataclasses import replace
 from html import unescape
@@ -9,8 +10,10 @@ import pytest
 from django.test import Client
 
 from audit.context import SYSTEM
+from audit.vault import keyring
 from partners.tenancy import public_context
 from scoring import selectors
+from scoring.engine.bundle import read_bundle, read_card, sign_bundle, write_bundle
 from scoring.engine.policy import ScoreScale
 from scoring.models import PromotionRequest
 from scoring.services.models import store_model_version
@@ -49,6 +52,56 @@ def add_old() -> None:
 
 
 # the page
+
+
+def a_scorecard() -> None:
+    """Version 3, whose card tells points."""
+    told = json.loads(read_card(a_bundle(3), keyring().public_keys()))
+    row = {"share": 0.25, "bad_share": 0.1}
+    income = [
+        {**row, "points": -14.0, "above": None, "upto": 450.5}, {**row, "points": 3.2, "above": 450.5, "upto": None},
+        {**row, "points": 0.0, "missing": True, "bad_share": None},
+    ]  # fmt: skip
+    trade = [{**row, "points": 1.0, "are": ["food", "tools"]}]
+    told["points"] = {"base": 612.3, "features": [["income", income], ["trade", trade]]}
+    told["features"] = [{**told["features"][0], "name": name, "label": name.capitalize()} for name in ("income", "trade")]
+    told["learner"] |= {"estimator": "scorecard", "about": "a table of points", "trees": 2, "nodes": 10}
+    told["features"] = [{**one, "group": "", "monotone": 0} for one in told["features"]]
+    written = read_bundle(a_bundle(3), keyring().public_keys())
+    body = write_bundle(written, card=json.dumps(told, sort_keys=True, separators=(",", ":")).encode())
+    bundle = sign_bundle(body, sign=keyring().sign, key_id=keyring().key_id)
+    store_model_version(
+        product_slug=SLUG, bundle=bundle, estimator="scorecard", metrics={"trees": 2, "nodes": 10}, actor=SYSTEM
+    )
+
+
+@pytest.mark.parametrize("path", ["3", "3/card"])
+def test_the_points_of_a_scorecard_are_a_table(stalls: House, path: str) -> None:
+    a_scorecard()
+
+    page = got(stalls.client("viewer"), f"/models/{SLUG}/{path}")[1]
+
+    assert "A score begins at 612.3" in page
+    table = page.partition('id="points"')[2].partition("</table>")[0]
+    cells = re.findall(r'<th scope="row">(Income|Trade)</th><td[^>]*>([^<]*)</td><td[^>]*>([^<]*)</td>', table)
+    assert cells == [
+        ("Income", "up to 450", "\N{MINUS SIGN}14.0"), ("Income", "above 450", "3.2"), ("Income", "not known", "0.0"),
+        ("Trade", "food, tools", "1.0"),
+    ]  # fmt: skip
+    assert "2 trees" not in page
+    assert "<dt>Nodes</dt>" not in page
+    if path == "3/card":
+        assert "a table of points: 2 features with 6 ranges and categories" in page
+
+
+def test_columns_that_say_nothing_are_left_out(stalls: House) -> None:
+    a_scorecard()
+
+    card = shown_card(selectors.model_card(SLUG, 3))
+
+    assert card.features.heads == ("Feature", "Made by", "From")
+    assert shown_card(selectors.model_card(SLUG, 2)).features.heads[:4] == ("Feature", "Made by", "From", "Must hold")
+    assert card_pdf(card).startswith(b"%PDF-")
 
 
 def test_the_page_says_what_a_reviewer_asks(stalls: House) -> None:

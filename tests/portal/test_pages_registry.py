@@ -15,7 +15,7 @@ from audit.models import Event
 from partners.tenancy import public_context, tenant_context
 from scoring import selectors
 from scoring.models import Channel, ModelVersion, Product, ProductRevision, PromotionRequest
-from scoring.services.challengers import set_challenger
+from scoring.services.challengers import remove_challenger, set_challenger
 from scoring.services.definitions import change_rules
 from scoring.services.models import store_model_version
 from scoring.services.promotions import ask_promotion
@@ -267,6 +267,13 @@ def test_the_history_lists_every_change_with_who_and_why(history: House) -> None
 
     rows = re.findall(r"<tr.*?</tr>", page.partition("<tbody>")[2])
     assert len(rows) == 4
+    times = re.findall(r'<time datetime="([^"]*)" title="([^"]*)">([^<]*)</time>', page)
+    with tenant_context(history.partner):
+        began = list(ProductRevision.objects.filter(product__slug=SLUG).order_by("-revision").values_list("began_at", flat=True))
+    assert [datetime.fromisoformat(exact) for exact, _title, _text in times] == began
+    for at, (_exact, title, shown) in zip(began, times, strict=True):
+        assert title.endswith(f"{at:%H:%M:%S}.{at.microsecond // 1000:03}")
+        assert shown.endswith(f"{at:%H:%M:%S}")
     assert "the rules" in rows[1]
     assert "Amina Otieno" in rows[1]
     assert "Losses in June." in rows[1]
@@ -346,10 +353,29 @@ def test_champion_and_challenger_are_shown_side_by_side(stalls: House) -> None:
     cells = [int(cell) for cell in re.findall(r'<td class="v-num(?: v-strong)?">(\d+)</td>', table)]
     assert cells == [count for after in found.shifts.values() for count in after.values()]
     assert page.count("<rect") >= len(found.gaps)
+    assert '<option value="2" selected>model 2</option></select>' in page
     assert got(stalls.client("viewer"), f"/models/{SLUG}/compare", since="2099-01-01")[1].count("has scored no decision") == 1
     assert got(stalls.client("viewer"), f"/models/{SLUG}/compare", since="soon")[0] == 422
     assert got(stalls.client("viewer"), f"/models/{SLUG}/compare", challenger="9")[0] == 404
     assert "in force itself" in got(stalls.client("viewer"), f"/models/{SLUG}/compare", challenger="1")[1]
+
+
+def test_an_earlier_challenger_is_chosen_where_none_scores_now(stalls: House) -> None:
+    never = got(stalls.client("viewer"), f"/models/{SLUG}/compare")[1]
+    add_version(3)
+    for version in (2, 3):
+        set_challenger(product_slug=SLUG, version=version, actor=SYSTEM)
+    remove_challenger(product_slug=SLUG, actor=SYSTEM)
+
+    none_now = got(stalls.client("viewer"), f"/models/{SLUG}/compare")[1]
+    chosen = got(stalls.client("viewer"), f"/models/{SLUG}/compare", challenger="2")[1]
+
+    assert "None ever did, so there is nothing to compare yet." in never
+    assert 'name="challenger"' not in never
+    assert "Choose below one that did" in none_now
+    assert re.findall(r'<option value="(\d*)"', none_now) == ["", "3", "2"]
+    assert "Model 2 has scored no decision of model 1" in chosen
+    assert re.findall(r'<option value="(\d*)"( selected)?', chosen) == [("3", ""), ("2", " selected")]
 
 
 def test_the_chart_draws_its_bins() -> None:

@@ -19,9 +19,12 @@ from scoring.engine.contract import Contract, Input, InputKind
 from scoring.engine.policy import Policy
 from scoring.errors import MomentRefused, ProductUnknown
 from scoring.models import Channel, Decision, Product, ProductRevision, Shadow
+from scoring.services.challengers import set_challenger
 from scoring.services.definitions import definition_file, take_up_edits, write_definition
+from scoring.services.jobs import add_chunk, begin_job, fail_job
 from scoring.services.products import create_product
 from scoring.services.score import score_applicants
+from scoring.services.shadow import shadow_outstanding
 from tests.conftest import House
 from tests.scoring.factories import SLUG, a_definition, add_product, add_version, an_item, card_of, put_in_force
 
@@ -330,3 +333,51 @@ def test_no_route_shows_what_a_challenger_would_have_decided(stalls: House) -> N
         assert "0.123456789" not in told
     assert sent(stalls.api(), "GET", f"scores/{shadow.id}")[0] == 404
     assert not Event.objects.filter(action=Action.DECISION_MADE, object_id=str(shadow.id)).exists()
+
+
+# champion and challenger, and jobs
+
+
+def test_a_version_is_compared_with_the_champion(stalls: House) -> None:
+    put_in_force(3)
+    items = [an_item(f"C-{number}", income=300.0 + 97 * number) for number in range(20)]
+    set_challenger(product_slug=SLUG, version=2, actor=SYSTEM)
+    score_applicants(product_slug=SLUG, items=items, actor=SYSTEM, channel=Channel.API)
+    shadow_outstanding()
+    since = datetime.now(UTC) - timedelta(hours=1)
+    found = selectors.comparison(SLUG, challenger=2, since=since)
+
+    status, told = sent(person(stalls, "viewer"), "GET", f"models/2/compare?product={SLUG}")
+
+    assert (status, told["rows"], told["champion"], told["version"]) == (200, 20, 3, 2)
+    assert told["shifts"] == found.shifts
+    assert told["mean_score_difference"] == found.mean_gap
+    assert sum(one["count"] for one in told["score_differences"]) == 20
+    later = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    nothing = sent(person(stalls, "viewer"), "GET", f"models/2/compare?product={SLUG}&since={later}")[1]
+    assert (nothing["rows"], nothing["agreement_share"]) == (0, None)
+    assert sent(person(stalls, "viewer"), "GET", f"models/3/compare?product={SLUG}")[0] == 409
+    assert sent(person(stalls, "viewer"), "GET", f"models/9/compare?product={SLUG}")[0] == 404
+    assert sent(person(stalls, "viewer"), "GET", f"models/2/compare?product={SLUG}&since=soon")[0] == 400
+
+
+def test_a_job_says_how_far_it_is_and_where_its_results_are(stalls: House) -> None:
+    viewer = person(stalls, "viewer")
+    named = begin_job(kind="score_file", body={"product": SLUG, "source": "a", "destination": "/srv/out/a.csv"}, actor=SYSTEM)
+    brought = begin_job(kind="score_file", body={"product": SLUG, "destination": "", "upload": str(named.id)}, actor=SYSTEM)
+    other = begin_job(kind="check_table", body={"product": SLUG}, actor=SYSTEM)
+    add_chunk(named, number=0, content=[], rows=7)
+
+    status, told = sent(viewer, "GET", f"score-jobs/{named.id}")
+    assert (status, told["state"], told["product"]) == (200, "queued", SLUG)
+    assert told["rows"] == {"total": 7, "is_total_known": False, "done": 0, "failed": 0}
+    assert told["results"] == {"page": None, "file": "a.csv"}
+    assert "/srv" not in json.dumps(told)
+    fail_job(named.id, "The table is gone.")
+    told = sent(viewer, "GET", f"score-jobs/{named.id}")[1]
+    assert (told["state"], told["problem"], told["rows"]["total"]) == ("failed", "The table is gone.", 7)
+
+    assert sent(viewer, "GET", f"score-jobs/{brought.id}")[1]["results"] == {"page": f"/batches/{named.id}", "file": None}
+    for unknown in (other.id, SYSTEM.kind, "0"):
+        status, told = sent(viewer, "GET", f"score-jobs/{unknown}")
+        assert (status, told["code"]) == (404, "job_unknown")

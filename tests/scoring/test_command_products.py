@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from functools import reduce
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, get_commands, load_command_class
 
 from audit.actions import Action
 from audit.context import SYSTEM
@@ -23,7 +24,8 @@ from scoring.engine.bundle import read_bundle
 from scoring.engine.synthetic import market_loans, write_table
 from scoring.engine.tables import Row, TableReader
 from scoring.errors import ProductFileRefused
-from scoring.models import Decision, ModelVersion, Product, Promotion
+from scoring.models import Applicant, Decision, ModelVersion, Product, Promotion
+from scoring.selectors import card_digest
 from scoring.services.definitions import definition_file, take_up_edits, write_definition
 from tests.conftest import House
 
@@ -115,10 +117,66 @@ def test_a_draft_is_offered_promoted_or_retired_by_commands(made: House, table: 
     assert run("offer_model", made.slug, PRODUCT, "1")["state"] == "candidate"
     assert run("promote_model", made.slug, PRODUCT, "1")["version"] == 1
     assert run("retire_model", made.slug, PRODUCT, "2", reason="Worse.")["state"] == "retired"
+    said = lines_of("train_model", made.slug, PRODUCT, "--csv", str(table), "--folds", "2", "--estimator", "scorecard")
+    assert "another one confirms" in said[-2]
+    assert said[-1] == f"Before there are two people: manage.py promote_model {made.slug} {PRODUCT} 3 --reason WHY"
     with pytest.raises(CommandError, match="in force: roll it back"):
         run("retire_model", made.slug, PRODUCT, "1", reason="Worse.")
     with tenant_context(made.partner):
         assert set(Event.objects.values_list("action", flat=True)) >= {Action.MODEL_OFFERED, Action.MODEL_RETIRED}
+        card = card_digest(PRODUCT, 3)
+
+    told = lines_of("promote_model", made.slug, PRODUCT, "3", "--reason", "The first was a trial.", "--card", card)
+
+    assert told[1].startswith("One person did this, and the record says so: command line (")
+    assert len(told) == 2
+    with tenant_context(made.partner):
+        detail = Event.objects.filter(action=Action.MODEL_PROMOTED).latest("id").detail
+        assert (detail["reason"], detail["card_sha256"]) == ("The first was a trial.", card)
+
+
+def test_a_promotion_by_one_person_says_what_the_record_lacks(made: House, table: Path) -> None:
+    run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")
+    with tenant_context(made.partner):
+        card = card_digest(PRODUCT, 1)
+
+    told = lines_of("promote_model", made.slug, PRODUCT, "1")
+
+    assert told[2:] == [
+        "Warning: the record holds no reason; say it with --reason.",
+        f"Warning: the record names no card; --card {card} says that it was read.",
+    ]
+
+
+def test_a_model_without_signal_stays_a_draft_and_says_why(made: House, tmp_path: Path) -> None:
+    noise = tmp_path / "noise.csv"
+    write_table(noise, [{**row, "defaulted": number % 2} for number, row in enumerate(market_loans(300, seed=21))])
+
+    said = lines_of("train_model", made.slug, PRODUCT, "--csv", str(noise), "--folds", "2", "--estimator", "scorecard")
+
+    assert any(line.startswith("Warning: its ranking cannot be told from chance (AUC 0.") for line in said)
+    assert said[-1] == f"Next: manage.py offer_model {made.slug} {PRODUCT} 1"
+    assert any(re.match(r"\d+ features with \d+ ranges and categories, whose points are on the model card; ", line) for line in said)
+    with tenant_context(made.partner):
+        assert ModelVersion.objects.get().state == "draft"
+    with pytest.raises(CommandError, match="is draft"):
+        run("promote_model", made.slug, PRODUCT, "1")
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("create_partner", {"--name", "--country", "--currency"}), ("create_user", {"--role"}), ("create_api_key", {"--name"}),
+        ("create_product", {"--from-csv", "--ready"}), ("train_model", {"--csv"}), ("score_file", {"--in", "--out"}),
+        ("retire_model", {"--reason"}), ("promote_model", set()),
+    ],
+)  # fmt: skip
+def test_help_tells_required_options_apart(name: str, wanted: set[str]) -> None:
+    told = load_command_class(get_commands()[name], name).create_parser("manage.py", name).format_help()
+
+    required = told.partition("\nrequired:\n")[2].partition("\n\n")[0]
+
+    assert set(re.findall(r"^  (--[a-z-]+)", required, re.MULTILINE)) == wanted
 
 
 def test_bad_rows_are_listed_with_row_column_and_fix_and_the_others_are_scored_by_rules(made: House, table: Path, tmp_path: Path) -> None:
@@ -161,6 +219,30 @@ def test_a_column_called_reference_names_the_applicants_of_a_product_without_one
     assert [cells["reference"] for cells in cells_of(out)] == ["A-1", "A-2", "A-1"]
     assert [(one["row"], one["column"]) for one in done["problems"]] == [(4, "reference")]
     assert done["repeated_references"] == {"count": 1, "rows": [5]}
+
+
+def test_rows_without_references_are_called_after_their_file_and_not_after_another_one_of_its_name(
+    new_partner: Callable[..., House], table: Path, tmp_path: Path,
+) -> None:
+    house = new_partner()
+    run("create_product", house.slug, PRODUCT, from_csv=str(table), target="defaulted", exclude="loan_id", protected="age,gender")
+    header, *rows = table.read_text().splitlines()[:5]
+    source, out = tmp_path / "applicants.csv", tmp_path / "out.csv"
+
+    def scored(*lines: str) -> list[dict[str, str]]:
+        source.write_text("\n".join([header, *lines]))
+        run("score_file", house.slug, PRODUCT, "--in", str(source), "--out", str(out))
+        return cells_of(out)
+
+    this_week, next_week, again = scored(*rows[:2]), scored(*rows[2:]), scored(*rows[:2])
+
+    assert [cells["row"] for cells in this_week] == ["2", "3"]
+    named = [cells["reference"] for cells in this_week]
+    assert all(re.fullmatch(r"applicants [0-9a-f]{12} row [23]", name) for name in named)
+    assert [cells["reference"] for cells in again] == named
+    assert not set(named) & {cells["reference"] for cells in next_week}
+    with tenant_context(house.partner):
+        assert (Applicant.objects.count(), Decision.objects.count()) == (4, 6)
 
 
 def test_an_edited_definition_is_taken_up_recorded_and_an_old_file_is_not(made: House, table: Path) -> None:
@@ -351,6 +433,7 @@ def test_a_product_whose_input_became_protected_by_hand_is_scored_in_the_browser
     edited["features"] = [feature for feature in edited["features"] if feature["name"] != "months_trading"]
     path.write_text(json.dumps(edited))
     run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")
+    run("offer_model", made.slug, PRODUCT, "1")    # without that feature it cannot be told from chance, so it stayed a draft
     run("promote_model", made.slug, PRODUCT, "1")
     with TableReader(table) as reader, tenant_context(made.partner):
         cells = next(row.cells for row in reader if isinstance(row, Row))

@@ -131,6 +131,7 @@ def test_a_call_that_died_is_gone_on_with_and_nothing_is_decided_twice(house: Ho
         files.score_file(product_slug=PRODUCT, source=table, destination=out, actor=SYSTEM, progress=die)
     before = Decision.objects.count()
     assert jobs.take_chunk(Job.objects.get().id) is not None  # it died with a chunk in its hands, and nobody waits for the lease to end
+    table = table.rename(tmp_path / "november.csv")    # the same table, whatever it is called
     done = files.score_file(product_slug=PRODUCT, source=table, destination=out, actor=SYSTEM, progress=told.append)
 
     assert 0 < before < ROWS

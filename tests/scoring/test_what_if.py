@@ -143,7 +143,7 @@ def test_ages_are_those_on_the_day_of_the_decision(decided: list[Decided]) -> No
 
     groups = found(everybody, group="born").comparison.groups_new
 
-    assert [(one.group, one.people) for one in groups] == [("<25", 0), ("25 – <35", 0), ("35 – <45", 12), ("45 – <55", 0), ("≥55", 0)]
+    assert [(one.group, one.people) for one in groups] == [("<25", 0), ("25–34", 0), ("35–44", 12), ("45–54", 0), ("55+", 0)]
 
 
 def test_a_product_that_nobody_has_is_unknown(in_north: House) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner, Plan
 from partners.services import create_partner
 
@@ -17,9 +17,10 @@ class Command(PartnerCommand):
     takes_existing_partner = False
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--name", required=True, help="the lender's name, as people read it")
-        parser.add_argument("--country", required=True, metavar="CC", help="ISO 3166 code, for example KE")
-        parser.add_argument("--currency", required=True, metavar="CUR", help="ISO 4217 code, for example KES")
+        required = needed(parser)
+        required.add_argument("--name", required=True, help="the lender's name, as people read it")
+        required.add_argument("--country", required=True, metavar="CC", help="ISO 3166 code, for example KE")
+        required.add_argument("--currency", required=True, metavar="CUR", help="ISO 4217 code, for example KES")
         parser.add_argument("--plan", choices=Plan.values, default=Plan.FREE.value, help="what the partner's keys may do per hour (free)")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:

@@ -91,6 +91,7 @@ class Application(models.Model):
                 condition=~Q(state__in=sorted(WAITING)), name="application_by_end",
             ),  # fmt: skip
             models.Index(fields=["amount_minor", "id"], name="application_by_amount"),
+            models.Index(fields=["snoozed_until"], condition=Q(snoozed_until__isnull=False), name="application_by_snooze"),
             models.Index(fields=["expires_at"], condition=~Q(state__in=sorted(OVER)), name="application_by_expiry"),
             models.Index(fields=["created_at"], condition=Q(decision=None), name="application_unscored"),
             models.Index(

@@ -27,7 +27,7 @@ from scoring.models import Applicant, Product
 from scoring.sealed import open_content
 
 PAGE, MOST = 25, 99
-_MOST_NAMESAKES = 200
+_MOST_NAMESAKES, _MOST_FOUND = 200, 2_000
 _NUMBER = re.compile(r"([0-9A-Za-z]{4})[- ]?([0-9A-Za-z]{4})")
 _LONGEST_CURSOR = 400
 logger = structlog.get_logger(__name__)
@@ -115,10 +115,11 @@ def queue(
     *, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order, cursor: str | None = None, limit: int = PAGE, opens: bool
 ) -> QueuePage:
     """At most `limit` rows of the tab after the cursor; `opens`: with what is sealed under applicants' keys. Raises CursorRefused."""
-    found = _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters)), order)
+    few = _looked_up(filters)
+    found = _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, few)), order)
     chosen: list[Application] = []
     for part in _stages(order, cursor):
-        chosen += found.filter(part)[: limit + 1 - len(chosen)]
+        chosen += _first(found.filter(part), limit + 1 - len(chosen), is_few=few is not None)
         if len(chosen) > limit:
             break
     shown = chosen[:limit]
@@ -150,9 +151,11 @@ def _of_tab(tab: Tab, person_id: uuid.UUID, filters: QueueFilters) -> QuerySet[A
     found, waiting = _listed(), Q(state__in=sorted(WAITING))
     if filters.search is not None or tab is Tab.ALL:
         return found
+    wants_waiting = tab is not Tab.DECIDED
+    if filters.state is None or (filters.state in WAITING) != wants_waiting:    # else said twice, which misleads the planner
+        found = found.filter(waiting if wants_waiting else ~waiting)
     if tab is Tab.DECIDED:
-        return found.exclude(waiting)
-    found = found.filter(waiting)
+        return found
     if tab is Tab.MINE:
         return found.filter(assigned_to=person_id)
     if tab is Tab.SECOND:
@@ -163,7 +166,7 @@ def _of_tab(tab: Tab, person_id: uuid.UUID, filters: QueueFilters) -> QuerySet[A
     return found
 
 
-def _wanted(filters: QueueFilters) -> Q:
+def _wanted(filters: QueueFilters, few: Sequence[uuid.UUID] | None) -> Q:
     plain = {
         "state": filters.state, "product_id": filters.product_id, "band": filters.band, "currency": filters.currency,
         "amount_minor__gte": filters.amount_from, "amount_minor__lte": filters.amount_to, "assigned_to_id": filters.assigned_to,
@@ -179,16 +182,38 @@ def _wanted(filters: QueueFilters) -> Q:
         wanted &= Q(state__in=sorted(WAITING))
     if filters.tag is not None:
         wanted &= Q(tags__contains=[filters.tag])
-    return wanted if filters.search is None else wanted & _searched(filters.search)
+    return wanted if few is None else wanted & Q(id__in=few)
 
 
-def _searched(text: str) -> Q:
+def _looked_up(filters: QueueFilters) -> list[uuid.UUID] | None:
+    """The only applications it can be, where a search or a rare tag leaves few; None where many are left.
+
+    Looked up first: a plan would walk along the whole order in the hope to meet them."""
+    if filters.search is not None:
+        return _searched(filters.search)
+    if filters.tag is None:
+        return None
+    tagged = Application.objects.filter(tags__contains=[filters.tag]).order_by().values_list("id", flat=True)
+    ids = list(tagged[: _MOST_FOUND + 1])
+    return ids if len(ids) <= _MOST_FOUND else None
+
+
+def _first(found: QuerySet[Application], most: int, *, is_few: bool) -> list[Application]:
+    """At most so many, in their order. Of few all are put in order first: a LIMIT would make the plan walk along the order again."""
+    if not is_few:
+        return list(found[:most])
+    ids = list(found.values_list("id", flat=True))[:most]
+    rows = {one.id: one for one in found.filter(id__in=ids)}
+    return [rows[one] for one in ids if one in rows]
+
+
+def _searched(text: str) -> list[uuid.UUID]:
     """By number, or by the applicant as keyed hashes know them: nothing that was typed goes to the database in the clear."""
-    number = _NUMBER.fullmatch(text.strip())
+    ring, number = keyring(), _NUMBER.fullmatch(text.strip())
     if number is not None:
-        numbers = Q(number=f"{number[1]}-{number[2]}".upper())
-        return numbers | Q(applicant_id=keyring().applicant_id(text))
-    ring = keyring()
+        ids = list(Application.objects.filter(number=f"{number[1]}-{number[2]}".upper()).values_list("id", flat=True))
+        if ids:
+            return ids
     hashes = {
         "phone_index": ring.blind_index("phone", text), "name_index": ring.blind_index("name", text),
         "national_id_index": ring.blind_index("national_id", text),
@@ -196,8 +221,9 @@ def _searched(text: str) -> Q:
     known = Q()
     for name, value in hashes.items():
         known |= Q(**{name: value}) if value is not None else Q()
-    ids = [ring.applicant_id(text), *(Applicant.objects.filter(known).values_list("id", flat=True)[:_MOST_NAMESAKES] if known else ())]
-    return Q(applicant_id__in=ids)
+    people = [ring.applicant_id(text), *(Applicant.objects.filter(known).values_list("id", flat=True)[:_MOST_NAMESAKES] if known else ())]
+    theirs = Application.objects.filter(applicant_id__in=people).order_by("-created_at").values_list("id", flat=True)
+    return list(theirs[:_MOST_FOUND])
 
 
 # ---- in which order, from where

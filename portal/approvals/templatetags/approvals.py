@@ -13,7 +13,6 @@ register.filter("application_state", words.state_words)
 register.filter("application_mark", words.state_mark)
 register.filter("because_words", words.because_words)
 register.filter("proposal_words", words.proposal_words)
-register.filter("money", words.money)
 register.filter("at_most", words.at_most)
 
 

@@ -12,13 +12,15 @@ from partners.accounts.models import User
 from partners.accounts.roles import Permission
 from portal.approvals import selectors
 from portal.approvals.four_eyes import ABOVE_LIMIT, is_override, why_two
-from portal.approvals.models import Application, ApprovalPolicy, Review, SecondOpinion
+from portal.approvals.models import Application, ApplicationFile, ApprovalPolicy, Review, SecondOpinion
 from portal.approvals.people import has_entered, is_applicant
 from portal.approvals.sealed import open_text
 from portal.approvals.selectors.notices import notices_sent
+from portal.approvals.services.files import name_of
 from portal.approvals.services.policies import policy_in_force
 from portal.approvals.services.work import next_in_queue
 from portal.approvals.transitions import DECIDED, TOLD, MoveName, moves_from
+from portal.approvals.web.queue import deciding_people
 from portal.approvals.web.words import (
     INFORMATION,
     MOVED,
@@ -30,7 +32,7 @@ from portal.approvals.web.words import (
     reason_words,
     why_two_words,
 )
-from portal.templatetags.desk import money
+from portal.templatetags.vouch import money
 from scoring import registry
 from scoring import selectors as scores
 from scoring.engine.product import Product
@@ -110,6 +112,7 @@ class Case:
             "decided": self._decided(), "others": self._others(panel), "limit": self._limit(), "refusals": list(REFUSALS.items()),
             "holds_it": self._holds(), "following": next_in_queue(one, self.user) if self._decides() else None,
             "letters": notices_sent(one) if self.may_read else [], "owes_letter": one.state in TOLD,
+            "files": self._files(), "may_work": self._decides(), "people": deciding_people() if panel == "decide" else [],
             **self._why(product), **self._history(),
         }  # fmt: skip
 
@@ -289,6 +292,14 @@ class Case:
             "timeline": self._timeline(), "applications": earlier,
             "earlier": [row for row in same if row.id != self.detail.summary.id][:_EARLIER],
         }  # fmt: skip
+
+    def _files(self) -> list[tuple[ApplicationFile, str | None]]:
+        """The documents with their names, which only those learn who may know who applied."""
+        if not self.may_read:
+            return []
+        is_erased = self.application.applicant is None or self.application.applicant.is_erased
+        found = self.application.files.select_related("application__applicant")
+        return [(one, None if is_erased else name_of(one)) for one in found]
 
     def _timeline(self) -> list[Happened]:
         """What happened, the newest first."""

@@ -51,7 +51,7 @@ class Wanted:
 
     @property
     def is_usual_order(self) -> bool:
-        return self.order is ORDERS[self.tab][0]
+        return self.order is orders_of(self.tab, self.given)[0]
 
 
 def wanted(query: Mapping[str, str]) -> Wanted:
@@ -61,9 +61,14 @@ def wanted(query: Mapping[str, str]) -> Wanted:
         raise FilterRefused(_("What is looked for has at most 200 characters."))
     tab = _one_of(Tab, query.get("tab", "") or ("all" if "q" in given else "waiting"), _("There is no such tab."))
     tab = Tab.ALL if "q" in given else tab    # a search looks everywhere
-    usual = ORDERS[tab][0]
-    order = _one_of(Order, query.get("sort", "") or usual, _("There is no such order."))
-    return Wanted(tab, order if order in ORDERS[tab] else usual, given)
+    orders = orders_of(tab, given)
+    order = _one_of(Order, query.get("sort", "") or orders[0], _("There is no such order."))
+    return Wanted(tab, order if order in orders else orders[0], given)
+
+
+def orders_of(tab: Tab, given: Mapping[str, str]) -> tuple[Order, ...]:
+    """The orders that can be asked for, the usual one first: days in which applications came in go with an order by these days."""
+    return _ENDED[1:] if tab is Tab.DECIDED and {"since", "until"} & given.keys() else ORDERS[tab]
 
 
 def filters_of(state: Wanted, *, currency: str, person_id: uuid.UUID) -> QueueFilters:

@@ -19,7 +19,7 @@ _LANGUAGES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
 _SHORT = {"class": "form-control w-s", "autocomplete": "off"}
 _FOUR_EYES = (
     ("never", gettext_lazy("Only above the limit")),
-    ("override", gettext_lazy("Above the limit, and where a person decides otherwise than the model")),
+    ("override", gettext_lazy("Above the limit, or against the model")),
     ("always", gettext_lazy("For every decision")),
 )
 

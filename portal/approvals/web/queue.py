@@ -23,7 +23,7 @@ from portal.approvals.selectors.queue import Order, Tab, queue, queue_counts
 from portal.approvals.services.queue import Given, Seen, assign_applications, release_applications
 from portal.approvals.services.views import remove_view, save_view
 from portal.approvals.services.work import take_next_application
-from portal.approvals.web.filters import DUE, FOLDED, ORDERS, Wanted, filters_of, safe_query, states_of, wanted
+from portal.approvals.web.filters import DUE, FOLDED, Wanted, filters_of, orders_of, safe_query, states_of, wanted
 from portal.approvals.web.queue_words import clock_words
 from scoring import selectors
 from scoring.errors import CursorRefused, FilterRefused
@@ -76,7 +76,8 @@ class ApplicationListPage(Page):
                 for tab in Tab if tab is not Tab.MINE or may_work
             ],
             "products": selectors.products(), "bands": BandCode.values, "states": states_of(state.tab),
-            "dues": [(name, _due_words(name)) for name in DUE], "orders": [(one, _order_words(one)) for one in ORDERS[state.tab]],
+            "dues": [(name, _due_words(name)) for name in DUE],
+            "orders": [(one, _order_words(one)) for one in orders_of(state.tab, state.given)],
             "is_unfolded": any(name in state.given for name in FOLDED) or not state.is_usual_order,
             "people": people, "may_work": may_work, "clock": clock_words(), "by_amount": self._by_amount(state),
             "by_due": state.changed(sort=""),

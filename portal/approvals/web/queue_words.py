@@ -1,17 +1,14 @@
-"""How pages write states, times left and amounts of applications."""
+"""How pages write states and times left of applications."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from partners.money import decimals
-from portal.approvals.models import Application, SecondOpinion
+from portal.approvals.models import SecondOpinion
 from portal.approvals.selectors.queue import MOST
 
 SOON = timedelta(minutes=90)
-_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def state_words(state: str) -> str:
@@ -64,19 +61,6 @@ def time_left(due_at: datetime, now: datetime) -> tuple[str, str]:
     if due_at <= now:
         return words["late"].format(left=left), "is-late"
     return words["in"].format(left=left), "is-soon" if due_at - now <= SOON else ""
-
-
-def money(application: Application) -> str:
-    """KES 120,000; decimals only where there are any."""
-    return money_of(application.amount_minor, application.currency)
-
-
-def money_of(minor: int, currency: str) -> str:
-    """So much of the currency's smallest unit."""
-    places = decimals(currency)
-    whole, part = divmod(minor, 10**places)
-    shown = number_format(f"{whole}.{part:0{places}d}" if part else whole, places if part else 0, force_grouping=True)
-    return f"{currency}{_NO_BREAK}{shown}"
 
 
 def at_most(count: int) -> str:

@@ -63,13 +63,13 @@ def fit_boosted(samples: Samples, *, seed: int, threads: int, search: Search | N
     """A booster on all rows, its size, its number of trees and its calibration chosen on rows each inner booster had not seen."""
 
     def fold(train: Samples, judged: Samples, settings: BoostedSettings) -> Fold:
-        return _fold(train, judged, settings, seed=seed, threads=threads)
+        return _fold(train, judged, settings, seed=seed)
 
     best = (search or Candidates()).choose(Choice(
         estimator="boosted", samples=samples, seed=seed, candidates=_candidates(len(samples.target)), space=SPACE,
-        attempt=lambda settings: run_trial(samples, settings, fold, seed=seed),
+        attempt=lambda settings: run_trial(samples, settings, fold, seed=seed, at_once=threads),
     ))    # fmt: skip
-    booster = lightgbm.train(_parameters(best.settings, samples, seed, threads), _dataset(samples, best.settings), best.rounds)
+    booster = lightgbm.train(_parameters(best.settings, samples, seed), _dataset(samples, best.settings), best.rounds)
     slope, intercept = platt(samples.target[best.judged], best.margins)
     return Boosted(booster, {**asdict(best.settings), "rounds": best.rounds, "seed": seed}, slope, intercept, best)
 
@@ -88,11 +88,11 @@ def _candidates(rows: int) -> list[BoostedSettings]:
     return [BoostedSettings(num_leaves=leaves, min_data_in_leaf=smallest) for leaves in LEAVES]
 
 
-def _fold(train: Samples, judged: Samples, settings: BoostedSettings, *, seed: int, threads: int) -> Fold:
+def _fold(train: Samples, judged: Samples, settings: BoostedSettings, *, seed: int) -> Fold:
     dataset = _dataset(train, settings)
     history: dict[str, dict[str, list[float]]] = {}
     booster = lightgbm.train(
-        {**_parameters(settings, train, seed, threads), "metric": "binary_logloss"}, dataset, MAX_NODES // (2 * settings.num_leaves - 1),
+        {**_parameters(settings, train, seed), "metric": "binary_logloss"}, dataset, MAX_NODES // (2 * settings.num_leaves - 1),
         valid_sets=[_dataset(judged, settings, reference=dataset)], valid_names=["judge"],
         callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False), lightgbm.record_evaluation(history)],
     )
@@ -103,9 +103,11 @@ def _fold(train: Samples, judged: Samples, settings: BoostedSettings, *, seed: i
     return Fold(history["judge"]["binary_logloss"], margins)
 
 
-def _parameters(settings: BoostedSettings, samples: Samples, seed: int, threads: int) -> dict[str, Any]:
+def _parameters(settings: BoostedSettings, samples: Samples, seed: int) -> dict[str, Any]:
     monotone = {"monotone_constraints": list(samples.monotone), "monotone_constraints_method": "advanced"} if any(samples.monotone) else {}
-    fixed = {"objective": "binary", "seed": seed, "num_threads": threads, "deterministic": True, "force_row_wise": True, "verbosity": -1}
+    # One thread: its sums, of a histogram and of the log-loss that stops it, depend on how many there are, and of three or more on which
+    # ends first; `deterministic` does not cover them. Folds run side by side instead.
+    fixed = {"objective": "binary", "seed": seed, "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbosity": -1}
     return {**asdict(settings), **monotone, **fixed}
 
 
@@ -113,7 +115,7 @@ def _dataset(samples: Samples, settings: BoostedSettings, *, reference: lightgbm
     return lightgbm.Dataset(
         samples.values, samples.target, reference=reference, feature_name=[f"f{place}" for place in range(len(samples.names))],
         categorical_feature=[place for place, is_category in enumerate(samples.is_category) if is_category],
-        params={"verbosity": -1, "max_bin": settings.max_bin, "feature_pre_filter": False},
+        params={"verbosity": -1, "max_bin": settings.max_bin, "feature_pre_filter": False, "num_threads": 1},
     )
 
 

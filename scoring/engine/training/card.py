@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from scipy.special import logit
 
 from scoring.engine.bundle import BundleContent
-from scoring.engine.card import FORMAT
+from scoring.engine.card import CHANCE, FORMAT
 from scoring.engine.contract import Input, InputKind
 from scoring.engine.features import Feature
 from scoring.engine.kernel import Plan, explain
 from scoring.engine.policy import HIGHEST_SCORE, LOWEST_SCORE, ScoreScale
 from scoring.engine.product import Product
 from scoring.engine.training.estimators import ESTIMATORS
-from scoring.engine.training.intervals import LEVEL, RESAMPLES, intervals
+from scoring.engine.training.intervals import LEVEL, RESAMPLES, Interval
 from scoring.engine.training.matrix import Samples
 from scoring.engine.training.metrics import Flags, Floats, quality
+from scoring.engine.training.points import points_of
 from scoring.engine.training.rows import TrainingRows
 from scoring.engine.training.shapley import agreement, by_shap
 from scoring.engine.training.validate import CrossValidation
@@ -45,6 +46,7 @@ class Training:
     content: BundleContent
     rows: TrainingRows
     figures: CrossValidation
+    bounds: Mapping[str, Interval]
     model: Any
 
 
@@ -65,7 +67,7 @@ def write_card(run: Training) -> bytes:
         "features": [_feature(product, feature) for feature in product.features],
         "left_out": _left_out(product),
         "learner": _learner(content),
-        "figures": _figures(run.figures, content.seed),
+        "figures": _figures(run.figures, run.bounds),
         "over_time": content.metrics.get("cv_time"),
         "roc": run.figures.roc, "calibration": run.figures.calibration,
         "scores": _scores(run.figures.target, _score(run.figures.probability, product.scale)),
@@ -79,6 +81,7 @@ def write_card(run: Training) -> bytes:
             "dependence": [_dependence(product, samples, place, rows, served) for place in heaviest],
         },
         "limits": limits(run),
+        **({"points": points_of(run.model, product, samples)} if content.estimator == "scorecard" else {}),
     }    # fmt: skip
     return json.dumps(card, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
 
@@ -111,9 +114,9 @@ def _learner(content: BundleContent) -> dict[str, Any]:
     }    # fmt: skip
 
 
-def _figures(figures: CrossValidation, seed: int) -> dict[str, Any]:
+def _figures(figures: CrossValidation, bounds: Mapping[str, Interval]) -> dict[str, Any]:
     """Means and spread of the folds; over all rows, each held out once, with intervals."""
-    told, bounds = figures.to_dict(), intervals(figures.target, figures.probability, seed=seed)
+    told = figures.to_dict()
     names = ("auc", "ks", "brier")
     spread = {name: round(float(np.std([fold[name] for fold in told["folds"]], ddof=1)), 6) for name in names}
     together = quality(figures.target, figures.probability)
@@ -237,7 +240,9 @@ def _of_size(run: Training) -> list[str]:
         said.append(f"{run.rows.dropped} rows of the table ({share:.1%}) could not be used; the model knows nothing of cases like them.")
     if figures.mean.auc > 0.98:
         said.append("It ranks too well to be true: a column may give the outcome away.")
-    if figures.mean.auc < 0.55:
+    if run.bounds["auc"][0] <= CHANCE:
+        said.append("It cannot be told from chance: the interval of its AUC includes 0.5.")
+    elif figures.mean.auc < 0.55:
         said.append("It ranks hardly better than chance.")
     return said
 

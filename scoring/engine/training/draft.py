@@ -6,10 +6,10 @@ from pathlib import Path
 
 from scoring.engine.columns import Columns, read_columns
 from scoring.engine.contract import Change, Contract, Input, InputKind
-from scoring.engine.features import Feature
 from scoring.engine.memory import Memory, Watch
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product, Rules
+from scoring.engine.training.dates import feature_of
 from scoring.engine.training.events import EventsFile, draft_events
 from scoring.engine.training.faults import check_day_formats, check_days, check_numbers
 from scoring.engine.training.infer import Finding, Roles, contract_of, label_of
@@ -47,7 +47,7 @@ def draft_product(
     outcome = read_target(columns.columns[target], positive)
     _check_columns(columns, target, roles)
     contract, findings = contract_of(columns, outcome, roles)
-    features = tuple(Feature(name=one.name) for one in contract.inputs if not one.is_protected)
+    features = tuple(feature_of(one) for one in contract.inputs if not one.is_protected)
     for file in events:
         told, windows, more = draft_events(file, watch)
         contract = Contract((*contract.inputs, told))

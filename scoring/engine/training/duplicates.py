@@ -43,14 +43,18 @@ class Duplicates:
         found = []
         if self.copies.rows:
             tail = "a copy in another fold makes the figures too good"
-            found.append(f"{self.copies.rows} rows are exact copies of another (rows {self.copies}): {tail}")
+            found.append(f"{_rows(self.copies, 'is an exact copy', 'are exact copies')} of another (rows {self.copies}): {tail}")
         if self.contradictions.rows:
-            rows, tail = self.contradictions.rows, "no model can tell them apart"
-            found.append(f"{rows} rows have the inputs of another but the other outcome (rows {self.contradictions}): {tail}")
+            rows, tail = _rows(self.contradictions, "has the inputs", "have the inputs"), "no model can tell them apart"
+            found.append(f"{rows} of another but the other outcome (rows {self.contradictions}): {tail}")
         if self.references.rows:
             tail = "applicants who come more than once are known from one fold to another"
-            found.append(f"{self.references.rows} rows repeat the reference of another (rows {self.references}): {tail}")
+            found.append(f"{_rows(self.references, 'repeats', 'repeat')} the reference of another (rows {self.references}): {tail}")
         return found
+
+
+def _rows(found: Repeats, one: str, many: str) -> str:
+    return f"1 row {one}" if found.rows == 1 else f"{found.rows} rows {many}"
 
 
 def duplicates_of(table: Columns, product: Product, target: Target) -> Duplicates:

@@ -12,6 +12,7 @@ import numpy as np
 from scoring.engine.changes import change_of
 from scoring.engine.columns import Columns
 from scoring.engine.contract import Change, Contract, Input, InputKind
+from scoring.engine.training.dates import assumed_of, why_no_age
 from scoring.engine.training.duplicates import row_keys
 from scoring.engine.training.leakage import CERTAIN, SUSPECT, separation
 from scoring.engine.training.matrix import TrainingError
@@ -68,12 +69,14 @@ def contract_of(table: Columns, target: Target, roles: Roles) -> tuple[Contract,
         if column.name in skipped:
             continue
         profile, is_protected = ColumnProfile(column), column.name in roles.protected
-        reason = unusable(profile) or ("" if is_protected else _given_away(profile, target))
+        reason = unusable(profile) or _no_age(profile, is_protected, table, roles) or ("" if is_protected else _given_away(profile, target))
         if reason:
             findings.append(Finding("left_out", column.name, reason))
             continue
         inputs.append(input_of(profile, is_protected=is_protected))
         findings += _remarks(profile, is_protected, target)
+        if profile.is_date and not is_protected:
+            findings.append(Finding("assumed", column.name, assumed_of(roles.time)))
         if profile.looks_protected and not is_protected:
             unprotected.append(column.name)
     if unprotected:
@@ -98,13 +101,18 @@ def unusable(profile: ColumnProfile) -> str:
         example = next(text for text in profile.texts if "," in text)
         return _COMMAS[profile.commas].format(example=example, whole=example.replace(",", ""), part=example.replace(",", "."))
     if profile.is_date:
-        return "it is a date; make it a number (an age, a duration) or name it with --time"
+        return ""
     if profile.day_formats:
         form = next(iter(profile.day_formats)).replace("??", "..")
-        return f"it is a date written {form}; write days as YYYY-MM-DD, then make it a number (an age, a duration) or name it with --time"
+        return f"it is a date written {form}; write days as YYYY-MM-DD, and it becomes an age, or name it with --time"
     if not profile.is_numeric and profile.distinct > MAX_CATEGORIES and profile.most_frequent(KEPT_CATEGORIES)[1] < LEAST_COVER:
         return _mixed(profile) or f"it is free text: {profile.distinct} different words in {profile.filled} rows"
     return ""
+
+
+def _no_age(profile: ColumnProfile, is_protected: bool, table: Columns, roles: Roles) -> str:
+    """Groups of a protected date are compared by the date itself, so it needs no age."""
+    return why_no_age(profile, table, roles.time) if profile.is_date and not is_protected else ""
 
 
 def _mixed(profile: ColumnProfile) -> str:
@@ -125,9 +133,9 @@ def _given_away(profile: ColumnProfile, target: Target) -> str:
 
 def input_of(profile: ColumnProfile, *, is_protected: bool) -> Input:
     """The input that a column suggests."""
-    is_category = profile.looks_like_codes or not (profile.is_numeric or profile.is_boolean)
+    is_category = profile.looks_like_codes or not (profile.is_numeric or profile.is_boolean or profile.is_date)
     minimum, maximum = (None, None)
-    if not (is_category or profile.is_boolean):
+    if profile.is_numeric and not (is_category or profile.is_boolean):
         minimum, maximum = generous_range(*profile.span)
     many = is_category and profile.distinct > MAX_CATEGORIES
     drafted = Input(
@@ -168,7 +176,7 @@ def _remarks(profile: ColumnProfile, is_protected: bool, target: Target) -> list
         assumed.append(f"{', '.join(map(repr, profile.blanks))} means 'missing'")
     if profile.looks_like_codes:
         assumed.append("its whole numbers are codes of categories, not amounts")
-    if not profile.is_numeric and profile.distinct > MAX_CATEGORIES:
+    if not (profile.is_numeric or profile.is_date) and profile.distinct > MAX_CATEGORIES:
         share = profile.most_frequent(KEPT_CATEGORIES)[1]
         known = f"the {KEPT_CATEGORIES} most frequent ({share:.0%} of the rows) are known"
         assumed.append(f"of its {profile.distinct} categories {known}, others are accepted")
@@ -201,6 +209,8 @@ def _about_the_table(table: Columns, used: set[str]) -> list[Finding]:
 def _kind(profile: ColumnProfile, is_category: bool) -> InputKind:
     if is_category:
         return InputKind.CATEGORY
+    if profile.is_date:
+        return InputKind.DATE
     if profile.is_boolean:
         return InputKind.BOOLEAN
     return InputKind.INTEGER if profile.is_integer else InputKind.NUMBER

@@ -27,6 +27,10 @@ CODE_WORDS = frozenset([
 ID_WORDS = frozenset([
     "id", "ids", "key", "uuid", "guid", "ref", "reference", "index", "rownumber", "rowid", "rownum", "rownames", "serial",
 ])
+ACCOUNT_WORDS = frozenset(["account", "acct", "acc", "card", "customer", "client", "member", "borrower", "loan", "policy", "contract"])
+NUMBER_WORDS = frozenset(["number", "no", "nr", "num"])
+ACCOUNTS_ALONE = frozenset(["account", "acct", "accountno", "accountnumber", "accountnum", "acctno", "accno", "cardno", "cardnumber"])
+FEWEST_DIGITS, TOO_LONG_TO_COUNT = 6, 10    # of an account's number; and of one that no amount has in every row
 PERSONAL_WORDS = frozenset([
     "surname", "lastname", "firstname", "forename", "fullname", "name", "phone", "telephone", "mobile", "msisdn", "email", "mail",
     "address", "street", "passport", "ssn", "nin", "bvn", "iban", "contact", "whatsapp", "nationalid",
@@ -210,7 +214,14 @@ class ColumnProfile:
         lengths = {len(text) for text in self.texts}
         if self.words & ID_WORDS or (len(lengths) == 1 and lengths.pop() >= 6):
             return "every row has its own number"
+        is_long = min(map(len, self.texts)) >= FEWEST_DIGITS
+        if is_long and (self._names_an_account or min(lengths) >= TOO_LONG_TO_COUNT):
+            return "every row has its own number of many digits, as accounts have"
         return ""
+
+    @property
+    def _names_an_account(self) -> bool:
+        return self.words <= ACCOUNTS_ALONE or bool(self.words & ACCOUNT_WORDS and self.words & NUMBER_WORDS)
 
     @cached_property
     def looks_personal(self) -> str:

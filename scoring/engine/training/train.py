@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scoring.engine.bundle import BundleContent, write_bundle
+from scoring.engine.card import CHANCE
+from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.contract import InputKind
 from scoring.engine.forest import Forest
 from scoring.engine.kernel import Plan, explain
@@ -22,6 +24,7 @@ from scoring.engine.training.card import Training, write_card
 from scoring.engine.training.estimators import ESTIMATORS, Kind, load_optional
 from scoring.engine.training.evidence import fingerprint, golden_rows, histograms
 from scoring.engine.training.forward import ForwardValidation, validate_forward
+from scoring.engine.training.intervals import LEVEL, intervals
 from scoring.engine.training.leakage import suspects, told
 from scoring.engine.training.matrix import Samples, TrainingError, check_target
 from scoring.engine.training.memory import TrainingMemory
@@ -96,9 +99,10 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
     compiled = estimator.compile(model, samples)
     estimator.judge(model, compiled, np.concatenate([golden, samples.values[:JUDGED_ROWS]]))
     forest, slope, intercept = compiled.forest, compiled.slope, compiled.intercept
-    progress(f"compiled: {forest.trees} trees, {forest.nodes} nodes, judged by the library")
+    progress(f"compiled: {made_of(request.estimator, forest.trees, forest.nodes)}, judged by the library")
     metrics = _metrics(rows, figures, forest, samples, slope, request.seed)
-    metrics |= {"report": {"duplicates": rows.duplicates.to_dict(), "leakage": dict(leaks)}}
+    bounds = intervals(figures.target, figures.probability, seed=request.seed)
+    metrics |= {"auc_interval": list(bounds["auc"]), "report": {"duplicates": rows.duplicates.to_dict(), "leakage": dict(leaks)}}
     if forward:
         metrics["cv_time"] = forward.to_dict()
     content = BundleContent(
@@ -108,12 +112,31 @@ def train(request: TrainingRequest, progress: Progress) -> Trained:
         versions=_versions(*LIBRARIES, *kind.packages, *(["optuna"] if tuning else [])),
     )
     progress("writing the model card")
-    body = write_bundle(content, card=write_card(Training(content=content, rows=rows, figures=figures, model=model)))
+    body = write_bundle(content, card=write_card(Training(content=content, rows=rows, figures=figures, bounds=bounds, model=model)))
     if tuning:
         tuning.forget()
     # Seconds differ from run to run, so they are told but are no part of the bundle.
-    warnings = [*_warnings(rows, figures), *rows.duplicates.told(), *told(leaks), *_over_time(rows, figures, forward)]
+    warnings = [*_warnings(rows, figures), *without_signal(metrics), *rows.duplicates.told(), *told(leaks)]
+    warnings += _over_time(rows, figures, forward)
     return Trained(body, {**metrics, "seconds": round(time.monotonic() - began, 2)}, warnings)
+
+
+def made_of(estimator: str, trees: int, nodes: int) -> str:
+    """The size of a model in words; a scorecard is compiled to trees and is none."""
+    if estimator == "scorecard":
+        return f"{trees} features with {bins_of(trees, nodes)} ranges and categories"
+    return f"{trees} trees, {nodes} nodes"
+
+
+def without_signal(metrics: Mapping[str, Any]) -> list[str]:
+    """Why the version is no candidate and what to try, where its ranking cannot be told from chance; else nothing."""
+    low, high = metrics["auc_interval"]
+    if low > CHANCE:
+        return []
+    return [
+        f"its ranking cannot be told from chance (AUC {low:.3f} to {high:.3f} with {LEVEL:.0%} certainty), so it stays a draft: look "
+        "whether the target is the right column, add inputs or events that are known before the decision, or train on more cases"
+    ]
 
 
 def _read(request: TrainingRequest, progress: Progress) -> TrainingRows:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner
 from scoring.engine.products.ready import READY
 from scoring.engine.synthetic import write_table
@@ -36,7 +36,7 @@ class Command(PartnerCommand):
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug, for example stall-loan")
-        source = parser.add_mutually_exclusive_group(required=True)
+        source = needed(parser).add_mutually_exclusive_group(required=True)
         source.add_argument("--from-csv", type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
         ready = "; ".join(f"{name}: {one.about}" for name, one in READY.items())
         source.add_argument("--ready", metavar="NAME", help=f"a ready-made product ({ready})")

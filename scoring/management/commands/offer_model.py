@@ -5,6 +5,7 @@ from typing import Any
 
 from partners.console import PartnerCommand, Result
 from partners.models import Partner
+from scoring.management.commands.train_model import in_force
 from scoring.services.models import offer_model
 
 
@@ -20,6 +21,6 @@ class Command(PartnerCommand):
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints the version's new state."""
         version = offer_model(product_slug=options["product"], version=options["version"], actor=self.actor)
-        next_step = f"manage.py promote_model {options['slug']} {options['product']} {version.version}"
+        next_steps = in_force(version.version, f"{options['slug']} {options['product']} {version.version}")
         values = {"product": options["product"], "version": version.version, "state": version.state}
-        return Result(values, f"Version {version.version} of {options['product']} is a candidate.", f"Next: {next_step}")
+        return Result(values, f"Version {version.version} of {options['product']} is a candidate.", *next_steps)

@@ -3,7 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner
 from scoring.services.models import retire_model
 
@@ -16,7 +16,7 @@ class Command(PartnerCommand):
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
         parser.add_argument("version", metavar="VERSION", type=int, help="the model version's number")
-        parser.add_argument("--reason", required=True, help="why, for the record")
+        needed(parser).add_argument("--reason", required=True, help="why, for the record")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints the version's new state."""

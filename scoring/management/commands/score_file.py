@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner
 from scoring.management.commands.train_model import named_file
 from scoring.services.files import WAIT_SECONDS, Fault, score_file
@@ -27,8 +27,9 @@ class Command(PartnerCommand):
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
-        parser.add_argument("--in", dest="source", required=True, type=Path, metavar="FILE", help="the applicants, one per row")
-        parser.add_argument("--out", dest="destination", required=True, type=Path, metavar="FILE", help="where the decisions go")
+        required = needed(parser)
+        required.add_argument("--in", dest="source", required=True, type=Path, metavar="FILE", help="the applicants, one per row")
+        required.add_argument("--out", dest="destination", required=True, type=Path, metavar="FILE", help="where the decisions go")
         parser.add_argument(
             "--workers", type=_workers, default=1, metavar="N", help="processes that work on it (1: this one; 0: the workers of the portal)"
         )

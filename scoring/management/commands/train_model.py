@@ -4,8 +4,9 @@ from argparse import ArgumentParser, ArgumentTypeError
 from pathlib import Path
 from typing import Any
 
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner
+from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.training.estimators import ESTIMATORS
 from scoring.models import ModelVersion
 from scoring.services.training import TrainedVersion, train_model
@@ -18,7 +19,7 @@ class Command(PartnerCommand):
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("product", metavar="PRODUCT", help="the product's slug")
-        parser.add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
+        needed(parser).add_argument("--csv", required=True, type=Path, metavar="FILE", help="past cases: .csv, .csv.gz or .parquet")
         parser.add_argument("--estimator", choices=tuple(ESTIMATORS), help=_estimators())
         about = "a file of the product's events; may be given again"
         parser.add_argument("--events", type=named_file, action="append", default=[], metavar="NAME=FILE", help=about)
@@ -79,10 +80,31 @@ def _lines(trained: TrainedVersion, options: dict[str, Any]) -> list[str]:
         f"{made} from {metrics['rows']} rows, base rate {metrics['base_rate']:.2%}.",
         f"Cross-validated in {len(cv['folds'])} folds: AUC {cv['auc']:.4f}, KS {cv['ks']:.4f}, Brier {cv['brier']:.4f}.",
         *_over_time(metrics.get("cv_time")),
-        f"{metrics['trees']} trees, {metrics['nodes']} nodes; {metrics['seconds']:.1f} s.",
+        f"{_size(trained)}; {metrics['seconds']:.1f} s.",
         *(f"Warning: {warning}" for warning in trained.warnings),
-        f"Next: manage.py {'offer_model' if options['draft'] else 'promote_model'} {options['slug']} {options['product']} {version}",
+        *_next(trained, f"{options['slug']} {options['product']} {version}"),
     ]
+
+
+def _size(trained: TrainedVersion) -> str:
+    trees, nodes = trained.metrics["trees"], trained.metrics["nodes"]
+    if trained.version.estimator == "scorecard":
+        return f"{trees} features with {bins_of(trees, nodes)} ranges and categories, whose points are on the model card"
+    return f"{trees} trees, {nodes} nodes"
+
+
+def _next(trained: TrainedVersion, named: str) -> list[str]:
+    if trained.version.state == ModelVersion.State.DRAFT:
+        return [f"Next: manage.py offer_model {named}"]
+    return [*in_force(trained.version.version, named)]
+
+
+def in_force(version: int, named: str) -> tuple[str, str]:
+    """How a candidate comes in force, in lines for people."""
+    return (
+        f"Next: one person asks on the page of model {version} to put it in force, and another one confirms.",
+        f"Before there are two people: manage.py promote_model {named} --reason WHY",
+    )
 
 
 def _over_time(found: dict[str, Any] | None) -> list[str]:

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from partners.accounts.services import create_api_key
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner
 
 
@@ -14,7 +14,7 @@ class Command(PartnerCommand):
     help = "Make an API key of a partner. It is shown once and stored as a hash only."
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--name", required=True, help="what the key is for")
+        needed(parser).add_argument("--name", required=True, help="what the key is for")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints the key."""

@@ -9,7 +9,7 @@ from django.core.management.base import CommandError
 
 from partners.accounts.roles import Role
 from partners.accounts.services import create_user
-from partners.console import PartnerCommand, Result
+from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner
 from partners.zones import zone_of
 
@@ -21,7 +21,7 @@ class Command(PartnerCommand):
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("email", metavar="EMAIL")
-        parser.add_argument("--role", required=True, choices=Role.values, metavar="ROLE", help=", ".join(Role.values))
+        needed(parser).add_argument("--role", required=True, choices=Role.values, metavar="ROLE", help=", ".join(Role.values))
         parser.add_argument("--name", default="", help="as colleagues read it; without it the part before the @")
         parser.add_argument("--password-stdin", action="store_true", help="read the password from the first line of stdin")
 
