@@ -183,6 +183,18 @@ def _moment(value: datetime, form: str) -> str:
     return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
 
 
+@register.filter(expects_localtime=True)
+def day(value: date) -> str:
+    """21 Nov 2026."""
+    return date_format(value, pgettext("day", "j M Y"))
+
+
+@register.filter(expects_localtime=True)
+def month(value: date) -> str:
+    """Nov 2026."""
+    return date_format(value, pgettext("day", "M Y"))
+
+
 @register.filter
 def short_day(value: date) -> str:
     """21 Nov."""
