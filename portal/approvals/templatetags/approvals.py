@@ -1,4 +1,4 @@
-"""How templates write states, times left and amounts of applications."""
+"""How templates write states and times left of applications."""
 
 from django import template
 from django.utils import timezone
