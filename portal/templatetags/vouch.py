@@ -256,7 +256,7 @@ def due_state(value: datetime | None) -> str:
 def due_moment(at: datetime) -> str:
     """The time of today, the day of another one: 18:53, 23 Nov."""
     here = timezone.localtime(at)
-    return date_format(here, "H:i" if here.date() == timezone.localdate() else "j M")
+    return date_format(here, "H:i" if here.date() == timezone.localdate() else pgettext("day", "j M"))
 
 
 @register.filter
