@@ -166,6 +166,7 @@ def _database(url: str) -> dict[str, Any]:
         "statement_timeout": f"{env.number('VOUCH_STATEMENT_TIMEOUT_SECONDS', 300)}s",  # portal.wsgi lowers it for requests
         "lock_timeout": f"{env.number('VOUCH_LOCK_TIMEOUT_SECONDS', 10)}s",
         "idle_in_transaction_session_timeout": "600s",
+        "plan_cache_mode": "force_generic_plan",  # what is prepared is planned once; by default its first five runs each plan it anew
     }
     return {
         "ENGINE": "partners.postgres",

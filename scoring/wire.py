@@ -15,7 +15,7 @@ import psycopg
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 
-_PREPARED_AT_MOST = 64  # per connection: each takes 110 to 230 KiB of the server's memory
+_PREPARED_AT_MOST = 128  # per connection: each takes 110 to 230 KiB of the server's memory
 # A plan made when the tables were small may read them whole, and is kept until somebody analyses them.
 _PLANNED_AGAIN_AFTER = frozenset((64, 1_000, 10_000, 100_000))
 _PARAMETER = re.compile(r":(\w+)::([a-z0-9]+(?:\[\])?)")

@@ -3,21 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.translation import override
 
 from audit.vault import keyring
-from partners.money import decimals, to_text
 from portal.approvals.errors import NoticeNotDue, NoticeSettingsMissing
 from portal.approvals.four_eyes import is_override
 from portal.approvals.letter_texts import TEXTS
 from portal.approvals.models import Application, NoticeSettings, Review
 from portal.approvals.services.policies import policy_in_force
 from portal.approvals.transitions import TOLD, MoveName, State
+from portal.templatetags.vouch import money
 from scoring import registry
 from scoring.applicants import details_of
 from scoring.engine.policy import HIGHEST_SCORE, LOWEST_SCORE
@@ -28,7 +27,6 @@ from scoring.services.told import Told, told_to_applicant
 
 LANGUAGES = tuple(TEXTS)
 _MOST_FACTORS = 4
-_NBSP = "\N{NO-BREAK SPACE}"
 
 
 class Letter(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,9 +63,7 @@ class _Wording:
     def money(self, minor: int, currency: str) -> str:
         """KES 120,000; cents only when there are some."""
         with override(self.language):
-            amount = Decimal(to_text(minor, currency))
-            places = 0 if amount == int(amount) else decimals(currency)
-            return f"{currency}{_NBSP}{number_format(amount, places, use_l10n=True, force_grouping=True)}"
+            return money(minor, currency)
 
     def day(self, moment: datetime) -> str:
         with override(self.language):

@@ -12,7 +12,6 @@ from django.utils.translation import pgettext
 from partners.accounts.web import told as refusals
 from partners.money import to_text
 from portal.approvals.selectors import MOST
-from portal.approvals.transitions import State
 
 register = template.Library()
 
@@ -184,6 +183,18 @@ def _moment(value: datetime, form: str) -> str:
     return f"{date_format(here, pgettext('day', 'j M Y'))}, {time}"
 
 
+@register.filter(expects_localtime=True)
+def day(value: date) -> str:
+    """21 Nov 2026."""
+    return date_format(value, pgettext("day", "j M Y"))
+
+
+@register.filter(expects_localtime=True)
+def month(value: date) -> str:
+    """Nov 2026."""
+    return date_format(value, pgettext("day", "M Y"))
+
+
 @register.filter
 def short_day(value: date) -> str:
     """21 Nov."""
@@ -242,6 +253,13 @@ def due_state(value: datetime | None) -> str:
 
 
 @register.filter
+def due_moment(at: datetime) -> str:
+    """The time of today, the day of another one: 18:53, 23 Nov."""
+    here = timezone.localtime(at)
+    return date_format(here, "H:i" if here.date() == timezone.localdate() else pgettext("day", "j M"))
+
+
+@register.filter
 def bounded(count: int) -> str:
     """A count that stopped early, as 99+."""
     return f"{MOST}+" if count > MOST else number_format(count, 0)
@@ -253,19 +271,6 @@ def money(minor: int, currency: str) -> str:
     whole, _point, part = to_text(minor, currency).partition(".")
     amount = number_format(int(whole), 0, use_l10n=True, force_grouping=True)
     return f"{currency}\N{NO-BREAK SPACE}{amount}" + (f"{get_format('DECIMAL_SEPARATOR')}{part}" if part.strip("0") else "")
-
-
-@register.filter
-def application_words(state: str) -> str:
-    """Where an application stands, in a person's words."""
-    words = {"new": _("Nobody looked"), "in_review": _("Somebody looks at it"), "needs_information": _("Looked at, incomplete")}
-    return words.get(state) or str(State(state).label)
-
-
-@register.filter
-def application_state(state: str) -> str:
-    """The class of the dot before it."""
-    return {"in_review": "is-half", "needs_information": "is-half", "approved": "is-good", "declined": "is-bad"}.get(state, "")
 
 
 @register.simple_tag

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from audit.actions import Action
 from portal.approvals.four_eyes import ABOVE_LIMIT, ALWAYS, OVERRIDE
@@ -76,6 +76,11 @@ _HAPPENED: Mapping[str, Any] = {
     Action.APPLICATION_RELEASED: gettext_lazy("Given back"),
     Action.APPLICATION_NOTED: gettext_lazy("Wrote a note"),
     Action.NOTICE_SENT: gettext_lazy("The letter was sent"),
+    Action.APPLICATION_ESCALATED: gettext_lazy("Put before all others"),
+    Action.APPLICATION_SNOOZED: pgettext_lazy("event", "Put off"),
+    Action.APPLICATION_TAGGED: gettext_lazy("Tags were changed"),
+    Action.APPLICATION_FILE_ADDED: gettext_lazy("A document came in"),
+    Action.APPLICATION_FILE_READ: gettext_lazy("A document was read"),
 }
 
 

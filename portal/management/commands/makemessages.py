@@ -33,6 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--check", action="store_true", help="change nothing; fail if a catalogue is not complete and up to date")
+        parser.add_argument("--also", metavar="FILE", help="another catalogue: what ours lacks is taken from it")
 
     def handle(self, **options: Any) -> None:
         """Fails with --check where something is missing; without it only says so."""
@@ -40,7 +41,7 @@ class Command(BaseCommand):
             texts = texts_of(settings.BASE_DIR)
         except NotExtractable as error:
             raise CommandError(str(error)) from error
-        told = faults(texts) if options["check"] else write(texts)
+        told = faults(texts) if options["check"] else write(texts, also=options["also"])
         for line in told:
             self.stderr.write(line)
         if told and options["check"]:
@@ -65,12 +66,14 @@ def compiled(language: str) -> bytes:
     return made
 
 
-def updated(texts: Texts, language: str) -> Any:
+def updated(texts: Texts, language: str, also: str | None = None) -> Any:
     """The catalogue with exactly the texts of the sources, in the order of the alphabet, and the translations there were."""
     polib = _polib()
     path = catalogue_path(language)
-    before = polib.pofile(str(path)) if path.exists() else polib.POFile()
-    known = {(one.msgid, one.msgctxt or ""): one for one in before if not one.obsolete}
+    sources = [file for file in (also, str(path) if path.exists() else None) if file]    # the later goes before the earlier
+    known = {
+        (one.msgid, one.msgctxt or ""): one for file in sources for one in polib.pofile(file) if one.translated() and not one.obsolete
+    }
     after = polib.POFile(wrapwidth=0)
     after.metadata = {**HEADER, "Language": language, "Plural-Forms": PLURALS[language]}
     for key in sorted(texts.found):
@@ -92,13 +95,13 @@ def _entry(polib: Any, key: Key, found: Found, old: Any) -> Any:
     return one
 
 
-def write(texts: Texts) -> list[str]:
+def write(texts: Texts, also: str | None = None) -> list[str]:
     """Writes list, catalogues and their compiled forms; gives back what still lacks a translation."""
     (Path(settings.LOCALE_PATHS[0]) / LIST).write_text(_list(texts), "utf-8")
     missing = []
     for language in languages():
         path = catalogue_path(language)
-        catalogue = updated(texts, language)
+        catalogue = updated(texts, language, also if also and f"Language: {language}" in Path(also).read_text("utf-8") else None)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(f"{catalogue}\n", "utf-8")
         path.with_suffix(".mo").write_bytes(catalogue.to_binary())
