@@ -9,7 +9,9 @@ from pathlib import Path
 import polib
 import pytest
 from django.conf import settings
+from django.template.backends.django import get_installed_libraries
 from django.template.base import DebugLexer, TokenType
+from django.template.library import import_library
 from django.template.loader import get_template
 from django.test import Client
 
@@ -147,6 +149,15 @@ def test_every_help_page_is_written_in_every_language() -> None:
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(settings.BASE_DIR / "templates").as_posix())
 def test_a_template_loads_every_tag_and_filter_that_it_uses(path: Path) -> None:
     assert get_template(path.relative_to(settings.BASE_DIR / "templates").as_posix())
+
+
+def test_no_two_libraries_of_ours_name_a_filter_or_tag_alike() -> None:
+    """Else the order of loading decides which one a template gets."""
+    libraries = [import_library(path) for path in get_installed_libraries().values() if path.startswith(("portal.", "scoring."))]
+    ours = [name for one in libraries for name in (*map("|{}".format, one.filters), *one.tags)]
+
+    assert {"|money", "icon"} <= set(ours)
+    assert [name for name, count in Counter(ours).items() if count > 1] == []
 
 
 # pages

@@ -100,8 +100,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("application-chosen", "POST"): Access(422, REVIEWERS, stranger=401),
     ("view-save", "POST"): Access(422, stranger=401),
     ("view-remove", "POST"): Access(302, stranger=401),
-    ("application-work", "POST"): Access(404, REVIEWERS, stranger=401),
-    ("file-add", "POST"): Access(404, REVIEWERS, stranger=401),
+    ("application-work", "POST"): Access(422, REVIEWERS, stranger=401),
+    ("file-add", "POST"): Access(422, REVIEWERS, stranger=401),
     ("file-read", "GET"): Access(404, READERS),
     ("product-list", "GET"): Access(200),
     ("product-detail", "GET"): Access(200),
@@ -109,6 +109,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("product-rules", "POST"): Access(422, EDITORS, stranger=401),
     ("product-policy", "GET"): Access(200, EDITORS),
     ("product-policy", "POST"): Access(422, EDITORS, stranger=401),
+    ("policy", "GET"): Access(200, EDITORS),
+    ("policy", "POST"): Access(422, EDITORS, stranger=401),
     ("model-list", "GET"): Access(200),
     ("model-detail", "GET"): Access(200),
     ("model-card", "GET"): Access(200),
@@ -137,7 +139,7 @@ PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not
 SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-list", "help", "practice",
            "application-list", "application-new",
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
-           "product-policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
+           "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
            "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
 FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}

@@ -9,7 +9,7 @@ from portal.approvals.models import Application
 from portal.approvals.web import queue_words as words
 
 register = template.Library()
-register.filter("application_standing", words.state_words)
+register.filter("application_state", words.state_words)
 register.filter("application_mark", words.state_mark)
 register.filter("because_words", words.because_words)
 register.filter("proposal_words", words.proposal_words)

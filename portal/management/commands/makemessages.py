@@ -33,8 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--check", action="store_true", help="change nothing; fail if a catalogue is not complete and up to date")
-        also = "another catalogue, such as the other side of a merge: what ours lacks is taken from it"
-        parser.add_argument("--also", metavar="FILE", help=also)
+        parser.add_argument("--also", metavar="FILE", help="another catalogue: what ours lacks is taken from it")
 
     def handle(self, **options: Any) -> None:
         """Fails with --check where something is missing; without it only says so."""
