@@ -8,10 +8,12 @@ import pytest
 from django.db import connection
 from playwright.sync_api import Browser, expect
 
+from audit.context import SYSTEM
 from partners.tenancy import tenant_context
 from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.notices import change_notice_settings
+from portal.approvals.services.policies import change_approval_policy
 from portal.approvals.transitions import State
 from scoring import registry
 from scoring.models import Channel
@@ -51,6 +53,7 @@ def queue(site: Site, django_db_blocker: Any) -> Iterator[list[str]]:
 
     def fill() -> list[str]:
         Application.objects.filter(state__in=["new", "in_review"]).update(state=State.WITHDRAWN)
+        change_approval_policy(product_slug=PRODUCT, actor=SYSTEM)    # other tests on this site may have put limits in force
         change_notice_settings(said=SAID, reason_texts={}, actor=actor_of(site.house.users["analyst"]))
         return [_referred(site, f"K-{number}") for number in range(4)]
 
