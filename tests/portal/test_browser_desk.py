@@ -116,6 +116,12 @@ def test_the_desk_and_its_letters_are_accessible_and_fit(
         if choice:
             page.locator(f"input[value={choice}]").check()
         check(watched, f"desk, {choice}, at {width}", picture=f"{shown}{suffix}" if shown and suffix else "")
+    aside(site, lambda: change_approval_policy(product_slug=PRODUCT, actor=SYSTEM, four_eyes="always"))
+    page.goto(site.url(f"/applications/{queue[0]}"))
+    page.locator("input[value=counter]").check()
+    check(watched, f"desk, two people, at {width}")
+    aside(site, lambda: change_approval_policy(product_slug=PRODUCT, actor=SYSTEM))
+    page.goto(site.url(f"/applications/{queue[0]}"))
     page.locator("input[value=decline]").check()
     page.get_by_role("button", name="Decline, open the next").click()
     for name, path in (
