@@ -40,9 +40,9 @@ def look_through(binary: BinaryIO) -> None:
     try:
         with zipfile.ZipFile(binary) as archive:
             _look_at(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
-        if isinstance(error, TableError):
-            raise
+    except TableError:
+        raise
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:    # as zipfile says of damage
         raise TableError("the workbook is damaged", fix="open it in a spreadsheet, save it again, or save it as 'CSV UTF-8'") from error
     binary.seek(0)
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.http import QueryDict
@@ -77,6 +78,11 @@ class ScoreForm(forms.Form):
                 self.add_error(place, told(problem.detail) if place else named(problem.pointer[1:], told(problem.detail)))
             is_valid = False
         return ScoreItem(self._details(), values) if is_valid else None
+
+    @property
+    def said(self) -> bytes:
+        """Everything that was typed, so that the same token with other answers is noticed."""
+        return urlencode(sorted((name, self.data.get(name, "")) for name in self.fields)).encode()
 
     def ask_again(self, why: str) -> None:
         """The form says why it is shown again, keeps what was typed and has a token of its own."""

@@ -183,7 +183,7 @@ class DecisionNewPage(Page):
             return self._form(request, slug, form)
         try:
             answer = score_once(
-                attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=_said(form)),
+                attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=form.said),
                 render=lambda decided: str(decided[0].id).encode(),
                 product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL,
                 language=self.user.language if self.user.language in LANGUAGES else "en",
@@ -203,11 +203,6 @@ class DecisionNewPage(Page):
             raise Http404 from error
         context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
         return render(request, "scoring/decision_new.html", context, status=status if form else 200)
-
-
-def _said(form: ScoreForm) -> bytes:
-    """Everything that was typed, so that the same token with other answers is noticed."""
-    return urlencode(sorted((name, form.data.get(name, "")) for name in form.fields)).encode()
 
 
 class ProductListPage(Page):

@@ -1,7 +1,5 @@
 """A new application, entered by a person: the same service as the API's."""
 
-from urllib.parse import urlencode
-
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -43,8 +41,7 @@ class ApplicationNewPage(Page):
         return self._shown(request, slug, form) if asked is None else self._received(request, slug, form, asked)
 
     def _received(self, request: HttpRequest, slug: str, form: ApplicationForm, asked: Asked) -> HttpResponse:
-        said = urlencode(sorted((name, form.data.get(name, "")) for name in form.fields)).encode()
-        attempt = Attempt.of(route="page:application-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=said)
+        attempt = Attempt.of(route="page:application-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=form.said)
         try:
             answer = receive_application(asked=asked, actor=self.actor, channel=Channel.PORTAL, render=_number, attempt=attempt)
         except IdempotencyMismatch:
