@@ -34,9 +34,7 @@ class WaitingFor:
 def waiting_for(person_id: uuid.UUID, *, may_approve: bool) -> WaitingFor:
     """What waits now. Put off is not waiting."""
     now = datetime.now(UTC)
-    waiting = Application.objects.filter(decision__isnull=False, state__in=sorted(WAITING)).filter(
-        Q(snoozed_until=None) | Q(snoozed_until__lte=now)
-    )
+    waiting = _waiting_at(now)
     mine = waiting.filter(assigned_to=person_id)
     second = open_proposals_for(person_id) if may_approve else SecondOpinion.objects.none()
     return WaitingFor(
@@ -48,9 +46,7 @@ def waiting_for(person_id: uuid.UUID, *, may_approve: bool) -> WaitingFor:
 
 def waiting_counts(person_id: uuid.UUID, *, may_approve: bool) -> tuple[int, int]:
     """How many applications wait for a first person, and how many proposals for this second one, for the menu."""
-    waiting = Application.objects.filter(decision__isnull=False, state__in=sorted(WAITING))
-    waiting = waiting.filter(Q(snoozed_until=None) | Q(snoozed_until__lte=datetime.now(UTC)))
-    return _count(waiting), _count(open_proposals_for(person_id)) if may_approve else 0
+    return _count(_waiting_at(datetime.now(UTC))), _count(open_proposals_for(person_id)) if may_approve else 0
 
 
 def open_proposals_for(person_id: uuid.UUID) -> QuerySet[SecondOpinion]:
@@ -62,6 +58,11 @@ def applications_of(applicant_id: uuid.UUID, *, at_most: int = 50) -> list[Appli
     """The applicant's newest applications."""
     found = Application.objects.filter(applicant=applicant_id, decision__isnull=False).select_related("product")
     return list(found.defer("sealed_request", "product__definition").order_by("-created_at")[:at_most])
+
+
+def _waiting_at(now: datetime) -> QuerySet[Application]:
+    waiting = Application.objects.filter(decision__isnull=False, state__in=sorted(WAITING))
+    return waiting.filter(Q(snoozed_until=None) | Q(snoozed_until__lte=now))
 
 
 def _waiting(found: QuerySet[Application]) -> Waiting:
