@@ -9,13 +9,12 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 from django.utils.module_loading import import_string
 
 from portal.middleware import ForPages, is_api
 
-Chain = Callable[[HttpRequest], HttpResponseBase]
+Chain = Callable[[HttpRequest], Any]
 
 
 class Application(WSGIHandler):
@@ -35,7 +34,7 @@ class Application(WSGIHandler):
         self._middleware_chain: Chain = lambda request: (api if is_api(request) else pages)(request)
 
     def _chain_of_api(self) -> Chain:
-        chain: Chain = convert_exception_to_response(self._get_response)
+        chain: Chain = convert_exception_to_response(self._get_response)  # type: ignore[attr-defined] # Django's; the stubs leave it out
         for path in reversed(settings.MIDDLEWARE):
             layer = import_string(path)
             if not issubclass(layer, ForPages):

@@ -64,7 +64,7 @@ class PageErrorMiddleware(ForPages):
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+        response: HttpResponseBase = self.get_response(request)
         if response.status_code == 405 and not is_api(request):
             told = page(request, MethodNotAllowed(request.method or ""))
             told.headers["Allow"] = response.headers.get("Allow", "")

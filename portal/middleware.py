@@ -117,11 +117,11 @@ class PageLanguageMiddleware(ForPages):
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if is_api(request):
-            return self.get_response(request)
+            return super().__call__(request)  # type: ignore[no-any-return]
         language = _language_of_person(request) or translation.get_language_from_request(request)
         request.language = language  # type: ignore[attr-defined]
         with translation.override(language):
-            response = self.get_response(request)
+            response: HttpResponseBase = self.get_response(request)
         response.headers.setdefault("Content-Language", language)
         patch_vary_headers(response, ("Accept-Language", "Cookie"))
         return response
