@@ -18,7 +18,7 @@ from portal.approvals.sealed import open_text
 from portal.approvals.selectors.notices import notices_sent
 from portal.approvals.services.files import name_of
 from portal.approvals.services.policies import policy_in_force
-from portal.approvals.services.work import next_in_queue
+from portal.approvals.services.work import next_in_queue, previous_in_queue
 from portal.approvals.transitions import DECIDED, TOLD, MoveName, moves_from
 from portal.approvals.web.queue import deciding_people
 from portal.approvals.web.words import (
@@ -111,6 +111,7 @@ class Case:
             "state_mark": STATE_MARK[one.state], "choices": self.choices() if panel == "decide" else [], "proposal": self._proposal(),
             "decided": self._decided(), "others": self._others(panel), "limit": self._limit(), "refusals": list(REFUSALS.items()),
             "holds_it": self._holds(), "following": next_in_queue(one, self.user) if self._decides() else None,
+            "preceding": previous_in_queue(one, self.user) if self._decides() else None,
             "letters": notices_sent(one) if self.may_read else [], "owes_letter": one.state in TOLD,
             "files": self._files(), "may_work": self._decides(), "people": deciding_people() if panel == "decide" else [],
             **self._why(product), **self._history(),
