@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from django.db.models import Q, QuerySet
+from msgspec import structs
 
 from audit.actions import Action
 from audit.errors import SealBroken
@@ -17,7 +18,9 @@ from audit.services import Receipt, receipt_of
 from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.errors import DecisionUnknown, FilterRefused
+from scoring.makers import Makers
 from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.retold import reasons_in
 from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
 from scoring.selectors.cursors import from_cursor, to_cursor
@@ -131,8 +134,9 @@ def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 10
     return _filtered(filters or DecisionFilters()).order_by()[:at_most].count()
 
 
-def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
-    """The decision with applicant, inputs, explanation, timeline and receipt, opened. Raises DecisionUnknown."""
+def decision_detail(decision_id: uuid.UUID, *, language: str | None = None) -> DecisionDetail:
+    """The decision with applicant, inputs, explanation, timeline and receipt, opened; its reasons in the reader's language where one is
+    given. Raises DecisionUnknown."""
     decision = _one(decision_id)
     ring = keyring()
     events = timeline("decision", decision.id)
@@ -143,6 +147,8 @@ def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
         applicant, content = details_of(ring, decision.applicant), _content(ring, decision)
     except SealBroken:
         intact = False
+    if content is not None and language is not None and intact:
+        content = structs.replace(content, reasons=list(reasons_in(language, decision, content, Makers(ring))))
     return DecisionDetail(
         summary=_summary(ring, decision),
         applicant=applicant,

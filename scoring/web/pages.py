@@ -40,6 +40,7 @@ from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
+from scoring.web.written import language_of_page
 
 _FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
 
@@ -112,7 +113,7 @@ class DecisionDetailPage(Page):
     def get(self, request: HttpRequest, decision_id: uuid.UUID) -> HttpResponse:
         """The decision, or 404."""
         try:
-            detail = selectors.decision_detail(decision_id)
+            detail = selectors.decision_detail(decision_id, language=language_of_page())
         except DecisionUnknown as error:
             raise Http404 from error
         active = registry.current(detail.summary.product)

@@ -68,7 +68,7 @@ def weighed_reasons(explanation: Explanation, product: Product, *, shows_values:
     labels = _labels(product)
     heaviest = max((abs(reason.points) for reason in explanation.reasons), default=0.0) or 1.0
     parts = [abs(reason.points) / heaviest for reason in explanation.reasons]
-    texts = [reason.text if shows_values else labels.get(reason.feature, reason.code) for reason in explanation.reasons]
+    texts = [localised(reason.text) if shows_values else labels.get(reason.feature, reason.code) for reason in explanation.reasons]
     return [
         WeighedReason(text, reason.code, f"{max(4.0, part * 92):.0f}%", _weight(place, part))
         for place, (reason, text, part) in enumerate(zip(explanation.reasons, texts, parts, strict=True))

@@ -16,10 +16,12 @@ from portal.approvals.services.decisions import decide_application
 from portal.approvals.services.policies import change_approval_policy
 from portal.approvals.services.work import next_in_queue, take_next_application
 from portal.approvals.transitions import MoveName
+from scoring import registry
+from scoring import selectors as scores
 from scoring.models import Applicant
 from tests.approvals.factories import APPROVES, REFERS, WHY, Browser, acting, add_product, another, asked, receive
 from tests.conftest import House
-from tests.scoring.factories import SLUG, by_key
+from tests.scoring.factories import SLUG, by_force, by_key, put_in_force
 
 
 @pytest.fixture
@@ -387,6 +389,50 @@ def test_the_one_before_leads_back_through_the_queue(shop: House) -> None:
         return found[1] if found else ""
 
     assert [before(third), before(second), before(first)] == [page(second), page(first), page(third)]
+
+
+@pytest.fixture
+def french(in_north: House) -> Browser:
+    """An officer who reads French."""
+    add_product(REFERS)
+    put_in_force(3)
+    client = Browser(in_north, "officer")
+    client.post("/language", {"language": "fr"})
+    return client
+
+
+def test_reasons_are_told_in_the_readers_language_with_its_numbers(in_north: House, french: Browser) -> None:
+    one = receive(asked(income=1111.5, amount=900_000.0))    # asked in English, which its decision keeps
+    assert one.decision_id is not None
+    kept = [reason.text for reason in scores.decision_detail(one.decision_id).explanation.reasons]    # type: ignore[union-attr]
+    assert any("1,112" in text for text in kept)
+
+    for path in (page(one), f"/decisions/{one.decision_id}"):
+        shown = text_of(french.get(path))
+        english = text_of(Browser(in_north, "approver").get(path))
+
+        told = re.findall(r"<li><div><p>(.+?)</p>", shown)
+        assert told
+        assert all(" ; " in text for text in told)
+        assert not [text for text in told if re.search(r"\d,\d{3}", text)]
+        assert all(text in english for text in kept)
+    assert "applicants with" not in text_of(french.get("/applications"))
+
+
+def test_reasons_that_what_decided_gives_no_more_are_told_as_they_were_kept(
+    in_north: House, french: Browser
+) -> None:
+    one = receive(asked(income=200.0, amount=900_000.0))
+    kept = scores.decision_detail(one.decision_id).explanation.reasons    # type: ignore[arg-type,union-attr]
+    put_in_force(2)
+    registry.current(SLUG)
+    by_force(in_north, "scoring_modelversion", "UPDATE scoring_modelversion SET bundle = %s WHERE version = 1", b"damaged")
+
+    shown = text_of(french.get(page(one)))
+
+    told = re.findall(r"<li><div><p>(.+?)</p>", shown)
+    assert told
+    assert [text.partition(" is ")[0] for text in told] == [reason.text.partition(" is ")[0] for reason in kept]
 
 
 def test_skipping_goes_on_and_comes_round(shop: House) -> None:

@@ -37,13 +37,13 @@ from scoring import registry
 from scoring import selectors as scores
 from scoring.engine.product import Product
 from scoring.engine.recourse import Alternative, Recourse
-from scoring.engine.texts import LANGUAGES
 from scoring.errors import DecisionAltered, ModelRefused
 from scoring.models import AnsweredBy, OutcomeCode
 from scoring.selectors.figures import ScoreBin, score_spread
 from scoring.services.recourse import recourse_of
 from scoring.web.charts import Columns, score_chart
 from scoring.web.shown import contributions, factors, named_inputs, speaking_for, weighed_reasons
+from scoring.web.written import language_of_page
 
 CHOICES: Mapping[str, MoveName] = {
     "approve": MoveName.APPROVE, "counter": MoveName.COUNTER_OFFER, "decline": MoveName.DECLINE, "ask": MoveName.ASK_INFORMATION,
@@ -93,11 +93,11 @@ class Case:
     def __init__(self, application: Application, user: User) -> None:
         self.application, self.user = application, user
         assert application.decision_id is not None
-        self.detail = scores.decision_detail(application.decision_id)
+        self.language = language_of_page()
+        self.detail = scores.decision_detail(application.decision_id, language=self.language)
         self.policy = policy_in_force(application.product_id)
         self.proposal = selectors.open_proposal(application)
         self.may_read = user.allows(Permission.APPLICANT_READ)
-        self.language = user.language if user.language in LANGUAGES else "en"
 
     def context(self) -> dict[str, Any]:
         """All that the page shows."""

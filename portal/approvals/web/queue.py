@@ -29,6 +29,7 @@ from portal.approvals.web.queue_words import clock_words
 from scoring import selectors
 from scoring.errors import CursorRefused, FilterRefused
 from scoring.models import BandCode
+from scoring.web.written import language_of_page
 
 
 class ApplicationListPage(Page):
@@ -49,8 +50,9 @@ class ApplicationListPage(Page):
             else:
                 cursor = request.GET.get("cursor") or None
                 found = queue(
-                    tab=state.tab, person_id=self.user.id, filters=filters, order=state.order, cursor=cursor, opens=may_read
-                )
+                    tab=state.tab, person_id=self.user.id, filters=filters, order=state.order, cursor=cursor, opens=may_read,
+                    language=language_of_page(),
+                )  # fmt: skip
         except (FilterRefused, CursorRefused) as refusal:
             problem, status = refusal.detail, 422
         context = {
