@@ -40,7 +40,7 @@ from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
-from scoring.web.written import language_of_page
+from scoring.web.written import in_page_language, language_of_page
 
 _FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
 
@@ -117,7 +117,7 @@ class DecisionDetailPage(Page):
         except DecisionUnknown as error:
             raise Http404 from error
         active = registry.current(detail.summary.product)
-        product, explanation = active.definition, detail.explanation
+        product, explanation = in_page_language(active.definition), detail.explanation
         may_read = self.user.allows(Permission.APPLICANT_READ)
         context = {
             "detail": detail,
@@ -178,7 +178,7 @@ class DecisionNewPage(Page):
             active = registry.current(slug)
         except ProductUnknown as error:
             raise Http404 from error
-        form = ScoreForm(active.definition.contract, request.POST)
+        form = ScoreForm(active.definition, request.POST)
         item = form.read(active.validator)
         if item is None:
             return self._form(request, slug, form)
@@ -202,7 +202,7 @@ class DecisionNewPage(Page):
             definition = registry.current(slug).definition
         except ProductUnknown as error:
             raise Http404 from error
-        context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
+        context = {"form": form or ScoreForm(definition), "product": slug, "title": definition.title}
         return render(request, "scoring/decision_new.html", context, status=status if form else 200)
 
 
@@ -229,9 +229,10 @@ class ProductDetailPage(Page):
             raise Http404 from error
         least, rules = (*active.policy.bands, None), selectors.rules_versions(slug)
         context = {
-            "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
+            "product": product, "definition": in_page_language(active.definition), "policy": active.policy,
+            "versions": selectors.model_versions(slug),
             "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules,
-            "shown_rules": shown_rules(rules[0].rules, selectors.product_definition(slug).contract),
+            "shown_rules": shown_rules(rules[0].rules, in_page_language(selectors.product_definition(slug)).contract),
             "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)

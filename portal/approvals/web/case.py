@@ -43,7 +43,7 @@ from scoring.selectors.figures import ScoreBin, score_spread
 from scoring.services.recourse import recourse_of
 from scoring.web.charts import Columns, score_chart
 from scoring.web.shown import contributions, factors, named_inputs, speaking_for, weighed_reasons
-from scoring.web.written import language_of_page
+from scoring.web.written import in_page_language, language_of_page
 
 CHOICES: Mapping[str, MoveName] = {
     "approve": MoveName.APPROVE, "counter": MoveName.COUNTER_OFFER, "decline": MoveName.DECLINE, "ask": MoveName.ASK_INFORMATION,
@@ -102,7 +102,7 @@ class Case:
     def context(self) -> dict[str, Any]:
         """All that the page shows."""
         one, detail = self.application, self.detail
-        product = registry.current(one.product.slug).definition
+        product = in_page_language(registry.current(one.product.slug).definition)
         panel = self.panel()
         return {
             "one": one, "detail": detail, "decision": detail.summary, "product": product, "panel": panel,
