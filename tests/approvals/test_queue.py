@@ -283,7 +283,7 @@ def test_many_are_assigned_and_those_that_changed_stay(shop: House) -> None:
         chosen=[Seen(one.id, 1) for one in made], assignee_id=uuid.UUID(officer.id), actor=officer
     )
 
-    assert (given.done, [refusal.code for refusal in given.refused]) == (2, ["application_changed"])
+    assert (given.done, [refusal.code for _, refusal in given.refused]) == (2, ["application_changed"])
     assert set(Application.objects.filter(assigned_to=shop.users["officer"]).values_list("id", flat=True)) == {made[0].id, made[1].id}
     released = service.release_applications(chosen=[Seen(made[0].id, 2), Seen(made[1].id, 1)], actor=officer)
     assert (released.done, len(released.refused)) == (1, 1)

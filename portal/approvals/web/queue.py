@@ -194,7 +194,7 @@ def _tell(request: HttpRequest, given: Given, done: str) -> None:
         messages.success(request, done % {"n": given.done})
     if given.refused:
         left = ngettext("%(n)s stays as it was: %(why)s", "%(n)s stay as they were: %(why)s", len(given.refused))
-        why = " ".join(dict.fromkeys(told(one.detail) for one in given.refused))
+        why = " ".join(dict.fromkeys(told(one.detail) for _seen, one in given.refused))
         messages.warning(request, left % {"n": len(given.refused), "why": why})
 
 
