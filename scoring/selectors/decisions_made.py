@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -19,7 +19,7 @@ from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.errors import DecisionUnknown, FilterRefused
 from scoring.makers import Makers
-from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.models import AnsweredBy, BandCode, Batch, Channel, Decision, OutcomeCode
 from scoring.retold import reasons_in
 from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
@@ -45,6 +45,7 @@ class DecisionFilters:
     until: datetime | None = None
     score_from: int | None = None
     score_below: int | None = None
+    batch: uuid.UUID | None = None
 
     def __post_init__(self) -> None:
         known = {"band": BandCode, "outcome": OutcomeCode, "answered_by": AnsweredBy, "channel": Channel}
@@ -196,11 +197,24 @@ def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
         "score__lt": filters.score_below,
     }  # fmt: skip
     wanted &= Q(**{name: value for name, value in ranges.items() if value is not None})
+    if filters.batch is not None:
+        wanted &= _of_batch(filters.batch)
     for name in ("band", "outcome", "answered_by", "channel"):
         value = getattr(filters, name)
         if value is not None:
             wanted &= Q((name, value))
     return Decision.objects.filter(wanted)
+
+
+def _of_batch(batch_id: uuid.UUID) -> Q:
+    """The decisions of a batch: made while its rows were worked on, and for the request that started it. Raises FilterRefused."""
+    batch = Batch.objects.select_related("working").only("working").filter(id=batch_id).first()
+    if batch is None or batch.working is None:
+        raise FilterRefused("There is no such batch, or it was not started.")
+    job = batch.working
+    ended = (job.finished_at or datetime.now(UTC)) + timedelta(minutes=1)    # a range of the index, whatever came before and after
+    asked_by = job.body["actor"]["request_id"]
+    return Q(created_at__gte=job.created_at, created_at__lte=ended, channel=Channel.FILE, request_id=asked_by)
 
 
 def _summary(ring: Keyring, decision: Decision) -> DecisionSummary:

@@ -42,7 +42,7 @@ from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
 from scoring.web.written import in_page_language, language_of_page
 
-_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
+_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below", "batch")
 
 
 class DecisionListPage(Page):
@@ -84,8 +84,16 @@ def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.Deci
     return selectors.DecisionFilters(
         product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
         reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
-        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")),
+        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")), batch=_batch(wanted.get("batch")),
     )  # fmt: skip
+
+
+def _batch(text: str | None) -> uuid.UUID | None:
+    """The id of a batch. Raises FilterRefused."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError as error:
+        raise FilterRefused(_("There is no such batch.")) from error
 
 
 def _score(text: str | None) -> int | None:
