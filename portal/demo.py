@@ -73,6 +73,7 @@ class DemoPartner:
 
 _MARKET = DemoLoan("credit", PRODUCT, "boosted", TRAINING_ROWS, 0, APPLICANTS)
 _TONTINE = DemoLoan("tontine", "tontine-credit", "scorecard", 1_500, 1_000, 60)    # a small table, and members who ask the points
+TITLES = {("fr", "credit"): "Prêt aux commerçants du marché", ("fr", "tontine"): "Crédit tontine"}    # as partners name them
 PARTNERS = (
     DemoPartner("umoja", "Umoja Lending", "KE", "KES", "en", "Africa/Nairobi", "+2547", 11, (_MARKET,),
                 "Kimathi Street 12\nNairobi", "Office of the Data Protection Commissioner, Nairobi"),
@@ -183,7 +184,7 @@ def _product(demo: DemoPartner, loan: DemoLoan) -> None:
         quiet = {"stdout": nowhere, "stderr": nowhere}
         if not Product.objects.filter(slug=loan.product).exists():
             product = ready.product(demo.currency)
-            product = replace(product, title=product.said(product.title, demo.language))
+            product = replace(product, title=TITLES.get((demo.language, loan.ready), product.title))
             create_product(definition=product, policy=ready.policy, actor=SYSTEM)
         call_command("train_model", demo.slug, loan.product, csv=str(table), estimator=loan.estimator, **quiet)
         newest = ModelVersion.objects.filter(product__slug=loan.product).latest("version").version

@@ -38,7 +38,7 @@ class Rules:
 class Product:
     """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`.
     `labels` are in languages other than the contract's own, by language and the name of a feature or input, or by what the product says
-    itself: a title, label, help, group or category."""
+    itself: a label, help, group or category."""
 
     slug: str
     title: str
@@ -102,7 +102,6 @@ class Product:
         return replace(self, contract=Contract(inputs), features=features, labels={language: categories})
 
     def _said(self) -> Iterator[str]:
-        yield self.title
         for one in self.contract.inputs:
             yield from (one.label, one.help, *one.categories)
         for feature in self.features:

@@ -175,7 +175,6 @@ TEXTS = {
 
 LABELS = {
     "fr": {
-        "Market trader loan": "Prêt aux commerçants du marché",
         "amount_to_sales": "Prêt en mois de ventes", "loan_amount": "Montant demandé", "term_months": "Durée du remboursement",
         "log_sales": "Ventes mensuelles", "months_trading": "Ancienneté du commerce", "stall": "Type d'étal", "area": "Zone",
         "mobile_deposits_30d": "Dépôts de mobile money en 30 jours", "savings_balance": "Épargne",

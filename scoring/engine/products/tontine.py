@@ -130,7 +130,6 @@ TEXTS = {
 
 LABELS = {
     "fr": {
-        "Tontine credit": "Crédit tontine",
         "punctuality_rate": "Part des cotisations payées à temps", "avg_payment_delay_days": "Retard moyen d'une cotisation",
         "contributions_count": "Nombre de cotisations", "each_contribution": "Une cotisation en moyenne",
         "log_contributions": "Total des cotisations", "log_mobile": "Mobile money en 30 jours",
