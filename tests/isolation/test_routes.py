@@ -51,6 +51,8 @@ BODIES: dict[str, Any] = {
     "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
+    "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
+    "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
 
