@@ -47,6 +47,12 @@ class TransitionRefused(DomainError):
     code = "transition_refused"
 
 
+class RanksLikeChance(DomainError):
+    """A draft whose ranking cannot be told from chance is offered without a data scientist's reason."""
+
+    code = "ranks_like_chance"
+
+
 class ModelRefused(DomainError):
     """The model version's bundle cannot be used."""
 

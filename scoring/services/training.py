@@ -18,11 +18,10 @@ from django.conf import settings
 from audit.context import Actor
 from audit.vault import keyring
 from scoring.engine.bundle import sign_bundle
-from scoring.engine.card import CHANCE
 from scoring.errors import TrainingRefused
 from scoring.models import ModelVersion, Product
 from scoring.services.definitions import definition_file, take_up_edits
-from scoring.services.models import store_model_version
+from scoring.services.models import ranks_like_chance, store_model_version
 
 SEED = 20_260_101
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH")
@@ -63,7 +62,7 @@ def train_model(  # noqa: PLR0913    keyword-only, and each is a word of the com
         "memory": settings.TRAINING_MEMORY_MB * 1024**2 or None,
     }
     bundle, result = _trained(request, progress)
-    if result["metrics"]["auc_interval"][0] <= CHANCE:
+    if ranks_like_chance(result["metrics"]):
         state = ModelVersion.State.DRAFT
     version = store_model_version(
         product_slug=product_slug, bundle=bundle, estimator=estimator, metrics=result["metrics"], actor=actor, state=state,
