@@ -47,6 +47,12 @@ class TransitionRefused(DomainError):
     code = "transition_refused"
 
 
+class RetrainingUnderWay(DomainError):
+    """The product is being trained again already."""
+
+    code = "retraining_under_way"
+
+
 class RanksLikeChance(DomainError):
     """A draft whose ranking cannot be told from chance is offered without a data scientist's reason."""
 

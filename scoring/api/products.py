@@ -89,7 +89,7 @@ class ModelView(ApiView):
             path("version", "The version of the product's model.", type="integer", minimum=1),
             query("product", "Whose version; may be left out while there is one product."),
         ),
-        text="A draft becomes a candidate, with a reason where it ranks like chance; whatever is not in force may be retired, with a reason.",
+        text="A draft becomes a candidate, with a reason if it ranks like chance; what is not in force may be retired, with a reason.",
     )  # fmt: skip
     def patch(self, request: Request, version: int) -> HttpResponse:
         """The version is in this state."""

@@ -68,7 +68,7 @@ def read_columns(
     Raises TableError at the first bad row, when there is no data row, and when the file is another one by the end than at the beginning."""
     if not isinstance(source, Path):
         return _read_columns(TableReader(source, name=name, require=require), watch)
-    with _unchanged(source):
+    with unchanged(source):
         return _read_columns(TableReader(source, name=name, require=require), watch)
 
 
@@ -101,7 +101,7 @@ def _filling(reader: TableReader, rows: int, known: Sequence[dict[str, int]], *,
 
 
 @contextmanager
-def _unchanged(path: Path) -> Iterator[None]:
+def unchanged(path: Path) -> Iterator[None]:
     """Raises TableError instead of whatever else is wrong when the file was written to meanwhile. A pipe can be read once only."""
     before = _state(path)
     try:
