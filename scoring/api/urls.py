@@ -20,6 +20,7 @@ from scoring.api.registry import (
     RollbackView,
     RulesView,
 )
+from scoring.api.retraining import RetrainingPlanView, RetrainingsView, RetrainingView
 from scoring.api.scores import ScoreBatchesView, ScoreExplanationView, ScoresView, ScoreView
 from scoring.api.signing_keys import SigningKeysView
 from scoring.api.usage import UsageView
@@ -40,6 +41,9 @@ urlpatterns = [
     path("products/<slug:slug>/rules", RulesView.as_view(), name="product-rules"),
     path("products/<slug:slug>/rollback", RollbackView.as_view(), name="product-rollback"),
     path("products/<slug:slug>/challenger", ChallengerView.as_view(), name="product-challenger"),
+    path("products/<slug:slug>/retraining", RetrainingPlanView.as_view(), name="retraining-plan"),
+    path("retrainings", RetrainingsView.as_view(), name="retrainings"),
+    path("retrainings/<str:job_id>", RetrainingView.as_view(), name="retraining"),
     path("promotions", PromotionsView.as_view(), name="promotions"),
     path("promotions/<str:promotion_id>", PromotionView.as_view(), name="promotion"),
     path("promotions/<str:promotion_id>/confirm", PromotionConfirmationView.as_view(), name="promotion-confirm"),
@@ -63,10 +67,12 @@ EARLIER = {
     "models/info": "models",
     "models/status": "models",
     "api-keys/stats": "usage",
+    "monitor/retrain": "retrainings",
 }
 _VIEWS = {
     "scores": (ScoresView, ["post"]), "score-batches": (ScoreBatchesView, ["post"]),
     "models": (ModelsView, ["get", "head"]), "usage": (UsageView, ["get", "head"]),
+    "retrainings": (RetrainingsView, ["post"]),
 }  # fmt: skip
 
 

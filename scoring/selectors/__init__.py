@@ -38,7 +38,7 @@ from scoring.selectors.history import Change, InForce, RulesVersion, changes, in
 from scoring.selectors.jobs_begun import score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
-from scoring.selectors.retrainings import PlanInForce, Retraining, retraining, retraining_plan, retrainings
+from scoring.selectors.retrainings import PlanInForce, Retraining, count_outcomes, retraining, retraining_plan, retrainings
 from scoring.selectors.shadows import Comparison, GapBin, challenged_versions, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.troubles import FailedJob, failed_jobs
 from scoring.selectors.usage import KeyUsage, usage_by_key
@@ -84,6 +84,7 @@ __all__ = [
     "comparison",
     "consents_of",
     "count_decisions",
+    "count_outcomes",
     "decision_detail",
     "decision_explanation",
     "decisions",

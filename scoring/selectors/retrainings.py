@@ -4,7 +4,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from scoring.models import Job, RetrainingPlan
+from django.db.models import Count, Q
+
+from scoring.models import Job, Outcome, RetrainingPlan
 from scoring.selectors.catalogue import product_id
 
 KIND = "retraining"
@@ -43,6 +45,13 @@ def retraining_plan(product_slug: str) -> PlanInForce:
     if plan is None:
         return PlanInForce(None, None, joins_a_table=False, changed_by="")
     return PlanInForce(plan.weekday, plan.next_on, bool(plan.tables), plan.changed_by)
+
+
+def count_outcomes(product_slug: str) -> tuple[int, int]:
+    """How many decisions have an outcome that holds, and how many of those ended badly. Raises ProductUnknown."""
+    held = Outcome.objects.filter(decision__product=product_id(product_slug), superseded_by=None)
+    found = held.aggregate(known=Count("id"), bad=Count("id", filter=Q(value=1)))
+    return found["known"], found["bad"]
 
 
 def retrainings(product_slug: str | None = None) -> list[Retraining]:

@@ -89,11 +89,16 @@ def ranks_like_chance(metrics: Mapping[str, Any]) -> bool:
 def _check_offer(version: ModelVersion, actor: Actor, reason: str) -> None:
     """Raises RanksLikeChance unless whoever trains models says why."""
     low, high = version.metrics["auc_interval"]
-    problem = f"The ranking of version {version.version} cannot be told from chance (AUC {low:.3f} to {high:.3f})"
     if not _may_train(actor):
-        raise RanksLikeChance(f"{problem}: only a data scientist may offer it, and has to write why.")
+        raise RanksLikeChance(
+            f"The ranking of version {version.version} cannot be told from chance (AUC {low:.3f} to {high:.3f}). "
+            "Only a data scientist may offer it, and has to write why."
+        )
     if not reason.strip():
-        raise RanksLikeChance(f"{problem}: train a better one, or write why it is offered all the same; its card will show that.")
+        raise RanksLikeChance(
+            f"The ranking of version {version.version} cannot be told from chance (AUC {low:.3f} to {high:.3f}). "
+            "Train a better one, or write why it is offered all the same; its card will show that."
+        )
 
 
 def _may_train(actor: Actor) -> bool:

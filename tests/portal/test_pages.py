@@ -118,6 +118,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("model-act", "POST"): Access(422, PROMOTERS, stranger=401),
     ("model-history", "GET"): Access(200),
     ("model-compare", "GET"): Access(200),
+    ("model-retraining", "GET"): Access(200),
+    ("model-retraining", "POST"): Access(422, frozenset({"scientist", "admin"}), stranger=401),
     ("application-detail", "GET"): Access(200),
     ("application-detail", "POST"): Access(422, REVIEWERS, stranger=401),
     ("letter", "GET"): Access(409, READERS),    # nobody said yet who writes letters
@@ -139,7 +141,8 @@ PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not
 SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-list", "help", "practice",
            "application-list", "application-new",
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
-           "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
+           "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "model-retraining",
+           "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
            "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
 FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}

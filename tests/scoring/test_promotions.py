@@ -388,7 +388,7 @@ def chance_draft() -> None:
 
 @pytest.mark.parametrize(
     ("role", "reason", "said"),
-    [("scientist", " ", r"AUC 0\.440 to 0\.580.*write why"), ("analyst", "We need it.", "only a data scientist")],
+    [("scientist", " ", r"AUC 0\.440 to 0\.580.*write why"), ("analyst", "We need it.", "Only a data scientist")],
 )
 def test_a_draft_that_ranks_like_chance_is_not_just_offered(in_north: House, role: str, reason: str, said: str) -> None:
     add_product()
