@@ -135,6 +135,7 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("logout", "POST"): Access(302),
     ("language", "POST"): Access(400, stranger=400),
     ("docs", "GET"): Access(200, stranger=200),
+    ("redoc", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
 }
 PAGES: Mapping[str, Route] = {route.name: route for route in routes(urls) if not route.is_api}
@@ -530,7 +531,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "redoc", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:
