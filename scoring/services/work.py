@@ -13,7 +13,8 @@ from django.utils.translation import gettext_noop
 
 from scoring.errors import LeaseLost, ProductUnknown
 from scoring.models import Batch, Job, OutcomeKind, OutcomeSource
-from scoring.services import batches, files, jobs
+from scoring.selectors.retrainings import KIND
+from scoring.services import batches, files, jobs, retraining
 from scoring.services.batches import DECISION, REFERENCE, BatchBody, CheckedChunk, Finding
 from scoring.services.outcomes import Observed, Wrong, record_good_outcomes, wrong_outcomes
 
@@ -25,6 +26,8 @@ def work_on(job: Job) -> bool:
     if "upload" in job.body and not job.is_split:
         batches.read_upload(job)
         job.refresh_from_db()
+    if job.kind == KIND:
+        return retraining.work_on_retraining(job)
     return files.work_on_chunk(job) if job.kind == files.KIND else _work_on_chunk(job)
 
 

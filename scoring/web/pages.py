@@ -32,6 +32,7 @@ from scoring.errors import (
     ProductUnknown,
 )
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.services.models import ranks_like_chance
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
 from scoring.web.batch_forms import OutcomeForm
@@ -289,6 +290,6 @@ def model_context(user: User, product: str, version: int) -> dict[str, Any]:
         "requests": [one for one in requests if one.version == found.version], "open_request": open_request,
         "is_asked_for": open_request is not None and open_request.version == found.version,
         "is_own_request": open_request is not None and open_request.asked_by_id == user.id,
-        "may_promote": user.allows(Permission.MODEL_PROMOTE),
+        "may_promote": user.allows(Permission.MODEL_PROMOTE), "is_like_chance": ranks_like_chance(found.metrics),
         "may_become": TRANSITIONS[found.state], "card_sha256": selectors.card_digest(product, version),
     }  # fmt: skip
