@@ -312,7 +312,7 @@ def test_rules_changed_by_the_file_are_a_version_too(stalls: House) -> None:
 
     assert take_up_edits(product=product, actor=SYSTEM, reason="Reviewed.") == ["rules"]
 
-    newest = selectors.rules_versions(SLUG)[0]
+    newest = selectors.newest_rules(SLUG)
     assert (newest.version, newest.rules["base_probability"], newest.actor, newest.reason) == (2, 0.25, "Vouch", "Reviewed.")
     assert a_definition().rules.base_probability == 0.2
     path.unlink()
