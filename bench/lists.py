@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
-from bench.site import PATH, Site, family, output, processor_seconds, row, running, services, state_folder
+from bench.site import Site, family, output, processor_seconds, row, running, services, state_folder
 
 ROWS = int(os.environ.get("BENCH_LISTS_ROWS", "1000000"))
 SLUG, ROLE = "soleil", "admin"
@@ -43,28 +43,19 @@ def run() -> list[dict[str, Any]]:
     with state_folder() as (folder, environment), services(environment, folder):
         for command in ("migrate", "seed_demo"):
             output([sys.executable, "manage.py", command], environment)
-        access = json.loads((folder / "home" / "demo.json").read_text())[SLUG]
+        passwords = json.loads((folder / "home" / "demo.json").read_text())[SLUG]["passwords"]
         began = time.monotonic()
         many = [sys.executable, "-W", "ignore", "-m", "bench.many", SLUG]
-        output([*many, str(ROWS)], environment)
+        filled = json.loads(output([*many, str(ROWS)], environment).splitlines()[-1])
         print(f"{ROWS:,} decisions and applications put there in {time.monotonic() - began:.0f} s", file=sys.stderr)
-        with running(folder, environment, [_request(access["api_key"])]) as site:
-            found = list(_pages(site, access["passwords"][f"{ROLE}@{SLUG}.example"]))
+        with running(folder, environment, [filled["request"]]) as site:
+            found = list(_pages(site, passwords[f"{ROLE}@{SLUG}.example"]))
         tried = json.loads(output([*many, "what-if"], environment).splitlines()[-1])
     print(_table(found), file=sys.stderr)
     return [
         *(row(f"lists, {one['page']}", one["p95"], "ms", at_most=MOST_MS) for one in found),
         row(f"what-if over {tried['opened']:,} opened decisions", tried["seconds"], "s", at_most=MOST_SECONDS),
     ]
-
-
-def _request(key: str) -> dict[str, Any]:
-    from portal.demo import NOT_INPUTS, PRODUCT
-    from scoring.engine.synthetic import market_loans
-
-    inputs = {name: value for name, value in market_loans(1, seed=99)[0].items() if name not in NOT_INPUTS}
-    headers = {"Host": f"{SLUG}.localhost", "X-API-Key": key}
-    return {"path": PATH, "headers": headers, "body": {"product": PRODUCT, "inputs": inputs}}
 
 
 class Browser:

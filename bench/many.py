@@ -96,19 +96,26 @@ def main() -> None:
     with public_context():
         partner = Partner.objects.get(slug=slug)
     with tenant_context(partner):
-        print(json.dumps(_tried() if asked == "what-if" else _filled(partner.schema_name, int(asked))))
+        print(json.dumps(_tried() if asked == "what-if" else _filled(partner, int(asked))))
 
 
-def _filled(schema: str, rows: int) -> dict[str, int]:
-    from bench.site import postgres_socket
+def _filled(partner: Any, rows: int) -> dict[str, Any]:
+    """What is counted, and what a client sends to be decided."""
+    from bench.site import PATH, postgres_socket
+    from portal import demo
     from portal.approvals.services.figures import count_months
+    from scoring.engine.synthetic import market_loans
     from scoring.services.figures import roll_up_hours
 
-    fill(postgres_socket(os.environ), schema, rows)
+    fill(postgres_socket(os.environ), partner.schema_name, rows)
     hours = 0
     while counted := roll_up_hours():
         hours += counted
-    return {"hours": hours, "months": count_months()}
+    inputs = {name: value for name, value in market_loans(1, seed=99)[0].items() if name not in demo.NOT_INPUTS}
+    key = json.loads(demo.path().read_text())[partner.slug]["api_key"]
+    headers = {"Host": f"{partner.slug}.localhost", "X-API-Key": key}
+    request = {"path": PATH, "headers": headers, "body": {"product": demo.PRODUCT, "inputs": inputs}}
+    return {"hours": hours, "months": count_months(), "request": request}
 
 
 def _tried() -> dict[str, float]:

@@ -19,11 +19,11 @@ _BY = (
 )  # fmt: skip
 
 
-class _Median(Aggregate):
-    """The middle value."""
+class Percentile(Aggregate):
+    """The value below which such a `share` lies."""
 
     function = "PERCENTILE_CONT"
-    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = FloatField()
 
 
@@ -84,7 +84,7 @@ def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
         for counter, value in ((outcomes, outcome), (bands, band), (answers, answer), (products, product)):
             counter[value] += count
     newest = Decision.objects.filter(created_at__gte=since).order_by("-created_at", "-id").values("processing_microseconds")[:_NEWEST]
-    median = newest.aggregate(median=_Median("processing_microseconds"))["median"]
+    median = newest.aggregate(median=Percentile("processing_microseconds", share=0.5))["median"]
     return Overview(
         days=days,
         since=since,

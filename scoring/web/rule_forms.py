@@ -140,12 +140,7 @@ class RuleForm(forms.Form):
         return cleaned
 
     def _check_texts(self, cleaned: Mapping[str, Any]) -> None:
-        for language in LANGUAGES:
-            if text := cleaned.get(f"text_{language}"):
-                try:
-                    refuse_vague(text)
-                except DefinitionRefused as refusal:
-                    self.add_error(f"text_{language}", str(refusal))
+        refuse_vague_texts(self)
         if (cleaned.get("log_odds") or 0) > 0 and not cleaned.get("text_en") and "text_en" not in self.errors:
             self.add_error("text_en", _("Say in a full sentence what counts against the applicant; they will read it."))
 
@@ -189,6 +184,16 @@ class BaseRules(_FormSet):
 
 
 RuleFormSet = forms.formset_factory(RuleForm, formset=BaseRules, extra=1, max_num=MOST_RULES, absolute_max=MOST_RULES, validate_max=True)
+
+
+def refuse_vague_texts(form: forms.Form) -> None:
+    """Each text of a reason that tells an applicant nothing is a fault of its field."""
+    for language in LANGUAGES:
+        if text := form.cleaned_data.get(f"text_{language}"):
+            try:
+                refuse_vague(text)
+            except DefinitionRefused as refusal:
+                form.add_error(f"text_{language}", str(refusal))
 
 
 def choosable(product: Product) -> dict[str, Input]:

@@ -7,23 +7,16 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import pairwise
 
 import msgspec
-from django.db.models import Aggregate, Avg, Count, DurationField, Exists, ExpressionWrapper, F, FloatField, OuterRef, Q, Sum
+from django.db.models import Avg, Count, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce, Extract
 
 from portal.approvals.models import Application, MonthFigures, Review
 from portal.approvals.transitions import MOVES, State
 from scoring.models import Outcome
+from scoring.selectors.figures import Percentile
 
 _DECISIVE = sorted(name.value for name, move in MOVES.items() if move.decides)
 _AGAINST = Q(state=State.APPROVED, outcome="decline") | Q(state=State.DECLINED, outcome="approve")
-
-
-class _Percentile(Aggregate):
-    """The value below which such a share lies."""
-
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = FloatField()
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +132,7 @@ def _times(since: datetime, until: datetime) -> tuple[timedelta | None, timedelt
     came = Application.objects.filter(created_at__gte=since, created_at__lt=until, decided_at__isnull=False)
     waited = came.exclude(because="").order_by()
     took = ExpressionWrapper(F("decided_at") - F("created_at"), output_field=DurationField())
-    found = waited.annotate(took=Extract(took, "epoch")).aggregate(half=_Percentile("took", share=0.5), most=_Percentile("took", share=0.9))
+    found = waited.annotate(took=Extract(took, "epoch")).aggregate(half=Percentile("took", share=0.5), most=Percentile("took", share=0.9))
     half, most = (None if found[name] is None else timedelta(seconds=found[name]) for name in ("half", "most"))
     return half, most
 
