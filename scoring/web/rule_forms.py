@@ -44,8 +44,8 @@ class PlainInput(forms.TextInput):
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """The field with what is in it."""
         said = self.format_value(value)
-        told = {**self.build_attrs(self.attrs, attrs), "type": "text", "name": name, **({} if said is None else {"value": said})}
-        return format_html("<input{}>", flatatt(told))
+        told = {**self.build_attrs(self.attrs, attrs), **({} if said is None else {"value": said})}
+        return format_html('<input type="text" name="{}"{}>', name, flatatt(told))
 
 
 class PlainSelect(forms.Select):
@@ -55,8 +55,8 @@ class PlainSelect(forms.Select):
         """The list with its choices; `value` is chosen."""
         said = "" if value is None else str(value)
         every = ((code, mark_safe(" selected") if str(code) == said else "", text) for code, text in self.choices)
-        attributes = flatatt({**self.build_attrs(self.attrs, attrs), "name": name})
-        return format_html("<select{}>{}</select>", attributes, format_html_join("", '<option value="{}"{}>{}</option>', every))
+        choices = format_html_join("", '<option value="{}"{}>{}</option>', every)
+        return format_html('<select name="{}"{}>{}</select>', name, flatatt(self.build_attrs(self.attrs, attrs)), choices)
 
 
 class NumberField(forms.FloatField):
