@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Q
+
 from partners.webhooks.errors import DeliveryUnknown, EndpointUnknown
 from partners.webhooks.models import Attempt, Delivery, Endpoint
 
@@ -29,6 +31,12 @@ class DeliveryPage:
 def endpoints() -> Sequence[Endpoint]:
     """Those that were not deleted, the oldest first."""
     return list(Endpoint.objects.filter(deleted_at=None))
+
+
+def troubled_endpoints() -> Sequence[Endpoint]:
+    """Those that take nothing, and those that were paused for it."""
+    is_paused_by_us = Q(paused_because__in=[Endpoint.Pause.FAILING, Endpoint.Pause.GONE])
+    return list(Endpoint.objects.filter(is_paused_by_us | Q(failing_since__isnull=False), deleted_at=None))
 
 
 def endpoint(endpoint_id: uuid.UUID | None) -> Endpoint:

@@ -14,6 +14,7 @@ from partners.webhooks.models import Delivery, Endpoint
 from tests.conftest import House
 from tests.partners.receivers import receiver
 from tests.partners.test_webhooks import URL, carry
+from tests.portal.test_pages import score
 
 LIST = "/developers/webhooks"
 
@@ -67,6 +68,7 @@ def test_what_cannot_be_is_told_and_keeps_what_was_typed(north: House, client: C
     assert answer.status_code == 422
     assert fault in said(answer)
     assert fields.get("url", "") in said(answer)
+    assert all(f'id="{name}"' in said(answer) for name in re.findall(r'<li><a href="#([^"]*)"', said(answer)))
     assert ('value="alert.raised" checked' in said(answer)) == (fields.get("event_types") == "alert.raised")
     with tenant_context(north.partner):
         assert not Endpoint.objects.exists()
@@ -100,6 +102,9 @@ def test_a_test_event_is_followed_to_its_answer_and_sent_again(north: House, cli
         assert "<script>alert(1)</script>" in said(refused)
         assert re.search(r"500 · \d+ ms", said(refused))
         assert "It has taken nothing since" in said(client.get(page))
+        score(north, "W-1")    # the overview of who has decided something
+        assert f"{server.url} takes no events" in said(client.get("/"))
+        assert "takes no events" not in said(north.client("officer").get("/"))
         server.answer = lambda _got: (200, {}, b"thanks")
         again = client.post(page, {"act": "again"}, follow=True)
         assert "1 event is sent now." in said(again)

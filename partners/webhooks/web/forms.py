@@ -11,6 +11,13 @@ from partners.webhooks.web.words import EVENTS
 _LONG = {"class": "form-control w-l", "autocomplete": "off"}
 
 
+class _Marks(forms.CheckboxSelectMultiple):
+    """Boxes to mark, which an error can point at as a whole."""
+
+    def id_for_label(self, id_: str, index: str | None = None) -> str:
+        return id_
+
+
 class EndpointForm(forms.Form):
     """Where to tell of which events. What is wrong with them is the service's to say."""
 
@@ -19,7 +26,9 @@ class EndpointForm(forms.Form):
         help_text=_("An https URL of a public host, such as https://hooks.example.com/vouch."),
     )
     description = forms.CharField(label=_("What it is"), required=False, widget=forms.TextInput(attrs=_LONG))
-    event_types = forms.MultipleChoiceField(label=_("Events"), choices=[(str(one), EVENTS[one]) for one in Topic], required=False)
+    event_types = forms.MultipleChoiceField(
+        label=_("Events"), widget=_Marks, choices=[(str(one), EVENTS[one]) for one in Topic], required=False
+    )
     optional = frozenset({"description"})
 
     def chosen(self) -> list[str]:
