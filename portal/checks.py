@@ -64,6 +64,12 @@ def production_faults() -> Iterable[CheckMessage]:
         yield Error("The base domain is localhost.", hint="Set VOUCH_BASE_DOMAIN to the domain above the partners' hosts.", id="vouch.E006")
     if not settings.TLS:
         yield Error("Cookies would travel without TLS.", hint="Unset VOUCH_TLS, or set it to 1.", id="vouch.E007")
+    yield from _faults_of_services()
+
+
+def _faults_of_services() -> Iterable[CheckMessage]:
+    if settings.WEBHOOKS_TO_LOCALHOST:
+        yield Error("Events could be sent to this machine's own services.", hint="Unset VOUCH_WEBHOOKS_TO_LOCALHOST.", id="vouch.E016")
     if embedded.database_url() == settings.DATABASE_URL:
         yield Error("There is no database of your own.", hint="Set DATABASE_URL.", id="vouch.E008")
     if embedded.redis_url() == settings.REDIS_URL:

@@ -16,6 +16,7 @@ import audit.errors as record
 import partners.accounts.errors as accounts
 import partners.api.errors as requests
 import partners.errors as partners
+import partners.webhooks.errors as webhooks
 import portal.approvals.errors as approvals
 import scoring.errors as scoring
 from audit.errors import DomainError
@@ -166,6 +167,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
     accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
+    webhooks.EndpointUnknown: _row(404, "There is no such webhook endpoint", "GET /api/v1/webhooks lists them.", at_page=_NOT_THERE),
+    webhooks.DeliveryUnknown: _row(404, "There is no such delivery", "GET the endpoint's deliveries.", at_page=_NOT_THERE),
+    webhooks.EndpointRefused: _row(422, "The endpoint's details cannot be used", "Correct the fields under errors; nothing was stored."),
+    webhooks.AddressRefused: _row(422, "The host is not public", "Send to a public host."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
     requests.ConditionMissing: _row(428, "The version is missing", "GET it, and send its ETag as If-Match."),

@@ -15,6 +15,8 @@ from audit.errors import DomainError
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
+from partners.webhooks.courier import COURIER
+from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
@@ -79,6 +81,8 @@ DUTIES = (
     Duty("roll-up-hours", 60.0, roll_up_hours),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
+    Duty("deliver-events", 1.0, COURIER.turn),
+    Duty("forget-deliveries", 600.0, forget_deliveries),
 )
 
 

@@ -52,6 +52,7 @@ TENANT_APPS = [
     "django.contrib.auth",
     "django.contrib.sessions",
     "partners.accounts",
+    "partners.webhooks",
     "audit",
     "scoring",
     "portal.approvals",
@@ -214,6 +215,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 TRAINING_MEMORY_MB = env.number("VOUCH_TRAINING_MEMORY_MB", 0)  # what one training run may take; 0: what the machine has to spare
 EVENTS_MEMORY_MB = env.number("VOUCH_EVENTS_MEMORY_MB", 0)  # what the files of events of one score_file may take; 0: the same
+WEBHOOKS_TO_LOCALHOST = env.flag("VOUCH_WEBHOOKS_TO_LOCALHOST")  # for trials: events may also be sent to http://localhost
 JOB_LEASE_SECONDS = env.number("VOUCH_JOB_LEASE_SECONDS", 60, minimum=1)  # when another worker takes over what a dead one held
 
 # --- limits of the plans: requests per hour and key -------------------------------------------------------------------

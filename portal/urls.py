@@ -13,4 +13,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.approvals.web.urls")),
     path("", include("scoring.web.urls")),
     path("", include("partners.accounts.web.urls")),
+    path("", include("partners.webhooks.web.urls")),
 ]

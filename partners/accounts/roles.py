@@ -22,6 +22,7 @@ class Permission(StrEnum):
     USER_READ = "user.read"
     USER_MANAGE = "user.manage"
     KEY_MANAGE = "key.manage"
+    WEBHOOK_MANAGE = "webhook.manage"
     RECORD_READ = "record.read"
 
 
@@ -48,7 +49,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.APPROVER: _DECIDES | {_P.APPLICATION_DECIDE, _P.APPLICATION_APPROVE},
     Role.ANALYST: _DECIDES | {_P.PRODUCT_EDIT, _P.RECORD_READ, _P.MODEL_PROMOTE},    # the second person of a promotion: ADR 10
     Role.SCIENTIST: _SEES | {_P.PRODUCT_EDIT, _P.MODEL_TRAIN, _P.MODEL_PROMOTE},
-    Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE},
+    Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE, _P.WEBHOOK_MANAGE},
     Role.COMPLIANCE: _SEES | {_P.APPLICANT_READ, _P.RECORD_READ, _P.USER_READ},
     Role.ADMIN: frozenset(Permission),
 }

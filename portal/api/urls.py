@@ -11,6 +11,7 @@ _VERSION_1: list[URLPattern | URLResolver] = [
     path("", include("portal.approvals.api.urls")),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),
+    path("", include("partners.webhooks.api.urls")),
 ]
 
 app_name = "api"

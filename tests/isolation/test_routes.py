@@ -19,6 +19,7 @@ from audit.context import SYSTEM, Actor
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
+from partners.webhooks.services import create_endpoint, send_test
 from portal import urls
 from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
@@ -41,6 +42,7 @@ REFUSED = {401, 404}
 PAGE_REFUSED = {302, 401, 403, 404, 405}
 OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs", "redoc"}
 BODIES: dict[str, Any] = {
+    "webhook": {"is_active": False},
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
     "model": {"state": "retired", "reason": "So."}, "retraining-plan": {"every": "monday"}, "product-rollback": {"reason": "So."},
     "product-challenger": {"version": 1},
@@ -94,6 +96,8 @@ def other(south: House) -> Other:
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
+        hook = create_endpoint(url=f"https://{CANARY}.example.com/", event_types=["decision.made"], actor=SYSTEM).endpoint
+        delivery = send_test(endpoint_id=hook.id, actor=SYSTEM)
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
         bearer = issue_tokens(admin).access
     values = {
@@ -102,7 +106,7 @@ def other(south: House) -> Other:
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
         "topic": CANARY, "case": 7,
-        "job_id": job.id,
+        "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id,
     }  # fmt: skip
     told = (
         CANARY,

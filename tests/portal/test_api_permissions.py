@@ -94,6 +94,16 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("api-keys", "POST"): KEEPERS,
     ("api-key", "DELETE"): KEEPERS,
     ("api-key-rotate", "POST"): KEEPERS,
+    ("webhooks", "GET"): KEEPERS,
+    ("webhooks", "POST"): KEEPERS,
+    ("webhook", "GET"): KEEPERS,
+    ("webhook", "PATCH"): KEEPERS,
+    ("webhook", "DELETE"): KEEPERS,
+    ("webhook-rotate", "POST"): KEEPERS,
+    ("webhook-test", "POST"): KEEPERS,
+    ("webhook-deliveries", "GET"): KEEPERS,
+    ("webhook-delivery", "GET"): KEEPERS,
+    ("webhook-resend", "POST"): KEEPERS,
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
@@ -107,7 +117,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

@@ -29,6 +29,7 @@ from partners.accounts.roles import Role
 from partners.accounts.services import create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
+from partners.webhooks.services import create_endpoint, send_test
 from portal import urls
 from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
@@ -55,6 +56,7 @@ EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
+KEEPERS = frozenset({"developer", "admin"})    # who connects other systems
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -128,6 +130,15 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("endpoint-list", "GET"): Access(200, KEEPERS),
+    ("endpoint-new", "GET"): Access(200, KEEPERS),
+    ("endpoint-new", "POST"): Access(422, KEEPERS, stranger=401),
+    ("endpoint-detail", "GET"): Access(200, KEEPERS),
+    ("endpoint-detail", "POST"): Access(422, KEEPERS, stranger=401),
+    ("endpoint-change", "GET"): Access(200, KEEPERS),
+    ("endpoint-change", "POST"): Access(422, KEEPERS, stranger=401),
+    ("delivery-detail", "GET"): Access(200, KEEPERS),
+    ("delivery-detail", "POST"): Access(302, KEEPERS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -145,7 +156,8 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "model-retraining",
            "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
-           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
+           "application-detail", "letter", "notice-list", "notice-settings",
+           "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail")  # fmt: skip
 FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
 
 
@@ -183,13 +195,21 @@ def known_as(house: House, reference: str) -> uuid.UUID:
 def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
-            "applicant_id": known_as(house, "T-1")}  # fmt: skip
+            "applicant_id": known_as(house, "T-1"), **a_webhook(house)}  # fmt: skip
+
+
+def a_webhook(house: House) -> dict[str, uuid.UUID]:
+    """An endpoint, and a test event on its way to it."""
+    with tenant_context(house.partner):
+        made = create_endpoint(url="https://hooks.example.com/", event_types=["decision.made"], actor=SYSTEM).endpoint
+        return {"webhook_id": made.id, "delivery_id": send_test(endpoint_id=made.id, actor=SYSTEM).id}
 
 
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1,
+             "webhook_id": uuid7(), "delivery_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 

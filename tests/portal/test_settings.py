@@ -96,6 +96,7 @@ def test_safe_production_settings_pass() -> None:
         ({"VOUCH_BASE_DOMAIN": "localhost"}, {"E006"}),
         ({"VOUCH_TLS": "0"}, {"E007"}),
         ({"DATABASE_URL": "", "REDIS_URL": ""}, {"E008", "E009"}),
+        ({"VOUCH_WEBHOOKS_TO_LOCALHOST": "1"}, {"E016"}),
     ],
 )
 def test_production_refuses(changes: dict[str, str], codes: set[str]) -> None:
