@@ -285,7 +285,7 @@ def test_the_team_shows_roles_with_what_they_may_do_and_who_was_last_here_when(n
     page = words(north.client("compliance").get("/team"))
 
     assert "north Viewer" not in page
-    assert "Viewer See decisions, See products, See models. Lending officer" in page
+    assert "Viewer See decisions · See products · See models Lending officer" in page
     assert "Agree as the second person" in page
     assert "Invite somebody" not in page
     assert "North Lending officer officer@north.example Lending officer Password sets up a second factor at the next sign-in Today" in page
