@@ -13,6 +13,7 @@ from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import LazySettings
 from django.contrib.auth import hashers
 from django.core import mail
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -479,3 +480,17 @@ def test_a_failed_login_costs_one_hash_whoever_was_asked_for(in_north: House, em
         services.check_login(email=email, password="wrong", actor=SYSTEM)
 
     assert len(found) == 1
+
+
+def test_the_operator_resets_the_factor_of_an_only_administrator(new_partner: Callable[..., House]) -> None:
+    house = new_partner()
+    with tenant_context(house.partner):
+        with_app(person(Role.ADMIN))
+
+    call_command("reset_second_factor", house.slug, house.users["admin"].email)
+    with pytest.raises(CommandError, match="no such user"):
+        call_command("reset_second_factor", house.slug, "nobody@p.example")
+
+    with tenant_context(house.partner):
+        assert not second_factor.factors_of(person(Role.ADMIN)).is_set_up
+        assert Event.objects.get(action=Action.SECOND_FACTOR_RESET).actor_kind == "operator"
