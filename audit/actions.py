@@ -14,8 +14,16 @@ class Action(StrEnum):
     USER_LOGGED_IN = "user.logged_in"
     USER_LOGIN_FAILED = "user.login_failed"
     USER_LOGGED_OUT = "user.logged_out"
+    USER_INVITED = "user.invited"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    SESSION_ENDED = "session.ended"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
-    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
+    PASSWORD_RESET_ASKED = "password.reset_asked"  # noqa: S105 - the name of an action
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    RECOVERY_CODES_MADE = "recovery_codes.made"
     TOKEN_REFRESHED = "token.refreshed"  # noqa: S105 - the name of an action
     TOKEN_REUSED = "token.reused"  # noqa: S105 - the name of an action
 

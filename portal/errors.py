@@ -90,6 +90,11 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     # who asks
     accounts.CredentialRefused: _row(401, "The credential is not valid here", "Send a key or token of this partner."),
     accounts.LoginRefused: _row(401, "Signing in failed", "Check address and password; after many failures wait 15 minutes."),
+    accounts.CodeRefused: _row(401, "The code is not right", "Send the code that the app shows now; after many failures wait 15 minutes."),
+    accounts.SecondFactorNeeded: _row(401, "A second factor is needed", "Send the same again with `otp`."),
+    accounts.SecondFactorMissing: _row(403, "A second factor is not set up yet", "Sign in on the pages of this host; they show how."),
+    accounts.SecondFactorRefused: _row(409, "The second factor stays as it is", "Look at what is set up."),
+    accounts.LinkRefused: _row(410, "This link opens nothing any more", "Ask for another one."),
     accounts.RefreshRefused: _row(401, "The refresh token is not valid", "Sign in again."),
     scoring.CredentialRevoked: _row(
         401, "The credential was revoked", "Use another key or sign in again; nothing was stored.",

@@ -16,10 +16,12 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from audit.ids import uuid7
+from partners.accounts.web.arriving import person_of
 from portal import health, metrics
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -105,7 +107,11 @@ class PageCsrfMiddleware(ForPages, CsrfViewMiddleware):
 
 
 class PageAuthenticationMiddleware(ForPages, AuthenticationMiddleware):
-    """The person behind the session."""
+    """The person behind the session, while it is open."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Looked up when somebody asks."""
+        request.user = SimpleLazyObject(lambda: person_of(request))  # type: ignore[assignment]
 
 
 class PageLanguageMiddleware(ForPages):

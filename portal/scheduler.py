@@ -13,6 +13,8 @@ from django.db import Error, close_old_connections
 from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
+from partners.accounts.links import has_unsent
+from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from partners.webhooks.courier import COURIER
@@ -68,6 +70,12 @@ def ring_for_months() -> None:
         app.send_task("approvals.count_months", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_mail() -> None:
+    """Where somebody asked for a new password, a worker is called."""
+    if has_unsent():
+        app.send_task("accounts.send_resets", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
@@ -83,6 +91,8 @@ DUTIES = (
     Duty("ring-for-months", 30.0, ring_for_months),
     Duty("deliver-events", 1.0, COURIER.turn),
     Duty("forget-deliveries", 600.0, forget_deliveries),
+    Duty("ring-for-mail", 5.0, ring_for_mail),
+    Duty("forget-sessions", 3600.0, forget_old_sessions),
 )
 
 

@@ -41,6 +41,7 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -51,13 +52,15 @@ TENANT_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
+    "allauth.mfa",
     "partners.accounts",
     "partners.webhooks",
     "audit",
     "scoring",
     "portal.approvals",
 ]
-INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+TABLELESS_APPS = ["partners.accounts.apps.WithoutTables"]    # in neither list above, so no schema has tables of theirs
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS), *TABLELESS_APPS]
 
 AUTH_USER_MODEL = "accounts.User"
 TENANT_MODEL = "partners.Partner"
@@ -102,7 +105,8 @@ SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}session"
 SESSION_COOKIE_SECURE = TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = env.number("VOUCH_SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 60 * 60    # signed in at most, here and on the API
+SESSION_IDLE_SECONDS = env.number("VOUCH_IDLE_MINUTES", 15, minimum=1, maximum=24 * 60) * 60    # and without doing anything
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrf"
 CSRF_COOKIE_SECURE = TLS
@@ -118,6 +122,11 @@ SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login"
+SECOND_FACTOR_REQUIRED = not env.flag("VOUCH_RELAXED_SIGN_IN")    # only `up --demo` relaxes it; portal.checks refuses it in production
+MFA_ADAPTER = "partners.accounts.second_factor.Sealed"
+MFA_TOTP_TOLERANCE = 1    # a clock that is 30 seconds off
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -154,6 +163,19 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+
+# --- mail ---------------------------------------------------------------------------------------------------------------
+# Without a server mail is written to files under <home>/mail.
+
+EMAIL_HOST = env.text("VOUCH_MAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = VOUCH_HOME / "mail"
+EMAIL_PORT = env.number("VOUCH_MAIL_PORT", 587, minimum=1, maximum=65_535)
+EMAIL_HOST_USER = env.text("VOUCH_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.secret("VOUCH_MAIL_PASSWORD")
+EMAIL_USE_TLS = env.flag("VOUCH_MAIL_TLS", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("VOUCH_MAIL_FROM", f"vouch@{BASE_DOMAIN}")
 
 # --- database ---------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from partners.accounts.errors import CredentialRefused
 from partners.accounts.keys import LONGEST, digest_of, parse_key
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import Permission, permissions_of
+from partners.accounts.sign_in import session_of
 from partners.accounts.tokens import read_access
 from partners.tenancy import in_force, slug_of
 
@@ -100,10 +101,10 @@ class TokenAuthentication(BaseAuthentication):
 def principal_of_token(text: str, request: Any) -> Principal:
     """The person behind an access token. Raises CredentialRefused."""
     claims = read_access(text)
-    user = User.objects.filter(id=claims.user_id, is_active=True, token_epoch=claims.token_epoch).first()
-    if user is None:
+    session = session_of(claims.session_id)
+    if session is None or session.user_id != claims.user_id or session.token_epoch != claims.token_epoch:
         raise CredentialRefused
-    return principal_of_user(user, request)
+    return principal_of_user(session.user, request)
 
 
 def principal_of_user(user: User, request: Any) -> Principal:

@@ -1,4 +1,4 @@
-"""Users, API keys and refresh tokens: one set in each partner's schema, one in the shared schema for operators."""
+"""Users, their sessions and links, API keys and refresh tokens: one set in each partner's schema, one in the shared one for operators."""
 
 from typing import ClassVar
 
@@ -6,9 +6,14 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
+from django.utils import timezone
 
 from audit.ids import uuid7
 from partners.accounts.roles import Permission, Role, permissions_of
+
+# What to look for, in this order: most browsers also call themselves by the names of others.
+_BROWSERS = (("Edg", "Edge"), ("OPR", "Opera"), ("Firefox", "Firefox"), ("Chrome", "Chrome"), ("Safari", "Safari"), ("curl", "curl"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"), ("Linux", "Linux"))
 
 
 class People(BaseUserManager["User"]):
@@ -51,6 +56,11 @@ class User(AbstractBaseUser):
         """What a session holds against its person: it ends with every token when role, access or password change."""
         return f"{super()._get_session_auth_hash(secret=secret)}.{self.token_epoch}"  # type: ignore[misc] # Django's own, not in the stubs
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether they chose a password; somebody invited has none yet."""
+        return self.has_usable_password()
+
     def allows(self, permission: Permission) -> bool:
         """Whether this person may do it now."""
         return self.is_active and permission in permissions_of(self.role)
@@ -66,6 +76,7 @@ class ApiKey(models.Model):
     hint = models.CharField(max_length=4)
     scopes = models.JSONField(default=list)
     created_by = models.CharField(max_length=200, blank=True)
+    created_by_id = models.UUIDField(null=True)    # the person; their keys end with their access
     created_at = models.DateTimeField(db_default=Now())
     expires_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
@@ -79,8 +90,63 @@ class ApiKey(models.Model):
         return f"{self.name} (…{self.hint})"
 
 
+class Session(models.Model):
+    """One sign-in of a person, in a browser or on the API, and what proved who they are. It is open until `ended_at`, while it is neither
+    idle nor too old, and while nothing raised the person's `token_epoch`."""
+
+    class Channel(models.TextChoices):
+        PAGE = "page"
+        API = "api"
+
+    class Factor(models.TextChoices):
+        PASSWORD = "password"  # noqa: S105 - nothing beside it
+        TOTP = "totp"
+        PASSKEY = "passkey"
+        RECOVERY_CODE = "recovery_code"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    token_epoch = models.PositiveIntegerField()
+    channel = models.CharField(max_length=4, choices=Channel)
+    factor = models.CharField(max_length=13, choices=Factor)
+    address = models.CharField(max_length=45, blank=True)
+    agent = models.CharField(max_length=200, blank=True)
+    began_at = models.DateTimeField(default=timezone.now)
+    seen_at = models.DateTimeField(default=timezone.now)
+    ended_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+    @property
+    def browser(self) -> str:
+        """What it called itself, for people: "Firefox, Linux"; empty for something unheard of."""
+        known = [next((name for mark, name in names if mark in self.agent), "") for names in (_BROWSERS, _SYSTEMS)]
+        return ", ".join(name for name in known if name)
+
+
+class AccessLink(models.Model):
+    """A link by which a person chooses a password, once. Of the link only its SHA-256 is kept; a reset has none until it is mailed, and
+    no user where nobody has the address that was asked for."""
+
+    class Purpose(models.TextChoices):
+        INVITATION = "invitation"
+        RESET = "reset"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="links")
+    digest = models.BinaryField(max_length=32, null=True, unique=True)
+    origin = models.CharField(max_length=300, blank=True)    # scheme, host and port of the pages
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
 class RefreshToken(models.Model):
-    """One refresh token, by digest. A family is what one login led to; using a member twice ends the family."""
+    """One refresh token, by digest. A family is the session that one login led to; using a member twice ends the family."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     family = models.UUIDField(db_index=True)

@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import path
 
 from audit.context import SYSTEM, Actor
+from partners.accounts.models import Session
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
@@ -100,12 +101,13 @@ def other(south: House) -> Other:
         delivery = send_test(endpoint_id=hook.id, actor=SYSTEM)
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
         bearer = issue_tokens(admin).access
+        session = Session.objects.get(user=admin)
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
-        "topic": CANARY, "case": 7,
+        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY,
         "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id,
     }  # fmt: skip
     told = (
@@ -197,7 +199,9 @@ def findings(urlconf: Any, north: House, other: Other) -> list[str]:
 
 def is_public(route: Route) -> bool:
     """Whether a page says the same to everybody, signed in or not."""
-    return not route.is_api and route.name in {"login", "logout", "language", "set_language"}
+    return not route.is_api and route.name in {
+        "login", "logout", "language", "set_language", "code", "forgotten", "passkey", "link", "link-followed",
+    }
 
 
 def test_no_route_gives_one_partner_anything_of_another(north: House, other: Other) -> None:

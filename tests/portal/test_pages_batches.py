@@ -342,8 +342,7 @@ def test_a_file_that_is_too_large_is_told_and_not_kept(stalls: House, monkeypatc
 
 def test_a_form_without_its_token_leaves_no_file(stalls: House) -> None:
     client = Client(HTTP_HOST=stalls.host, enforce_csrf_checks=True)
-    with tenant_context(stalls.partner):
-        client.force_login(stalls.users["officer"])
+    stalls.sign_in(client, stalls.users["officer"])
     got(client, "/batches/new")    # with its cookie, so that the token is looked for in the form, and the form read
 
     answer = upload(client, "\n".join([HEADER, *GOOD]))

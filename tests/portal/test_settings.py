@@ -92,6 +92,7 @@ def test_safe_production_settings_pass() -> None:
         ({"VOUCH_ROOT_KEY": "forty characters of nonsense are no key!!"}, {"E002"}),
         ({"VOUCH_SECRET_KEY": "ab" * 32}, {"E003"}),
         ({"VOUCH_DEBUG": "1"}, {"E004"}),
+        ({"VOUCH_RELAXED_SIGN_IN": "1"}, {"E016"}),
         ({"VOUCH_ALLOWED_HOSTS": "*"}, {"E005"}),
         ({"VOUCH_BASE_DOMAIN": "localhost"}, {"E006"}),
         ({"VOUCH_TLS": "0"}, {"E007"}),
