@@ -234,7 +234,8 @@ def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
              "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1,
-             "webhook_id": uuid7(), "delivery_id": uuid7(), "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
+             "webhook_id": uuid7(), "delivery_id": uuid7(),
+             "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 
