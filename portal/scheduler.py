@@ -13,6 +13,7 @@ from django.db import Error, close_old_connections
 from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
+from partners.accounts.request_log import forget_requests
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal.approvals.services.applications import has_left_applications
@@ -69,6 +70,7 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("forget-requests", 600.0, forget_requests),
 )
 
 

@@ -224,6 +224,8 @@ PLAN_REQUESTS_PER_HOUR = {
     "enterprise": env.number("VOUCH_LIMIT_ENTERPRISE", 10_000, minimum=1),
 }
 
+REQUEST_LOG_DAYS = env.number("VOUCH_REQUEST_LOG_DAYS", 14, minimum=1)  # how long single calls of the API can be looked up
+
 # --- API --------------------------------------------------------------------------------------------------------------
 
 REST_FRAMEWORK: dict[str, Any] = {

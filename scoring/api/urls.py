@@ -62,11 +62,10 @@ EARLIER = {
     "model-info": "models",
     "models/info": "models",
     "models/status": "models",
-    "api-keys/stats": "usage",
 }
 _VIEWS = {
     "scores": (ScoresView, ["post"]), "score-batches": (ScoreBatchesView, ["post"]),
-    "models": (ModelsView, ["get", "head"]), "usage": (UsageView, ["get", "head"]),
+    "models": (ModelsView, ["get", "head"]),
 }  # fmt: skip
 
 
