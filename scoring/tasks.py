@@ -5,6 +5,7 @@ import uuid
 
 from celery import shared_task
 
+from partners.queues import somebody_waits
 from scoring.models import Job
 from scoring.services import jobs
 from scoring.services.shadow import shadow_outstanding
@@ -16,14 +17,15 @@ LONGEST_SECONDS = 30.0    # then the next message has its turn
 
 @shared_task(name="scoring.work_on_job")  # type: ignore[untyped-decorator]
 def work_on_job(job_id: str) -> None:
-    """Chunks of the job are decided until none is left or others have their turn. Safe to run twice, and beside itself."""
+    """Chunks of the job are decided until none is left or others have their turn, interactive work after each chunk. Safe to run twice,
+    and beside itself."""
     job = Job.objects.filter(id=uuid.UUID(job_id)).first()
     until, is_called = time.monotonic() + LONGEST_SECONDS, False
     while job is not None and work_on(job):
         if not is_called and jobs.waiting_chunks(job):
             work_on_job.delay(job_id)    # one more process, or this one again after what others want from it
             is_called = True
-        if time.monotonic() > until:
+        if time.monotonic() > until or (is_called and somebody_waits()):
             return
     if job is not None:
         end(job)

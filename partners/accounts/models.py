@@ -116,6 +116,11 @@ class ApiRequest(models.Model):
     def __str__(self) -> str:
         return f"{self.method} {self.route} {self.status}"
 
+    @property
+    def milliseconds(self) -> float:
+        """What it took."""
+        return self.microseconds / 1000
+
 
 class Usage(models.Model):
     """How often one credential called one route on one day (UTC), and how that was answered. Without a credential its id is all zeros."""

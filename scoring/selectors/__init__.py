@@ -35,7 +35,7 @@ from scoring.selectors.decisions_made import (
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
 from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
-from scoring.selectors.jobs_begun import score_job
+from scoring.selectors.jobs_begun import job_counts, score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
 from scoring.selectors.shadows import Comparison, GapBin, challenged_versions, challenger_of, challengers, comparison, has_outstanding
@@ -104,6 +104,7 @@ __all__ = [
     "promotion_requests",
     "refused_champions",
     "rules_versions",
+    "job_counts",
     "score_job",
     "search_applicants",
     "stored_card",

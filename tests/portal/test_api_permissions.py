@@ -78,6 +78,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("api-key-rotate", "POST"): KEEPERS,
     ("api-key-stats", "GET"): KEEPERS,
     ("requests", "GET"): KEEPERS,
+    ("queues", "GET"): KEEPERS,
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},

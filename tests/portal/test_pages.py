@@ -26,7 +26,7 @@ from audit.errors import DomainError
 from audit.ids import uuid7
 from partners.accounts.models import User
 from partners.accounts.roles import Role
-from partners.accounts.services import create_user
+from partners.accounts.services import create_api_key, create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
 from portal import urls
@@ -55,6 +55,7 @@ EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
+KEEPERS = frozenset({"developer", "admin"})
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 STRANGER = "stranger"
 
@@ -126,6 +127,15 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("developers", "GET"): Access(302, KEEPERS),
+    ("key-list", "GET"): Access(200, KEEPERS),
+    ("key-new", "GET"): Access(200, KEEPERS),
+    ("key-new", "POST"): Access(422, KEEPERS, stranger=401),
+    ("key-detail", "GET"): Access(200, KEEPERS),
+    ("key-rotate", "POST"): Access(422, KEEPERS, stranger=401),
+    ("key-revoke", "POST"): Access(302, KEEPERS, stranger=401),
+    ("request-list", "GET"): Access(200, KEEPERS),
+    ("queue-list", "GET"): Access(200, KEEPERS),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -140,6 +150,7 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "application-list", "application-new",
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
+           "key-list", "key-new", "key-detail", "request-list", "queue-list",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
            "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
 FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
@@ -176,16 +187,22 @@ def known_as(house: House, reference: str) -> uuid.UUID:
     return found.id
 
 
+def key_of(house: House) -> uuid.UUID:
+    """A key that the house made last."""
+    with tenant_context(house.partner):
+        return create_api_key(name="table", actor=SYSTEM).key.id
+
+
 def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
-            "applicant_id": known_as(house, "T-1")}  # fmt: skip
+            "applicant_id": known_as(house, "T-1"), "key_id": key_of(house)}  # fmt: skip
 
 
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+             "key_id": uuid7(), "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 
@@ -527,7 +544,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "openapi", "developers"} | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:

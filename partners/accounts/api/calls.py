@@ -182,7 +182,7 @@ def _request(row: Row) -> ApiRequest:
     return ApiRequest(
         id=str(row.id), at=row.at, request_id=row.request_id, credential_kind=row.credential_kind or None,
         credential_id=None if row.credential_id is None else str(row.credential_id), method=row.method, route=row.route, status=row.status,
-        code=row.code or None, is_replayed=row.is_replayed, duration_ms=row.microseconds / 1000,
+        code=row.code or None, is_replayed=row.is_replayed, duration_ms=row.milliseconds,
     )  # fmt: skip
 
 
