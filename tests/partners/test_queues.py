@@ -87,7 +87,7 @@ def test_tables_and_challengers_are_bulk() -> None:
     assert {name: route["queue"] for name, route in settings.CELERY_TASK_ROUTES.items()} == {
         "scoring.work_on_job": QUEUES["bulk"], "scoring.shadow_decisions": QUEUES["bulk"],
     }  # fmt: skip
-    assert settings.CELERY_TASK_DEFAULT_QUEUE == QUEUES["interactive"]
+    assert QUEUES["interactive"] == settings.CELERY_TASK_DEFAULT_QUEUE
     assert sorted(QUEUES.values()) == list(QUEUES.values())    # the order in which workers look
 
 

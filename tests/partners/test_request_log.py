@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
@@ -308,3 +310,18 @@ def test_noting_a_call_costs_microseconds(north: House) -> None:
         return (time.thread_time_ns() - began) / 1e6
 
     assert statistics.median(took() for _ in range(9)) < 20    # us; about 2 on a quiet machine
+
+
+def test_the_operator_is_told_of_keys_too(new_partner: Callable[..., House], capsys: pytest.CaptureFixture[str]) -> None:
+    house = new_partner()
+    request_log._noted.extend(noted(house, actor=key_actor(house), status=status) for status in (200, 200, 404))
+    write_noted()
+
+    call_command("key_stats", house.slug)
+    lines = capsys.readouterr().out.splitlines()
+    call_command("key_stats", house.slug, json=True, days=1)
+    told = json.loads(capsys.readouterr().out)
+
+    assert "plan enterprise" in lines[0]
+    assert re.fullmatch(r"tests \(….{4}\) +active +3 calls +1 refused +0 failed", lines[1])
+    assert [(one["name"], one["calls"], one["refused"]) for one in told["keys"]] == [("tests", 3, 1)]
