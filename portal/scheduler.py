@@ -22,6 +22,7 @@ from portal.celery import app
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.retraining import begin_due
 from scoring.services.uploads import forget_old_uploads
 
 PARTNERS_SECONDS = 5.0
@@ -71,6 +72,7 @@ DUTIES = (
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
     Duty("forget-requests", 600.0, forget_requests),
+    Duty("begin-retraining", 600.0, begin_due),
 )
 
 

@@ -209,7 +209,7 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "vouch"
-CELERY_TASK_ROUTES = {name: {"queue": "vouch.bulk"} for name in ("scoring.work_on_job", "scoring.shadow_decisions")}
+CELERY_TASK_ROUTES = {name: {"queue": "vouch.bulk"} for name in ("scoring.work_on_job", "scoring.shadow_decisions", "scoring.retrain")}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": ["portal.api.openapi.complete"],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 

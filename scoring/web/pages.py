@@ -32,6 +32,7 @@ from scoring.errors import (
     ProductUnknown,
 )
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.services.models import ranks_like_chance
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
 from scoring.web.batch_forms import OutcomeForm
@@ -40,8 +41,9 @@ from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
+from scoring.web.written import in_page_language, language_of_page
 
-_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
+_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below", "batch")
 
 
 class DecisionListPage(Page):
@@ -83,8 +85,16 @@ def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.Deci
     return selectors.DecisionFilters(
         product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
         reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
-        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")),
+        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")), batch=_batch(wanted.get("batch")),
     )  # fmt: skip
+
+
+def _batch(text: str | None) -> uuid.UUID | None:
+    """The id of a batch. Raises FilterRefused."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError as error:
+        raise FilterRefused(_("There is no such batch.")) from error
 
 
 def _score(text: str | None) -> int | None:
@@ -112,11 +122,11 @@ class DecisionDetailPage(Page):
     def get(self, request: HttpRequest, decision_id: uuid.UUID) -> HttpResponse:
         """The decision, or 404."""
         try:
-            detail = selectors.decision_detail(decision_id)
+            detail = selectors.decision_detail(decision_id, language=language_of_page())
         except DecisionUnknown as error:
             raise Http404 from error
         active = registry.current(detail.summary.product)
-        product, explanation = active.definition, detail.explanation
+        product, explanation = in_page_language(active.definition), detail.explanation
         may_read = self.user.allows(Permission.APPLICANT_READ)
         context = {
             "detail": detail,
@@ -177,7 +187,7 @@ class DecisionNewPage(Page):
             active = registry.current(slug)
         except ProductUnknown as error:
             raise Http404 from error
-        form = ScoreForm(active.definition.contract, request.POST)
+        form = ScoreForm(active.definition, request.POST)
         item = form.read(active.validator)
         if item is None:
             return self._form(request, slug, form)
@@ -201,7 +211,7 @@ class DecisionNewPage(Page):
             definition = registry.current(slug).definition
         except ProductUnknown as error:
             raise Http404 from error
-        context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
+        context = {"form": form or ScoreForm(definition), "product": slug, "title": definition.title}
         return render(request, "scoring/decision_new.html", context, status=status if form else 200)
 
 
@@ -228,9 +238,10 @@ class ProductDetailPage(Page):
             raise Http404 from error
         least, rules = (*active.policy.bands, None), selectors.rules_versions(slug)
         context = {
-            "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
+            "product": product, "definition": in_page_language(active.definition), "policy": active.policy,
+            "versions": selectors.model_versions(slug),
             "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules,
-            "shown_rules": shown_rules(rules[0].rules, selectors.product_definition(slug).contract),
+            "shown_rules": shown_rules(rules[0].rules, in_page_language(selectors.product_definition(slug)).contract),
             "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
@@ -279,6 +290,6 @@ def model_context(user: User, product: str, version: int) -> dict[str, Any]:
         "requests": [one for one in requests if one.version == found.version], "open_request": open_request,
         "is_asked_for": open_request is not None and open_request.version == found.version,
         "is_own_request": open_request is not None and open_request.asked_by_id == user.id,
-        "may_promote": user.allows(Permission.MODEL_PROMOTE),
+        "may_promote": user.allows(Permission.MODEL_PROMOTE), "is_like_chance": ranks_like_chance(found.metrics),
         "may_become": TRANSITIONS[found.state], "card_sha256": selectors.card_digest(product, version),
     }  # fmt: skip
