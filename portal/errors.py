@@ -215,6 +215,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1,
         at_page="Too much changed at the same time, and nothing was stored. Go back and send it again.",
     ),  # fmt: skip
+    partners.QueuesAway: _row(503, "The queues do not answer", "Try again in a few seconds.", retry_after=2),
     partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
     record.RootKeyMissing: _row(500, "The service is not set up", _OURS),
     record.RootKeyWrong: _row(500, "The service is not set up", _OURS),
@@ -265,6 +266,14 @@ def outcome_of(error: BaseException) -> Outcome:
             code = error.code if isinstance(error, DomainError) else row.code
             return row if code == row.code else replace(row, code=code)
     return UNEXPECTED
+
+
+def outcome_of_code(code: str) -> Outcome:
+    """How an error of this code is told."""
+    return _BY_CODE.get(code, UNEXPECTED)
+
+
+_BY_CODE: Mapping[str, Outcome] = {kind.code if issubclass(kind, DomainError) else row.code: row for kind, row in TABLE.items()}
 
 
 def log_fault(path: str, error: BaseException) -> None:

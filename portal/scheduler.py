@@ -14,6 +14,7 @@ from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
 from partners.accounts.links import has_unsent
+from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
 from partners.tenancy import tenant_context
@@ -87,6 +88,7 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("forget-requests", 600.0, forget_requests),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
     Duty("deliver-events", 1.0, COURIER.turn),

@@ -108,6 +108,9 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("webhook-deliveries", "GET"): KEEPERS,
     ("webhook-delivery", "GET"): KEEPERS,
     ("webhook-resend", "POST"): KEEPERS,
+    ("api-key-stats", "GET"): KEEPERS,
+    ("requests", "GET"): KEEPERS,
+    ("queues", "GET"): KEEPERS,
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
@@ -117,7 +120,6 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("earlier-model-info", "GET"): EVERYBODY | {KEY},
     ("earlier-models-info", "GET"): EVERYBODY | {KEY},
     ("earlier-models-status", "GET"): EVERYBODY | {KEY},
-    ("earlier-api-keys-stats", "GET"): KEEPERS,
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
