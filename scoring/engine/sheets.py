@@ -1,16 +1,13 @@
-"""Spreadsheets (.xlsx): looked through before anything parses them, read row by row like any table, and written without a library."""
+"""Spreadsheets (.xlsx): looked through before anything parses them, and read row by row like any table."""
 
 import importlib
-import io
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, BinaryIO, Self, TypeAlias
-from xml.sax.saxutils import escape, quoteattr
+from typing import IO, Any, BinaryIO
 
-from scoring.engine.tables import Cell, TableError, TableReader, inert, text_of
+from scoring.engine.tables import TableError, TableReader, text_of
 
 SUFFIX = ".xlsx"
 MOST_PARTS = 2_000
@@ -24,9 +21,7 @@ _BLOCK = 1 << 18
 _FORMULA, _MAYBE_FORMULA = re.compile(rb"<(?:\w{1,20}:)?f[\s>/]"), re.compile(rb"[<:]f[\s>/]")    # the second is quick
 _TYPES = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 _OVERLAP = 64
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SAVE_AS = "open it in a spreadsheet and save it as .xlsx without a password, or as 'CSV UTF-8'"
-Records: TypeAlias = Iterable[Sequence[Cell]]
 
 
 def look_through(binary: BinaryIO) -> None:
@@ -143,66 +138,3 @@ def _text(value: object) -> str:
         return text_of(value)
     except TableError:
         return str(value)    # a time of day, which no input takes: it is refused with its row
-
-
-# ---- writing
-
-_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_CONTENT = (
-    f"{_XML}"
-    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
-    "{sheets}</Types>"
-)
-_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_RELATIONS = (
-    f"{_XML}"
-    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{relations}</Relationships>'
-)
-_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
-
-
-class SheetWriter:
-    """Writes a workbook sheet by sheet, row by row, in flat memory. Text that a spreadsheet would run is written so that it is not."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-        self._titles: list[str] = []
-
-    def sheet(self, title: str, rows: Records) -> None:
-        """One more sheet with these rows; the first is its header."""
-        self._titles.append(title)
-        with (
-            self._archive.open(f"xl/worksheets/sheet{len(self._titles)}.xml", "w", force_zip64=True) as part,
-            io.TextIOWrapper(part, encoding="utf-8", newline="") as text,
-        ):
-            text.write(f"{_XML}<worksheet {_MAIN}><sheetData>")
-            for row in rows:
-                text.write(f"<row>{''.join(map(_cell, row))}</row>")
-            text.write("</sheetData></worksheet>")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        numbers = range(1, len(self._titles) + 1)
-        override = '<Override PartName="/xl/worksheets/sheet{}.xml" ContentType="' + _SHEET + '"/>'
-        relation = f'<Relationship Id="r{{0}}" Type="{_RELATION}/worksheet" Target="worksheets/sheet{{0}}.xml"/>'
-        sheets = "".join(f'<sheet name={quoteattr(title)} sheetId="{at}" r:id="r{at}"/>' for at, title in enumerate(self._titles, start=1))
-        root = f'<Relationship Id="r1" Type="{_RELATION}/officeDocument" Target="xl/workbook.xml"/>'
-        book = f'{_XML}<workbook {_MAIN} xmlns:r="{_RELATION}"><sheets>{sheets}</sheets></workbook>'
-        self._archive.writestr("[Content_Types].xml", _CONTENT.format(sheets="".join(map(override.format, numbers))))
-        self._archive.writestr("_rels/.rels", _RELATIONS.format(relations=root))
-        self._archive.writestr("xl/_rels/workbook.xml.rels", _RELATIONS.format(relations="".join(map(relation.format, numbers))))
-        self._archive.writestr("xl/workbook.xml", book)
-        self._archive.close()
-
-
-def _cell(value: Cell) -> str:
-    if value is None or value == "":
-        return "<c/>"
-    if isinstance(value, str):
-        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(_UNWRITABLE.sub("", inert(value)))}</t></is></c>'
-    return f"<c><v>{value!r}</v></c>"

@@ -1,4 +1,4 @@
-"""Reads and writes tables (.csv, .csv.gz, .parquet) as text cells, row by row, and says clearly what is wrong with one."""
+"""Reads tables (.csv, .csv.gz, .parquet) as text cells, row by row, and says clearly what is wrong with one."""
 
 import csv
 import gzip
@@ -8,13 +8,15 @@ import math
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Self, TypeAlias, cast
+from typing import IO, Any, BinaryIO, Self, cast
+
+from scoring.engine.inert import LEADS, as_it_was
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
 MAX_BYTES = 8 * 1024**3         # after decompression: a small .gz may hold terabytes
@@ -24,14 +26,11 @@ MAX_CELL = 32_768               # characters
 MAX_LINES_PER_ROW = 200         # an unclosed quote otherwise swallows the rest of the file into one cell
 BATCH_ROWS = 8_192
 DELIMITERS = (",", ";", "\t", "|")
-RISKY_LEADS = ("=", "+", "-", "@", "\t", "\r")
-_LEADS = frozenset(RISKY_LEADS)
+_LEADS = frozenset(LEADS)
+_MAY_RUN = _LEADS | frozenset(" \t\r\n\xa0\u3000")
+_EQUALS = frozenset("=＝")
 _CALL = re.compile(r"[(|!]")
 _UNCLOSED = "look for a quote that is not closed near this line"
-
-Cell: TypeAlias = str | int | float | None
-ColumnKinds: TypeAlias = dict[str, type[str] | type[int] | type[float]]
-
 
 class TableError(ValueError):
     """A table, or one row of it, cannot be used; says where, what and how to repair it. The header is row 1."""
@@ -75,7 +74,8 @@ class TableReader:
             if not cells or (len(cells) == 1 and width > 1 and not cells[0].strip()):
                 continue
             problem = self._row_problem(number, cells)
-            yield problem or Row(number, dict(zip(self.columns, map(str.strip, cells), strict=True)))
+            texts = [as_it_was(cell) if cell[:1] == "'" else cell.strip() for cell in cells]
+            yield problem or Row(number, dict(zip(self.columns, texts, strict=True)))
 
     def _suffix_of(self, name: str) -> str:
         return suffix_of(name)
@@ -104,7 +104,7 @@ class TableReader:
             longest = max(zip(self.columns, cells, strict=True), key=lambda pair: len(pair[1]))[0]
             return TableError(f"is longer than {MAX_CELL} characters", row=number, column=longest, fix=f"shorten it, or {_UNCLOSED}")
         for place, cell in enumerate(cells):
-            if cell[:1] in _LEADS and is_formula(cell):
+            if cell[:1] in _MAY_RUN and is_formula(cell):
                 fix = "save the sheet as values and export it again"
                 return TableError("is a spreadsheet formula, not a value", row=number, column=self.columns[place], fix=fix)
         return None
@@ -147,7 +147,8 @@ def suffix_of(name: str) -> str:
 
 def is_formula(cell: str) -> bool:
     """True for a cell that a spreadsheet would run; signs before numbers, phone numbers and words are not formulas."""
-    return cell.startswith("=") or (cell.startswith(RISKY_LEADS) and _CALL.search(cell) is not None and not is_number(cell))
+    cell = cell.strip()
+    return cell[:1] in _EQUALS or (cell[:1] in _LEADS and _CALL.search(cell) is not None and not is_number(cell))
 
 
 def is_number(text: str) -> bool:
@@ -156,11 +157,6 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text)) and "_" not in text
     except ValueError:
         return False
-
-
-def inert(cell: str) -> str:
-    """The cell as a spreadsheet shows it but never runs it; numbers stay numbers."""
-    return f"'{cell}" if cell.startswith(RISKY_LEADS) and not is_number(cell) else cell
 
 
 def text_of(value: object) -> str:
@@ -176,66 +172,6 @@ def text_of(value: object) -> str:
     if isinstance(value, str | int | date | Decimal):
         return str(value)
     raise TableError(f"a cell holds a {type(value).__name__}, not a single value", fix="flatten nested columns before saving")
-
-
-class TableWriter:
-    """Writes a table in the format of its suffix; the file appears under its name only when it is complete."""
-
-    def __init__(self, path: Path, columns: ColumnKinds) -> None:
-        self._path, self._columns = path, columns
-        self._part = path.with_name(f".{path.name}.part")
-        suffix = suffix_of(path.name)
-        try:
-            self._sink = _ParquetSink(self._part, columns) if suffix == ".parquet" else _CsvSink(self._part, columns, suffix == ".csv.gz")
-        except OSError as error:
-            fix = "check that the folder exists and may be written"
-            raise TableError(f"{path} cannot be written ({error.strerror})", fix=fix) from error
-
-    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
-        self._sink.write([[inert(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._sink.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        else:
-            self._part.unlink(missing_ok=True)
-
-
-class _CsvSink:
-    def __init__(self, path: Path, columns: ColumnKinds, compressed: bool) -> None:
-        self._file = path.open("wb")
-        # No name and no time inside the .gz: the same rows give the same bytes.
-        self._binary = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0) if compressed else self._file
-        self._text = io.TextIOWrapper(cast(BinaryIO, self._binary), encoding="utf-8", newline="")
-        self._writer = csv.writer(self._text, lineterminator="\n")
-        self._writer.writerow([inert(column) for column in columns])
-
-    def write(self, rows: list[list[Cell]]) -> None:
-        self._writer.writerows(rows)
-
-    def close(self) -> None:
-        self._text.close()
-        self._file.close()
-
-
-class _ParquetSink:
-    def __init__(self, path: Path, columns: ColumnKinds) -> None:
-        self._arrow, parquet = _arrow()
-        kinds = {str: self._arrow.string(), int: self._arrow.int64(), float: self._arrow.float64()}
-        self._schema = self._arrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
-        self._writer = parquet.ParquetWriter(path, self._schema)
-
-    def write(self, rows: list[list[Cell]]) -> None:
-        if rows:
-            arrays = [self._arrow.array(column, field.type) for column, field in zip(zip(*rows, strict=True), self._schema, strict=True)]
-            self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
-
-    def close(self) -> None:
-        self._writer.close()
 
 
 class _Bounded(io.RawIOBase):
@@ -315,7 +251,7 @@ def _delimiter(start: bytes) -> str:
 
 def _parquet_records(binary: BinaryIO) -> tuple[int, Iterator[list[str]]]:
     """How many rows there are, and the header with them."""
-    arrow, parquet = _arrow()
+    arrow, parquet = load_arrow()
     try:
         file = parquet.ParquetFile(binary)
     except arrow.ArrowException as error:
@@ -337,7 +273,7 @@ def _parquet_rows(arrow: Any, file: Any) -> Iterator[list[str]]:
         raise _not_parquet(error) from error
 
 
-def _arrow() -> tuple[Any, Any]:
+def load_arrow() -> tuple[Any, Any]:
     """pyarrow costs 80 MB and belongs to files: it is loaded by the first parquet table, never by a web worker that has none."""
     load: Callable[[str], Any] = importlib.import_module
     return load("pyarrow"), load("pyarrow.parquet")
@@ -348,7 +284,7 @@ def _header(cells: list[str] | None) -> tuple[str, ...]:
         raise TableError("the file is empty", fix="export it again with a header and rows")
     if len(cells) > MAX_COLUMNS:
         raise TableError(f"has {len(cells)} columns, more than {MAX_COLUMNS}", fix="keep the columns that are needed", row=1)
-    names = tuple(cell.strip() or f"column_{place}" for place, cell in enumerate(cells, start=1))
+    names = tuple(as_it_was(cell) or f"column_{place}" for place, cell in enumerate(cells, start=1))
     for name in names:
         if names.count(name) > 1:
             raise TableError("the name is used by more than one column", fix="rename one of them", row=1, column=name)

@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import selectors
-from scoring.engine.tables import Cell
+from scoring.engine.writing import Cell, ColumnKinds
 from scoring.errors import BatchUnknown, MappingRefused, ProductUnknown, ResultGone, TableRefused
 from scoring.models import BandCode, Batch, Job
 from scoring.selectors import ScoreBin
@@ -30,7 +30,7 @@ from scoring.web.receiving import FIELD, TableReceiver
 PAGE = 25
 SMALL = 256 * 1024    # bytes: a table that is worked on at once, instead of by a worker
 AT_ONCE_SECONDS = 2.0
-FINDINGS = ("row", "column", "we read", "what is wrong", "what to do")
+_FINDINGS: ColumnKinds = {"row": int, "column": str, "we read": str, "what is wrong": str, "what to do": str}
 
 
 class BatchListPage(Page):
@@ -192,7 +192,7 @@ class BatchErrorsDownload(Page):
         found = batches.all_findings(batch)
         batches.record_download(batch=batch, what=f"errors.{kind}", actor=self.actor)
         rows: Iterator[list[Cell]] = ([one.row, one.column, one.read, one.problem, one.fix] for one in found)
-        return download(kind, name=f"{_stem(batch)}-to-correct", title="To correct", columns=FINDINGS, rows=rows)
+        return download(kind, name=f"{_stem(batch)}-to-correct", title="To correct", columns=_FINDINGS, rows=rows)
 
 
 class BatchTemplate(Page):

@@ -20,7 +20,7 @@ from audit.context import SYSTEM
 from audit.models import Event
 from partners.tenancy import public_context, tenant_context
 from scoring import selectors
-from scoring.engine.sheets import SheetWriter
+from scoring.engine.writing import SheetWriter
 from scoring.models import Batch, Channel, Decision, Job, Outcome
 from scoring.services import batches, files, jobs, uploads, work
 from scoring.services.score import score_applicants
