@@ -8,6 +8,7 @@ from portal.api.views import NothingHereView, RootView
 _VERSION_1: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
     path("", include("portal.approvals.api.urls")),
+    path("", include("portal.exports.api.urls")),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),
 ]

@@ -116,7 +116,7 @@ class DecisionDetail:
 
 def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = None, limit: int = PAGE) -> Page:
     """At most `limit` decisions, newest first, after the cursor. Never counts. Raises FilterRefused, CursorRefused, ProductUnknown."""
-    found = _filtered(filters or DecisionFilters()).select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
+    found = decisions_found(filters or DecisionFilters()).select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
     if cursor is not None:
         created_at, decision_id = from_cursor(cursor)
         found = found.filter(created_at__lte=created_at).exclude(created_at=created_at, id__gte=decision_id)
@@ -128,7 +128,7 @@ def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = No
 
 def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 1000) -> int:
     """How many decisions there are, counted no further than `at_most`."""
-    return _filtered(filters or DecisionFilters()).order_by()[:at_most].count()
+    return decisions_found(filters or DecisionFilters()).order_by()[:at_most].count()
 
 
 def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
@@ -175,7 +175,8 @@ def _one(decision_id: uuid.UUID) -> Decision:
     return decision
 
 
-def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
+def decisions_found(filters: DecisionFilters) -> QuerySet[Decision]:
+    """The rows, in no order. Raises ProductUnknown."""
     wanted = Q()
     if filters.product is not None:
         wanted &= Q(product_id=product_id(filters.product))

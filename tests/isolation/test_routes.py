@@ -24,6 +24,8 @@ from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.files import add_file
 from portal.approvals.services.views import save_view
+from portal.exports.services.asking import Asked as Taken
+from portal.exports.services.asking import ask_export, schedule_export
 from scoring import registry
 from scoring.models import Channel
 from scoring.services.files import KIND
@@ -92,6 +94,8 @@ def other(south: House) -> Other:
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
+        taken = Taken(list_name="decisions", kind="csv", filters={"reference": f"{CANARY}-reference"})
+        export, again = ask_export(asked=taken, actor=by_admin), schedule_export(asked=taken, every="day", actor=by_admin)
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
@@ -99,7 +103,7 @@ def other(south: House) -> Other:
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
         "topic": CANARY, "case": 7,
-        "job_id": job.id,
+        "job_id": job.id, "export_id": export.id, "schedule_id": again.id,
     }  # fmt: skip
     told = (
         CANARY,

@@ -126,6 +126,13 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("export-list", "GET"): Access(200),
+    ("export-new", "GET"): Access(200),
+    ("export-new", "POST"): Access(422, stranger=401),
+    ("export-detail", "GET"): Access(404),    # of somebody else
+    ("export-link", "POST"): Access(404, stranger=401),
+    ("export-file", "GET"): Access(404),
+    ("schedule-stop", "POST"): Access(404, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -141,8 +148,8 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
-           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+           "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new")  # fmt: skip
+FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -185,7 +192,8 @@ def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1,
+             "export_id": uuid7(), "schedule_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 

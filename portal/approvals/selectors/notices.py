@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from portal.approvals.models import Application, Notice
 from portal.approvals.transitions import TOLD
@@ -26,13 +26,18 @@ class DuePage:
 
 def notices_due(*, cursor: str | None = None, limit: int = _PAGE) -> DuePage:
     """At most `limit` applications that owe a letter, most urgent first, after the cursor. Never counts. Raises CursorRefused."""
-    found = Application.objects.filter(state__in=sorted(TOLD), notice_sent_at=None, notice_due_at__isnull=False)
+    found = applications_owing()
     if cursor is not None:
         due_at, application_id = _from_cursor(cursor)
         found = found.filter(notice_due_at__gte=due_at).exclude(Q(notice_due_at=due_at, id__lte=application_id))
     found = found.select_related("product", "applicant").defer("product__definition", "sealed_request")
     rows = list(found.order_by("notice_due_at", "id")[: limit + 1])
     return DuePage(rows[:limit], _to_cursor(rows[limit - 1]) if len(rows) > limit else None)
+
+
+def applications_owing() -> QuerySet[Application]:
+    """The applications that owe a letter, in no order."""
+    return Application.objects.filter(state__in=sorted(TOLD), notice_sent_at=None, notice_due_at__isnull=False)
 
 
 def notices_sent(application: Application) -> list[Notice]:

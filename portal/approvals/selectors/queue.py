@@ -126,6 +126,11 @@ def queue(
     return QueuePage(_rows(shown, opens=opens), _to_cursor(order, shown[-1]) if len(chosen) > limit else None)
 
 
+def applications_found(*, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order) -> QuerySet[Application]:
+    """All of the tab's applications that the filters leave, in the order."""
+    return _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, _looked_up(filters))), order)
+
+
 def queue_counts(person_id: uuid.UUID) -> dict[Tab, int]:
     """How many wait in each tab where something waits; MOST + 1 stands for more."""
     tabs = (Tab.WAITING, Tab.MINE, Tab.SECOND)
