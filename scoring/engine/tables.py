@@ -17,13 +17,10 @@ from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, cast
 
 from scoring.engine.inert import LEADS, as_it_was
+from scoring.engine.intake import MAX_CELL, MAX_COLUMNS, MAX_LINES_PER_ROW, Bounded, refuse_other_encodings
+from scoring.engine.intake import TableError as TableError  # who reads tables knows it from here
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-MAX_BYTES = 8 * 1024**3         # after decompression: a small .gz may hold terabytes
-MAX_LINE = 8 * 1024**2          # bytes: a line is held in memory whole
-MAX_COLUMNS = 5_000
-MAX_CELL = 32_768               # characters
-MAX_LINES_PER_ROW = 200         # an unclosed quote otherwise swallows the rest of the file into one cell
 BATCH_ROWS = 8_192
 DELIMITERS = (",", ";", "\t", "|")
 _LEADS = frozenset(LEADS)
@@ -31,17 +28,6 @@ _MAY_RUN = _LEADS | frozenset(" \t\r\n\xa0\u3000")
 _EQUALS = frozenset("=＝")
 _CALL = re.compile(r"[(|!]")
 _UNCLOSED = "look for a quote that is not closed near this line"
-
-class TableError(ValueError):
-    """A table, or one row of it, cannot be used; says where, what and how to repair it. The header is row 1."""
-
-    code = "table_unreadable"
-
-    def __init__(self, problem: str, *, fix: str, row: int | None = None, column: str | None = None) -> None:
-        self.problem, self.fix, self.row, self.column = problem, fix, row, column
-        place = ", ".join(part for part in (f"row {row}" if row else "", f"column '{column}'" if column else "") if part)
-        super().__init__(f"{place + ': ' if place else ''}{problem}. Fix: {fix}")
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -95,6 +81,8 @@ class TableReader:
         return self._binary.tell() / status.st_size if status and stat.S_ISREG(status.st_mode) else 1.0
 
     def _row_problem(self, number: int, cells: list[str]) -> TableError | None:
+        if len(cells) > MAX_COLUMNS:
+            raise TableError(f"has {len(cells):,} cells", row=number, fix="check that this is a table, with a line break after each row")
         if len(cells) != len(self.columns):
             return TableError(
                 f"has {len(cells)} cells, the header has {len(self.columns)}", row=number,
@@ -121,10 +109,10 @@ class TableReader:
 
     def _decompressed(self, binary: BinaryIO, suffix: str) -> IO[bytes]:
         if suffix != ".csv.gz":
-            return cast(IO[bytes], _Bounded(binary))
+            return cast(IO[bytes], Bounded(binary))
         unpacked = gzip.GzipFile(fileobj=binary, mode="rb")
         self._opened.insert(0, cast(IO[Any], unpacked))
-        return cast(IO[bytes], _Bounded(cast(IO[bytes], unpacked)))
+        return cast(IO[bytes], Bounded(cast(IO[bytes], unpacked)))
 
     def close(self) -> None:
         while self._opened:
@@ -174,35 +162,10 @@ def text_of(value: object) -> str:
     raise TableError(f"a cell holds a {type(value).__name__}, not a single value", fix="flatten nested columns before saving")
 
 
-class _Bounded(io.RawIOBase):
-    """A byte stream that refuses to grow past MAX_BYTES, and a line past MAX_LINE, and tells a damaged .gz in our words."""
-
-    def __init__(self, inner: IO[bytes]) -> None:
-        self._inner, self._left, self._line = inner, MAX_BYTES, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            block = self._inner.read(len(buffer))
-        except (OSError, EOFError) as error:
-            raise TableError("the file is damaged or is not gzip", fix="export or download it again") from error
-        self._left -= len(block)
-        if self._left < 0:
-            raise TableError(f"the table is larger than {MAX_BYTES // 1024**3} GiB", fix="split it into several files")
-        ended = max(block.rfind(b"\n"), block.rfind(b"\r"))
-        self._line = len(block) - ended - 1 if ended >= 0 else self._line + len(block)
-        if self._line > MAX_LINE:
-            raise TableError(f"a line is longer than {MAX_LINE // 1024**2} MiB", fix="check that this is a table with one row on each line")
-        buffer[: len(block)] = block
-        return len(block)
-
-
 def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
     buffered = io.BufferedReader(cast(io.RawIOBase, binary), 1 << 18)
     start = buffered.peek(65_536)[:65_536]
-    _refuse_other_encodings(start)
+    refuse_other_encodings(start)
     text = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
     records = csv.reader(text, delimiter=_delimiter(start), strict=True)
     lines = 0
@@ -223,15 +186,6 @@ def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
             raise TableError(f"the row that begins after line {lines} runs over {records.line_num - lines} lines", fix=_UNCLOSED)
         lines = records.line_num
         yield record
-
-
-def _refuse_other_encodings(start: bytes) -> None:
-    if start.startswith(b"PK\x03\x04"):
-        raise TableError("the file is a spreadsheet or a zip archive, not CSV", fix="open it and save it as 'CSV UTF-8'")
-    if start.startswith(b"\x1f\x8b"):
-        raise TableError("the file is compressed, but its name does not end in .csv.gz", fix="rename it to .csv.gz")
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4096]:
-        raise TableError("the file is UTF-16 or binary, not UTF-8 text", fix="save it as 'CSV UTF-8'")
 
 
 def _delimiter(start: bytes) -> str:

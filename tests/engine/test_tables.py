@@ -9,7 +9,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from scoring.engine import tables
+from scoring.engine import intake, tables
 from scoring.engine.columns import read_columns
 from scoring.engine.inert import inert
 from scoring.engine.tables import Row, TableError, TableReader, is_formula
@@ -108,7 +108,7 @@ def test_a_damaged_file_is_refused_in_our_words(data: bytes, name: str) -> None:
 
 
 def test_a_small_gz_with_a_huge_table_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(intake, "MAX_BYTES", 100_000)
 
     assert "larger than" in str(refusal(gzip.compress(b"a,b\n" + b"1,2\n" * 100_000, mtime=0), "t.csv.gz"))
 

@@ -67,7 +67,8 @@ def test_a_link_is_nothing_to_a_colleague_and_at_another_partner(house: House, n
     asked = browser.post("/exports/new?list=models", {"kind": "csv", "every": "once"})
     work()
     link = browser.post(f"{asked['Location']}/link")["Location"]
-    other = new_partner()
+    with tenant_context("public"):
+        other = new_partner()
 
     with tenant_context(other.partner):
         assert Browser(other, "officer").get(link).status_code == 404
