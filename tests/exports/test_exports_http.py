@@ -51,7 +51,7 @@ def test_from_the_button_of_a_list_to_its_file(house: House) -> None:
 
     assert address == "/exports/new?list=decisions&reference=A-2&outcome=refer"
     assert ("data-live" in waiting.content.decode(), "data-live" in done.content.decode()) == (True, False)
-    assert "1 rows" in done.content.decode()
+    assert "<h1>1 row</h1>" in done.content.decode()
     assert content.startswith(b"PK")
     assert len(content) == int(file["Content-Length"])
     assert file["Content-Disposition"].startswith('attachment; filename="decisions-')
@@ -74,7 +74,7 @@ def test_a_link_is_nothing_to_a_colleague_and_at_another_partner(house: House, n
         assert Browser(other, "officer").get(link).status_code == 404
     with tenant_context(house.partner):
         assert Browser(house, "admin").get(link).status_code == 404
-        assert browser.get(link).status_code == 200
+        assert b"".join(browser.get(link)).startswith(b"\xef\xbb\xbfproduct,")
 
 
 def test_an_export_that_comes_again_is_listed_and_stopped(house: House) -> None:
@@ -158,7 +158,7 @@ def test_a_link_of_the_api_is_nothing_to_another_credential(house: House) -> Non
     assert person("GET", url).status_code == 404
     assert person("GET", f"/api/v1/exports/{asked['id']}").status_code == 404
     assert person("GET", "/api/v1/exports").json()["data"] == []
-    assert program("GET", url).status_code == 200
+    assert b"".join(program("GET", url)).startswith(b"\xef\xbb\xbfproduct,")
 
 
 @pytest.mark.parametrize(("body", "status", "code", "pointers"), [
@@ -169,7 +169,7 @@ def test_a_link_of_the_api_is_nothing_to_another_credential(house: House) -> Non
     ({"list": "models", "format": "csv", "with_applicants": True}, 422, "invalid_request", ["/with_applicants"]),
     ({"list": "decisions", "format": "csv", "filters": {"band": "Z"}}, 400, "filter_refused", []),
     ({"list": "decisions", "format": "csv", "filters": {"band": 1}}, 422, "invalid_request", ["/filters"]),
-    ({"list": "decisions", "format": "csv", "filters": {"since": "\u0000"}}, 422, "invalid_request", ["/filters"]),
+    ({"list": "decisions", "format": "csv", "filters": {"since": "\u0000"}}, 422, "invalid_request", ["/filters/since"]),
 ])  # fmt: skip
 def test_what_cannot_be_exported_is_told_to_programs(house: House, body: Any, status: int, code: str, pointers: list[str]) -> None:
     answer = Program(house)("POST", "/api/v1/exports", body)
@@ -185,7 +185,7 @@ def test_a_link_in_an_address_is_written_into_no_log(house: House, caplog: pytes
     work()
     link = browser.post(f"{asked['Location']}/link")["Location"]
 
-    browser.get(link)
+    assert b"".join(browser.get(link))
     browser.get(link)
 
     assert urlsplit(link).query.partition("=")[2] not in caplog.text
