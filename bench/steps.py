@@ -86,7 +86,8 @@ def named() -> dict[str, list[tuple[Any, str]]]:
     from partners.accounts.authentication import KeyAuthentication
     from partners.api.views import ApiView, PlanLimit
     from partners.postgres.base import DatabaseWrapper
-    from portal.middleware import RequestMiddleware, _ForPages
+    from portal.application import Application
+    from portal.middleware import RequestMiddleware
     from scoring.decided import Decided
     from scoring.engine.features import FeaturePlan
     from scoring.wire import Statement
@@ -96,8 +97,8 @@ def named() -> dict[str, list[tuple[Any, str]]]:
         "request id, fixed headers, metrics": [(RequestMiddleware, "__call__")],
         "partner by host": [(partners.middleware, "_partner"), (partners.middleware, "_host")],
         "partner of the connection": [(partners.middleware.TenantMiddleware, "__call__"), (tenants.DatabaseWrapper, "set_tenant")],
-        "Django: page middleware that the API passes by, view": [(_ForPages, "__call__")],
-        "Django: URL": [(BaseHandler, "resolve_request")],
+        "Django: view": [(BaseHandler, "_get_response")],
+        "Django: URL": [(Application, "resolve_request")],
         "tenant switch: schema and role in one message": [(DatabaseWrapper, "_handle_search_path")],
         "DRF: dispatch": [(APIView, "dispatch")],
         "key": [(KeyAuthentication, "authenticate")],

@@ -3,10 +3,11 @@
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
-from django.db import connection
+from django.db import connections
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -24,17 +25,19 @@ class TenantMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        connection.set_schema_to_public()    # type: ignore[attr-defined]
+        wrapper: Any = connections["default"]
+        if wrapper.schema_name != PUBLIC:
+            wrapper.set_schema_to_public()
         partner = _partner(_host(request))
         request.partner = partner    # type: ignore[attr-defined]
         if partner is None:
             request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
             return self.get_response(request)
-        connection.set_tenant(partner)    # type: ignore[attr-defined]
+        wrapper.set_tenant(partner)
         try:
             return self.get_response(request)
         finally:
-            connection.set_schema_to_public()    # type: ignore[attr-defined]
+            wrapper.set_schema_to_public()
 
 
 def _host(request: HttpRequest) -> str:

@@ -19,7 +19,7 @@ from partners.accounts.web.told import told
 from partners.errors import HostUnknown
 from portal.api.problems import problem
 from portal.errors import FormOutdated, OriginForeign, log_fault, outcome_of
-from portal.middleware import is_api
+from portal.middleware import ForPages, is_api
 from scoring.engine.contract import ContractViolation
 
 _ORIGIN_REFUSED = REASON_BAD_ORIGIN.partition("%s")[0]
@@ -57,14 +57,14 @@ def _said(error: BaseException, status: int) -> tuple[str, ...]:
     return (told(error.detail),) if isinstance(error, DomainError) and status < 500 and status != 404 else ()
 
 
-class PageErrorMiddleware:
+class PageErrorMiddleware(ForPages):
     """A refusal in the view of a page becomes a page. What nobody foresaw goes on to handler500."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        response = self.get_response(request)
+        response: HttpResponseBase = self.get_response(request)
         if response.status_code == 405 and not is_api(request):
             told = page(request, MethodNotAllowed(request.method or ""))
             told.headers["Allow"] = response.headers.get("Allow", "")

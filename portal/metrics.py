@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 import psutil
 from django.http import HttpRequest
@@ -33,18 +35,24 @@ def observe(request: HttpRequest, status: int, seconds: float) -> None:
     """One request is counted under its route's pattern: ids and partners never become labels."""
     match = getattr(request, "resolver_match", None)
     route = f"/{match.route}" if match is not None else "unmatched"
-    requests_total.labels(request.method if request.method in _METHODS else "OTHER", route, str(status)).inc()
-    request_seconds.labels(route).observe(seconds)
+    _labelled(requests_total, request.method if request.method in _METHODS else "OTHER", route, str(status)).inc()
+    _labelled(request_seconds, route).observe(seconds)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         rate_limited_total.labels(getattr(getattr(request, "partner", None), "plan", "none")).inc()
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR and request.method == "POST" and "score" in route:
         prediction_errors_total.inc()
 
 
+@cache
+def _labelled(metric: Any, *labels: str | None) -> Any:
+    """The metric's child, which the library looks for under a lock. Labels are few: routes, methods, statuses, outcomes."""
+    return metric.labels(*labels)
+
+
 def count_decisions(decided: Sequence[Told]) -> None:
     """Stored decisions are counted, whoever asked for them."""
     for one in decided:
-        predictions_total.labels(one.outcome, one.answered_by).inc()
+        _labelled(predictions_total, one.outcome, one.answered_by).inc()
         prediction_seconds.observe(one.processing_ms / 1000)
         prediction_probability.observe(one.probability)
 

@@ -4,17 +4,19 @@ import gc
 import os
 import sys
 
-from django.core.wsgi import get_wsgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 os.environ.setdefault("VOUCH_STATEMENT_TIMEOUT_SECONDS", "5")  # a request waits less long than a command
 os.environ.setdefault("VOUCH_LOCK_TIMEOUT_SECONDS", "2")
 
-application = get_wsgi_application()
+django.setup(set_prefix=False)
 
+from portal.application import Application  # noqa: E402 - settings are read by the line above
 from portal.checks import refuse_unsafe_start  # noqa: E402 - settings are read by the line above
 from portal.warm import warm  # noqa: E402
 
+application = Application()
 refuse_unsafe_start()
 warm()
 gc.collect()

@@ -65,11 +65,10 @@ def _forked() -> None:
 os.register_at_fork(after_in_child=_forked)
 
 
-def told_about(ring: Keyring, details: Iterable[ApplicantDetails]) -> dict[uuid.UUID, ApplicantDetails]:
+def told_about(details: Iterable[tuple[uuid.UUID, ApplicantDetails]]) -> dict[uuid.UUID, ApplicantDetails]:
     """Each applicant once, by id, with everything that was told about them."""
     told: dict[uuid.UUID, ApplicantDetails] = {}
-    for one in details:
-        applicant_id = ring.applicant_id(one.reference)
+    for applicant_id, one in details:
         earlier = told.get(applicant_id)
         told[applicant_id] = one if earlier is None else one.merged_into(earlier)
     return told

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import psycopg
@@ -102,6 +103,69 @@ SELECT
     {is_held}, e.body_digest, e.status, e.sealed_response, e.applicant_id, e.data_key_id, e.wrapped_key
 FROM (SELECT) one LEFT JOIN earlier e ON true
 """
+# One decision about an applicant who is new, or known and unchanged: the same guards and the same rows, without unnesting. Of what it
+# does not store it says only whether the applicant is there; the rest is left to the statement above, which stores it or says why.
+_ONE = """
+WITH there AS (
+    SELECT true AS is_there, data_key_id, wrapped_key, sealed_profile FROM {s}scoring_applicant WHERE id = :applicant::uuid
+), allowed AS (
+    SELECT WHERE EXISTS (SELECT FROM {s}scoring_product WHERE id = :product_id::uuid AND revision = :revision::int4)
+        AND {credential}
+        AND EXISTS (SELECT FROM {s}audit_keyring WHERE id = :keyring_id::uuid AND retired_at IS NULL)
+        AND {applicant}{once}
+){written}{claimed}, decision AS (
+    INSERT INTO {s}scoring_decision
+        (id, created_at, applicant_id, product_id, model_version_id, policy_id, revision, probability, score, band, outcome, answered_by,
+         sealed, channel, actor_kind, actor_id, request_id, processing_microseconds)
+    SELECT :decision::uuid, :now::timestamptz, :applicant::uuid, :product_id::uuid, :model_version_id::uuid, :policy_id::uuid,
+        :revision::int4, :probability::float8, :score::int2, :band::text, :outcome::text, :answered_by::text, :sealed_content::bytea,
+        :channel::text, :actor_kind::text, :caller::text, :request_id::text, :processing_microseconds::int4
+    FROM {go}
+), event AS (
+    INSERT INTO {s}audit_event
+        (id, action, actor_kind, actor_id, actor_label, address, request_id, object_kind, object_id, detail, recorded_at, leaf_hash)
+    SELECT :event::uuid, :action::text, :actor_kind::text, :caller::text, :actor_label::text, :address::text, :request_id::text,
+        'decision', :decision::uuid::text, :detail::text::jsonb, :now::timestamptz, :leaf_hash::bytea
+    FROM {go}
+), outbox AS (
+    INSERT INTO {s}audit_outbox (id, topic, object_id, body, created_at)
+    SELECT :announcement::uuid, :action::text, :decision::uuid::text,
+        jsonb_build_object('applicant_id', :applicant::uuid, 'outcome', :outcome::text), :now::timestamptz
+    FROM {go}
+)
+SELECT {is_stored}, t.is_there, t.data_key_id, t.wrapped_key, t.sealed_profile
+FROM (SELECT) one LEFT JOIN there t ON NOT EXISTS (SELECT FROM {go})
+"""
+_CREDENTIALS = {
+    "api_key": """EXISTS (SELECT FROM {s}accounts_apikey WHERE id = :credential_id::uuid AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > :now::timestamptz))""",
+    "user": """EXISTS (SELECT FROM {s}accounts_user WHERE id = :credential_id::uuid AND is_active
+            AND token_epoch = COALESCE(:token_epoch::int4, token_epoch))""",
+}
+_IS_NEW = "NOT EXISTS (SELECT FROM there)"
+_IS_AS_BELIEVED = """EXISTS (SELECT FROM there WHERE data_key_id = :data_key_id::uuid
+            AND (:profile_digest::bytea IS NULL OR sha256(sealed_profile) = :profile_digest::bytea))"""
+_ONCE = """
+        AND NOT EXISTS (SELECT FROM {s}audit_idempotency WHERE route = :route::text AND key = :key::text AND actor_id = :caller::text)"""
+_WRITTEN = """, written AS (
+    INSERT INTO {s}scoring_applicant
+        (id, data_key_id, wrapped_key, sealed_profile, phone_index, national_id_index, name_index, created_at)
+    SELECT :applicant::uuid, :data_key_id::uuid, :wrapped_key::bytea, :profile::bytea, :phone::bytea, :national_id::bytea,
+        :name::bytea, :now::timestamptz
+    FROM allowed
+    ON CONFLICT (id) DO NOTHING
+    RETURNING 1
+)"""
+_CLAIMED = """, claimed AS (
+    INSERT INTO {s}audit_idempotency (id, route, key, actor_id, body_digest, status, sealed_response, applicant_id, created_at)
+    SELECT :attempt_id::uuid, :route::text, :key::text, :caller::text, :body_digest::bytea, :status::int2,
+        :sealed_response::bytea, :answer_of::uuid, :now::timestamptz
+    FROM {before}
+    ON CONFLICT (route, key, actor_id) DO NOTHING
+    RETURNING 1
+)"""
+_IS_STORED = "EXISTS (SELECT FROM {go})"
+_IS_STORED_OR_UNDONE = "CASE WHEN EXISTS (SELECT FROM {go}) THEN true ELSE (SELECT 0 / (count(*) - 1) FROM written) <> 0 END"
 _FINISHED = """, finished AS (
     UPDATE {s}scoring_jobchunk c SET finished_at = :now::timestamptz, lease_until = NULL, sealed_input = NULL,
         sealed_result = :chunk_result::bytea, done = :chunk_done::int4, failed = :chunk_failed::int4
@@ -111,11 +175,28 @@ _FINISHED = """, finished AS (
 _HELD = "EXISTS (SELECT FROM {s}scoring_jobchunk WHERE id = :chunk_id::uuid AND lease = :lease::uuid AND finished_at IS NULL)"
 
 
-def _statement(**parts: str) -> Statement:
-    text = _TEXT
+def _statement(text: str = _TEXT, **parts: str) -> Statement:
     for name, part in parts.items():
         text = text.replace(f"{{{name}}}", part)
     return Statement(text)
+
+
+@cache
+def _statement_of_one(actor_kind: str, *, is_written: bool, is_once: bool) -> Statement:
+    """Few of the forms are ever needed: a caller keeps to one kind of credential, and gives keys or does not."""
+    before = "written" if is_written else "allowed"
+    go = "claimed" if is_once else before
+    is_undone = is_written and is_once    # a twin claimed the key first: the applicant must not stay
+    return _statement(
+        written=_WRITTEN if is_written else "",
+        claimed=_CLAIMED.replace("{before}", before) if is_once else "",
+        credential=_CREDENTIALS.get(actor_kind, "true"),
+        applicant=_IS_NEW if is_written else _IS_AS_BELIEVED,
+        once=_ONCE if is_once else "",
+        is_stored=_IS_STORED_OR_UNDONE if is_undone else _IS_STORED,
+        go=go,
+        text=_ONE,
+    )
 
 
 _STATEMENT = _statement(finished="", is_finished="", is_held="true")
@@ -229,32 +310,53 @@ class Verdict:
     earlier: EarlierAnswer | None = None
 
 
+_STORED = Verdict(is_stored=True)
+_NO_ANSWER = dict.fromkeys(("attempt_id", "route", "key", "body_digest", "status", "sealed_response", "answer_of"))
+
+
 def store(batch: Batch) -> Verdict:
     """The batch is durable, whole, when the verdict says so; otherwise nothing of it is there.
 
     Refuses to run inside a transaction, where a later rollback could take back what was already answered."""
     if connection.in_atomic_block and not connection.atomic_blocks[-1]._from_testcase:  # type: ignore[attr-defined]
         raise transaction.TransactionManagementError("decisions are stored outside of transactions: they commit by themselves")
+    if len(batch.decisions) == len(batch.applicants) == 1 and batch.chunk is None and (verdict := _stored_alone(batch)) is not None:
+        return verdict
+    row = _run(_STATEMENT if batch.chunk is None else _STATEMENT_OF_CHUNK, {**_values(batch), **_values_of_many(batch)})
+    return Verdict(is_stored=False) if row is None else _verdict(row)
+
+
+def _stored_alone(batch: Batch) -> Verdict | None:
+    """The verdict on one decision; None where nothing was written and the statement for many says why, or stores it."""
+    applicant = batch.applicants[0]
+    statement = _statement_of_one(batch.actor.kind, is_written=applicant.is_written, is_once=batch.answer is not None)
+    row = _run(statement, {**_values(batch), **_values_of_one(batch)})
+    if row is None:
+        return None
+    is_stored, is_there, key_id, wrapped_key, profile = row
+    if is_stored:
+        return _STORED
+    if is_there and key_id != applicant.data_key_id:
+        return Verdict(is_stored=False, known=(KnownApplicant(applicant.id, True, key_id, wrapped_key, profile),))
+    return None
+
+
+def _run(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...] | None:
+    """The statement's row; None where a twin was first and it undid itself."""
+    wrapper: Any = connections["default"]
+    driver: psycopg.Connection[Any] = wrapper.entered()
     try:
-        row = _run(_STATEMENT if batch.chunk is None else _STATEMENT_OF_CHUNK, _values(batch))
+        with wrapper.wrap_database_errors:
+            return statement.run(driver, wrapper.schema_name, values)
     except DataError as error:
         if not isinstance(error.__cause__, psycopg.errors.DivisionByZero):
             raise
-        return Verdict(is_stored=False)
-    return _verdict(row)
-
-
-def _run(statement: Statement, values: dict[str, Any]) -> tuple[Any, ...]:
-    wrapper: Any = connections["default"]
-    driver: psycopg.Connection[Any] = wrapper.entered()
-    with wrapper.wrap_database_errors:
-        return statement.run(driver, wrapper.schema_name, values)
+        return None
 
 
 def _values(batch: Batch) -> dict[str, Any]:
-    actor, answer, chunk, decisions, applicants = batch.actor, batch.answer, batch.chunk, batch.decisions, batch.applicants
-    first = decisions[0].event
-    return {
+    actor, answer, first = batch.actor, batch.answer, batch.decisions[0].event
+    values: dict[str, Any] = {
         "product_id": batch.product_id,
         "revision": batch.revision,
         "model_version_id": batch.model_version_id,
@@ -263,16 +365,59 @@ def _values(batch: Batch) -> dict[str, Any]:
         "keyring_id": batch.keyring_id,
         "actor_kind": actor.kind,
         "caller": actor.id,
-        "credential_id": uuid.UUID(actor.id) if actor.kind in ("api_key", "user") else None,
+        "credential_id": uuid.UUID(actor.id) if actor.kind in _CREDENTIALS else None,
         "token_epoch": actor.token_epoch,
         "actor_label": first.actor_label,
         "address": actor.address,
         "request_id": actor.request_id,
         "channel": batch.channel,
         "now": batch.now,
-        "kept_since": batch.now - IDEMPOTENCY_KEPT,
         "processing_microseconds": batch.processing_microseconds,
         "action": str(first.action),
+    }
+    if answer is not None:
+        attempt = answer.attempt
+        values |= {
+            "attempt_id": answer.id,
+            "route": attempt.route,
+            "key": attempt.key,
+            "body_digest": attempt.body_digest,
+            "status": answer.status,
+            "sealed_response": answer.sealed,
+            "answer_of": answer.applicant_id,
+        }
+    return values
+
+
+def _values_of_one(batch: Batch) -> dict[str, Any]:
+    applicant, decision = batch.applicants[0], batch.decisions[0]
+    return {
+        "applicant": applicant.id,
+        "data_key_id": applicant.data_key_id,
+        "wrapped_key": applicant.wrapped_key,
+        "profile": applicant.sealed_profile,
+        "phone": applicant.phone_index,
+        "national_id": applicant.national_id_index,
+        "name": applicant.name_index,
+        "profile_digest": applicant.profile_digest,
+        "decision": decision.id,
+        "probability": decision.probability,
+        "score": decision.score,
+        "band": decision.band,
+        "outcome": decision.outcome,
+        "sealed_content": decision.sealed,
+        "event": decision.event.id,
+        "detail": decision.event.detail,
+        "leaf_hash": decision.event.leaf_hash,
+        "announcement": decision.announcement_id,
+    }
+
+
+def _values_of_many(batch: Batch) -> dict[str, Any]:
+    chunk, decisions, applicants = batch.chunk, batch.decisions, batch.applicants
+    return {
+        **(_NO_ANSWER if batch.answer is None else {}),
+        "kept_since": batch.now - IDEMPOTENCY_KEPT,
         "applicants": [a.id for a in applicants],
         "key_ids": [a.data_key_id for a in applicants],
         "wrapped_keys": [a.wrapped_key for a in applicants],
@@ -293,13 +438,6 @@ def _values(batch: Batch) -> dict[str, Any]:
         "details": [d.event.detail for d in decisions],
         "leaf_hashes": [d.event.leaf_hash for d in decisions],
         "announcements": [d.announcement_id for d in decisions],
-        "attempt_id": answer and answer.id,
-        "route": answer and answer.attempt.route,
-        "key": answer and answer.attempt.key,
-        "body_digest": answer and answer.attempt.body_digest,
-        "status": answer and answer.status,
-        "sealed_response": answer and answer.sealed,
-        "answer_of": answer and answer.applicant_id,
         "chunk_id": chunk and chunk.id,
         "lease": chunk and chunk.lease,
         "chunk_done": chunk and chunk.done,

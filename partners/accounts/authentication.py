@@ -3,13 +3,12 @@
 import ipaddress
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
 from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
@@ -17,11 +16,11 @@ from rest_framework.request import Request
 
 from audit.context import Actor
 from partners.accounts.errors import CredentialRefused
-from partners.accounts.keys import parse_key
+from partners.accounts.keys import LONGEST, digest_of, parse_key
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import Permission, permissions_of
 from partners.accounts.tokens import read_access
-from partners.tenancy import slug_of
+from partners.tenancy import in_force, slug_of
 
 CACHE_SECONDS = 5.0
 CACHE_SIZE = 10_000
@@ -77,7 +76,7 @@ class KeyAuthentication(BaseAuthentication):
             principal = principal_of_key(text, may_be_cached=is_guarded)
         except CredentialRefused as refusal:
             raise AuthenticationFailed(refusal.detail, code=refusal.code) from refusal
-        return replace(principal, actor=_at(principal.actor, request), plan=_plan(request)), "api_key"
+        return Principal(_at(principal.actor, request), principal.permissions, _plan(request), None, principal.expires_at), "api_key"
 
     def authenticate_header(self, request: Request) -> str:
         """What a caller without a credential is told to bring."""
@@ -115,12 +114,12 @@ def principal_of_user(user: User, request: Any) -> Principal:
 
 def principal_of_key(text: str, *, may_be_cached: bool = False) -> Principal:
     """The principal of an API key of the current partner. Raises CredentialRefused."""
-    schema = str(connection.schema_name)    # type: ignore[attr-defined]
-    parsed = parse_key(text)
-    if parsed is None or parsed.slug != slug_of(schema):
-        raise CredentialRefused
-    principal = _cache.get((schema, parsed.digest)) if may_be_cached else None
+    schema = in_force()
+    principal = _cache.get((schema, digest_of(text))) if may_be_cached and len(text) <= LONGEST else None
     if principal is None:
+        parsed = parse_key(text)
+        if parsed is None or parsed.slug != slug_of(schema):
+            raise CredentialRefused
         principal = _read(parsed.digest)
         _cache.put((schema, parsed.digest), principal)
     if principal.expires_at is not None and principal.expires_at <= time.time():
@@ -150,7 +149,8 @@ def _plan(request: Any) -> str:
 
 
 def _at(actor: Actor, request: Any) -> Actor:
-    return replace(actor, address=client_address(request.META), request_id=str(getattr(request, "request_id", "")))
+    address, request_id = client_address(request.META), str(getattr(request, "request_id", ""))
+    return Actor(actor.kind, actor.id, actor.label, actor.role, address, request_id, actor.token_epoch)
 
 
 class _Cache:

@@ -2,11 +2,13 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar, cast
 
 import msgspec
 from django.http import HttpResponse
 from rest_framework import status as http
+from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.permissions import BasePermission
@@ -23,6 +25,11 @@ from partners.limits import Grant, take
 
 _JSON = "application/json"
 _TAKES_JSON = ("*/*", "application/*", _JSON, "application/problem+json")
+
+
+@cache
+def _one_of(kind: Any) -> Any:
+    return kind()
 
 
 class OneRenderer(BaseContentNegotiation):
@@ -89,6 +96,23 @@ class ApiView(APIView):
     grant: Grant | None = None
     # Set by the routes that earlier systems knew: the route to use instead.
     successor: str = ""
+
+    @property
+    def default_response_headers(self) -> dict[str, str]:
+        """None: what is allowed is said where something is not."""
+        return {}
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        """They keep nothing of a request, so one of each serves all."""
+        return [_one_of(kind) for kind in self.authentication_classes]  # type: ignore[arg-type]
+
+    def get_permissions(self) -> list[Any]:
+        """As above."""
+        return [_one_of(kind) for kind in self.permission_classes]
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """As above."""
+        return [_one_of(kind) for kind in self.throttle_classes]  # type: ignore[arg-type]
 
     def check_permissions(self, request: Request) -> None:
         """The limit counts first: what is refused counts too, and is told what is left."""

@@ -173,8 +173,8 @@ class _Scoring:
 
     def _open(self, ring: Keyring) -> None:
         self.ring = ring
-        self.told = told_about(ring, (item.applicant for item in self.items))
         self.ids = [ring.applicant_id(item.applicant.reference) for item in self.items]
+        self.told = told_about(zip(self.ids, (item.applicant for item in self.items), strict=True))
         self.applicants = open_applicants(ring, self.told)
         if len(self.told) >= _LOOKED_UP_FROM:
             self._meet(known_applicants([known.row.id for known in self.applicants.values() if known.row.is_written]))

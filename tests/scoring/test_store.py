@@ -20,7 +20,7 @@ from audit.vault import keyring
 from partners.accounts.models import ApiKey, User
 from partners.tenancy import as_owner, tenant_context
 from scoring.models import Applicant, Decision, ModelVersion, Policy, Product, ProductRevision
-from scoring.store import ApplicantRow, Batch, DecisionRow, KnownApplicant, SealedAnswer, Verdict, store
+from scoring.store import ApplicantRow, Batch, DecisionRow, EarlierAnswer, KnownApplicant, SealedAnswer, Verdict, store
 from tests.conftest import House
 from tests.waiting import until
 
@@ -251,7 +251,8 @@ def test_an_answer_older_than_a_day_makes_room(in_north: House) -> None:
     assert bytes(Idempotency.objects.get(key="key-1").body_digest) == an_answer(body=b"other").attempt.body_digest
 
 
-def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Callable[..., House]) -> None:
+@pytest.mark.parametrize("size", [1, 2])
+def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Callable[..., House], size: int) -> None:
     house = new_partner()
     claimed, finish = threading.Event(), threading.Event()
 
@@ -275,7 +276,7 @@ def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Cal
     def second() -> Verdict:
         try:
             with tenant_context(house.partner):
-                return store(a_batch(product, answer=an_answer()))
+                return store(a_batch(product, *(an_applicant() for _ in range(size)), answer=an_answer()))
         finally:
             connection.close()
 
@@ -288,7 +289,8 @@ def test_a_twin_that_commits_first_leaves_nothing_of_the_second(new_partner: Cal
         finish.set()
         running.result()
 
-        assert waiting.result() == Verdict(is_stored=False)
+        told = EarlierAnswer(an_answer().attempt.body_digest, 201, b"first", None, None, None)
+        assert waiting.result() == Verdict(is_stored=False, earlier=told if size == 1 else None)
         assert counts() == [0, 0, 0, 1, 0]
 
 
