@@ -43,7 +43,7 @@ class Bounded(io.RawIOBase):
     """A byte stream that refuses to grow past MAX_BYTES, and a line past MAX_LINE, and tells a damaged .gz in our words."""
 
     def __init__(self, inner: IO[bytes]) -> None:
-        self._inner, self._left, self._line = inner, MAX_BYTES, 0
+        self._inner, self._left, self._line, self._is_begun = inner, MAX_BYTES, 0, False
 
     def readable(self) -> bool:
         return True
@@ -53,6 +53,9 @@ class Bounded(io.RawIOBase):
             block = self._inner.read(len(buffer))
         except (OSError, EOFError) as error:
             raise TableError("the file is damaged or is not gzip", fix="export or download it again") from error
+        if not self._is_begun:
+            refuse_other_encodings(block)
+            self._is_begun = True
         self._left -= len(block)
         if self._left < 0:
             raise TableError(f"the table is larger than {MAX_BYTES // 1024**3} GiB", fix="split it into several files")

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import IO, Any, BinaryIO, Self, cast
 
 from scoring.engine.inert import LEADS, as_it_was
-from scoring.engine.intake import MAX_CELL, MAX_COLUMNS, MAX_LINES_PER_ROW, Bounded, refuse_other_encodings
+from scoring.engine.intake import MAX_CELL, MAX_COLUMNS, MAX_LINES_PER_ROW, Bounded
 from scoring.engine.intake import TableError as TableError  # who reads tables knows it from here
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -165,7 +165,6 @@ def text_of(value: object) -> str:
 def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
     buffered = io.BufferedReader(cast(io.RawIOBase, binary), 1 << 18)
     start = buffered.peek(65_536)[:65_536]
-    refuse_other_encodings(start)
     text = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
     records = csv.reader(text, delimiter=_delimiter(start), strict=True)
     lines = 0

@@ -84,7 +84,7 @@ HOSTILE: Mapping[str, Callable[[Path], str]] = {
     "a zip bomb of 1 GiB": _sheet(b" " * MB, 1024),
     "a sheet of empty rows": _sheet(b"<row/>" * 100_000, 60),
     "a sheet with a row of 1,000,000 columns": _sheet(_ROW_OF_MANY, 1),
-    "a sheet with twenty rows of 1,000,000 columns": _sheet(_ROW_OF_MANY, 20),
+    "a sheet with three rows of 1,000,000 columns": _sheet(_ROW_OF_MANY, 3),
     "a sheet with one cell of 100 MiB": _sheet(
         b'<row><c t="inlineStr"><is><t>' + bytes(range(65, 91)) * (4 * MB) + b"</t></is></c></row>", 1
     ),
