@@ -27,7 +27,7 @@ def filters_of(wanted: Mapping[str, str]) -> DecisionFilters:
             raise FilterRefused(refusal)
     return DecisionFilters(
         product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
-        reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
+        reference=wanted.get("reference"), since=day_of(wanted.get("since")), until=day_of(wanted.get("until")),
         score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")),
     )  # fmt: skip
 
@@ -41,7 +41,7 @@ def _score(text: str | None) -> int | None:
     return int(text)
 
 
-def _day(text: str | None) -> datetime | None:
+def day_of(text: str | None) -> datetime | None:
     """The beginning of a day in the person's time zone. Raises FilterRefused."""
     try:
         return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None

@@ -127,6 +127,14 @@ def test_every_list_can_be_taken_away(house: House, kind: str) -> None:
     assert float(application["amount"]) == 60_000.0
 
 
+def test_the_record_is_taken_away_in_part(house: House) -> None:
+    actor = acting(house, "compliance")
+
+    export = exported(actor, wanted("events", "json", filters={"action": "product.created", "since": "2020-01-01"}))
+
+    assert [one["action"] for one in rows("json", content(export, actor))] == ["product.created"]
+
+
 def test_an_erased_applicant_is_nobody(house: House) -> None:
     score("A-1")
     erased = dict.fromkeys(("data_key_id", "wrapped_key", "sealed_profile", "phone_index", "national_id_index", "name_index"))
@@ -238,6 +246,8 @@ def test_what_was_asked_finished_and_taken_is_recorded_with_its_rows(house: Hous
     (wanted(filters={"product": "a\0b"}), "admin", ExportRefused),
     (wanted(filters={"band": "Z"}), "admin", FilterRefused),
     (wanted("applications", filters={"tab": "none"}), "admin", FilterRefused),
+    (wanted("events", filters={"action": "sun.rose"}), "admin", FilterRefused),
+    (wanted("events", filters={"since": "yesterday"}), "admin", FilterRefused),
 ])  # fmt: skip
 def test_what_cannot_be_exported_is_refused_at_once(house: House, asked: Any, role: str, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):

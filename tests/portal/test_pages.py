@@ -535,7 +535,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | {"login", "docs", "openapi", "export-detail"} | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:

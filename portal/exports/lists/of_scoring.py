@@ -64,7 +64,7 @@ def declare_lists() -> None:
             },
         ),
         ExportList(
-            name="outcomes", title=_("Outcomes"), permission=Permission.DECISION_READ, page="scoring:decision-list", read=_outcomes,
+            name="outcomes", title=_("Outcomes"), permission=Permission.DECISION_READ, page="exports:export-list", read=_outcomes,
             applicants="decision__applicant__",
             columns={
                 "id": name("id"), "decision_id": name("decision_id"), "product": word("decision__product__slug"), "kind": word("kind"),
