@@ -24,7 +24,7 @@ MEDIA_TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }  # fmt: skip
 ROWS_OF_A_SHEET = 1_048_576    # the header among them: the rest goes on in another sheet
-_ROWS_OF_A_GROUP = 50_000
+_ROWS_OF_A_GROUP = 20_000
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 

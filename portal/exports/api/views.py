@@ -64,6 +64,10 @@ class ExportPage(msgspec.Struct, frozen=True):
     has_more: bool
 
 
+class ExportLinkRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing has to be said."""
+
+
 class ExportLink(msgspec.Struct, frozen=True):
     """What opens the file once, for this caller, until `expires_at`."""
 
@@ -126,14 +130,21 @@ class ExportLinkView(ApiView):
     permissions = {"POST": None}
 
     @described(
-        "Ask for a link to the file", operation="export_link_create", gives=ExportLink, status=201, refuses=(404, 409), parameters=_ID,
+        "Ask for a link to the file", operation="export_link_create", takes=ExportLinkRequest, gives=ExportLink, status=201,
+        refuses=(404, 409), parameters=_ID, example={},
         text="The link opens the file once, with the credential that asked for it, for 15 minutes. An earlier link ends.",
     )  # fmt: skip
     def post(self, request: Request, export_id: str) -> HttpResponse:
         """201 with the link."""
-        wanted = _id(export_id)
-        link = open_link(export_id=wanted, actor=principal_of(request).actor)
-        return answer(ExportLink(f"/api/v1/exports/{wanted}/file?link={link.token}", link.until), status=201)
+        raw, wanted, actor = read_body(request, may_be_empty=True), _id(export_id), principal_of(request).actor
+        decode(raw, ExportLinkRequest)
+
+        def perform() -> bytes:
+            link = open_link(export_id=wanted, actor=actor)
+            return msgspec.json.encode(ExportLink(f"/api/v1/exports/{wanted}/file?link={link.token}", link.until))
+
+        attempt = attempt_of(request, route=f"{_ROUTE}/{wanted}/link", actor=actor, body=raw)
+        return answer_once(attempt, status=201, perform=perform)
 
 
 class ExportFileView(ApiView):
