@@ -29,6 +29,7 @@ class Action(StrEnum):
     MODEL_STORED = "model.stored"
     MODEL_OFFERED = "model.offered"
     MODEL_RETIRED = "model.retired"
+    RETRAINING_PLANNED = "retraining.planned"
     PROMOTION_ASKED = "promotion.asked"
     PROMOTION_REFUSED = "promotion.refused"
     PROMOTION_WITHDRAWN = "promotion.withdrawn"

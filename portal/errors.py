@@ -142,6 +142,8 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.VersionInForce: _row(409, "This version is in force already", "Nothing needs to be done."),
     scoring.NothingToRollBack: _row(409, "There is nothing to roll back", "Nothing needs to be done."),
     scoring.TransitionRefused: _row(409, "The version cannot go there from its state", "Look at its state, and at what it may become."),
+    scoring.RetrainingUnderWay: _row(409, "The product is being trained again already", "Wait until that is over."),
+    scoring.RanksLikeChance: _row(409, "The version ranks like chance", "Train a better one, or have a data scientist write why."),
     scoring.ModelRefused: _row(409, "The version's bundle cannot be used", "Train the version again, or restore its bundle."),
     scoring.SecondPersonNeeded: _row(409, "A second person has to answer", "Ask somebody else with the permission model.promote."),
     scoring.CardMissing: _row(409, "The version has no model card", "Train it again, and promote the new version."),

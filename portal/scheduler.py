@@ -24,6 +24,7 @@ from portal.exports.services.opening import forget_old_exports
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.retraining import begin_due
 from scoring.services.uploads import forget_old_uploads
 
 PARTNERS_SECONDS = 5.0
@@ -78,6 +79,7 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-exports", 5.0, ring_for_exports),
     Duty("begin-exports", 60.0, begin_due_exports),
     Duty("forget-exports", 600.0, forget_old_exports),

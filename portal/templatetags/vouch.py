@@ -113,6 +113,13 @@ def state_words(state: str) -> str:
 
 
 @register.filter
+def run_words(state: str) -> str:
+    """Where a run of work in the background stands."""
+    words = {"queued": _("waits"), "running": _("under way"), "done": _("done"), "failed": _("nothing made")}
+    return words.get(state, state)
+
+
+@register.filter
 def request_words(state: str) -> str:
     """How a request to put a version in force ended."""
     words = {"open": _("waits for a second person"), "confirmed": _("confirmed"), "refused": _("refused"), "withdrawn": _("withdrawn")}

@@ -94,11 +94,18 @@ def _troubles(products: Sequence[selectors.ProductSummary]) -> dict[str, Any]:
         "without_model": [product for product in products if product.champion_version is None],
         "refused": selectors.refused_champions(),
         "failed": [
-            (one, reverse("scoring:batch-detail", args=[one.batch]) if one.batch else "")
+            (one, _where(one))
             for one in selectors.failed_jobs(timezone.now() - TROUBLED)
         ],
         "challengers": [(titles[one.product_id], one) for one in selectors.challengers() if one.product_id in titles],
     }
+
+
+def _where(failed: selectors.FailedJob) -> str:
+    """The page that tells more of it."""
+    if failed.kind == "retraining":
+        return reverse("scoring:model-retraining", args=[failed.name])
+    return reverse("scoring:batch-detail", args=[failed.batch]) if failed.batch else ""
 
 
 def _figures(figures: selectors.Overview, products: Sequence[selectors.ProductSummary]) -> dict[str, Any]:

@@ -38,6 +38,7 @@ from scoring.selectors.history import Change, InForce, RulesVersion, changes, in
 from scoring.selectors.jobs_begun import score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
+from scoring.selectors.retrainings import PlanInForce, Retraining, count_outcomes, retraining, retraining_plan, retrainings
 from scoring.selectors.shadows import Comparison, GapBin, challenged_versions, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.troubles import FailedJob, failed_jobs
 from scoring.selectors.usage import KeyUsage, usage_by_key
@@ -65,9 +66,11 @@ __all__ = [
     "OutcomeSummary",
     "Overview",
     "Page",
+    "PlanInForce",
     "ProductSummary",
     "RefusedChampion",
     "RequestSummary",
+    "Retraining",
     "RulesVersion",
     "ScoreBin",
     "StoredCard",
@@ -81,6 +84,7 @@ __all__ = [
     "comparison",
     "consents_of",
     "count_decisions",
+    "count_outcomes",
     "decision_detail",
     "decision_explanation",
     "decisions",
@@ -103,6 +107,9 @@ __all__ = [
     "promotion_request",
     "promotion_requests",
     "refused_champions",
+    "retraining",
+    "retraining_plan",
+    "retrainings",
     "rules_versions",
     "score_job",
     "search_applicants",

@@ -1,5 +1,6 @@
 """What somebody asks of the list of decisions, written as texts in an address: read, or refused in one sentence."""
 
+import uuid
 from collections.abc import Container, Mapping
 from datetime import date, datetime, time
 
@@ -11,7 +12,7 @@ from scoring.models import AnsweredBy, BandCode, OutcomeCode
 from scoring.selectors.catalogue import products
 from scoring.selectors.decisions_made import DecisionFilters
 
-FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
+FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below", "batch")
 
 
 def filters_of(wanted: Mapping[str, str]) -> DecisionFilters:
@@ -28,8 +29,16 @@ def filters_of(wanted: Mapping[str, str]) -> DecisionFilters:
     return DecisionFilters(
         product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
         reference=wanted.get("reference"), since=day_of(wanted.get("since")), until=day_of(wanted.get("until")),
-        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")),
+        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")), batch=_batch(wanted.get("batch")),
     )  # fmt: skip
+
+
+def _batch(text: str | None) -> uuid.UUID | None:
+    """The id of a batch. Raises FilterRefused."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError as error:
+        raise FilterRefused(_("There is no such batch.")) from error
 
 
 def _score(text: str | None) -> int | None:

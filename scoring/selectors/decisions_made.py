@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db.models import Q, QuerySet
+from msgspec import structs
 
 from audit.actions import Action
 from audit.errors import SealBroken
@@ -17,7 +18,9 @@ from audit.services import Receipt, receipt_of
 from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.errors import DecisionUnknown, FilterRefused
-from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.makers import Makers
+from scoring.models import AnsweredBy, BandCode, Batch, Channel, Decision, OutcomeCode
+from scoring.retold import reasons_in
 from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
 from scoring.selectors.cursors import from_cursor, to_cursor
@@ -42,6 +45,7 @@ class DecisionFilters:
     until: datetime | None = None
     score_from: int | None = None
     score_below: int | None = None
+    batch: uuid.UUID | None = None
 
     def __post_init__(self) -> None:
         known = {"band": BandCode, "outcome": OutcomeCode, "answered_by": AnsweredBy, "channel": Channel}
@@ -131,8 +135,9 @@ def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 10
     return decisions_found(filters or DecisionFilters()).order_by()[:at_most].count()
 
 
-def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
-    """The decision with applicant, inputs, explanation, timeline and receipt, opened. Raises DecisionUnknown."""
+def decision_detail(decision_id: uuid.UUID, *, language: str | None = None) -> DecisionDetail:
+    """The decision with applicant, inputs, explanation, timeline and receipt, opened; its reasons in the reader's language where one is
+    given. Raises DecisionUnknown."""
     decision = _one(decision_id)
     ring = keyring()
     events = timeline("decision", decision.id)
@@ -143,6 +148,8 @@ def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
         applicant, content = details_of(ring, decision.applicant), _content(ring, decision)
     except SealBroken:
         intact = False
+    if content is not None and language is not None and intact:
+        content = structs.replace(content, reasons=list(reasons_in(language, decision, content, Makers(ring))))
     return DecisionDetail(
         summary=_summary(ring, decision),
         applicant=applicant,
@@ -191,11 +198,24 @@ def decisions_found(filters: DecisionFilters) -> QuerySet[Decision]:
         "score__lt": filters.score_below,
     }  # fmt: skip
     wanted &= Q(**{name: value for name, value in ranges.items() if value is not None})
+    if filters.batch is not None:
+        wanted &= _of_batch(filters.batch)
     for name in ("band", "outcome", "answered_by", "channel"):
         value = getattr(filters, name)
         if value is not None:
             wanted &= Q((name, value))
     return Decision.objects.filter(wanted)
+
+
+def _of_batch(batch_id: uuid.UUID) -> Q:
+    """The decisions of a batch: made while its rows were worked on, and for the request that started it. Raises FilterRefused."""
+    batch = Batch.objects.select_related("working").only("working").filter(id=batch_id).first()
+    if batch is None or batch.working is None:
+        raise FilterRefused("There is no such batch, or it was not started.")
+    job = batch.working
+    ended = (job.finished_at or datetime.now(UTC)) + timedelta(minutes=1)    # a range of the index, whatever came before and after
+    asked_by = job.body["actor"]["request_id"]
+    return Q(created_at__gte=job.created_at, created_at__lte=ended, channel=Channel.FILE, request_id=asked_by)
 
 
 def _summary(ring: Keyring, decision: Decision) -> DecisionSummary:

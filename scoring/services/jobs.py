@@ -12,13 +12,14 @@ import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.actions import Action
 from audit.context import Actor
 from audit.services import record
 from audit.vault import Keyring, keyring
-from scoring.errors import JobTaken, JobUnknown
+from scoring.errors import JobTaken, JobUnknown, LeaseLost
 from scoring.models import Job, JobChunk
 from scoring.store import FinishedChunk
 
@@ -140,6 +141,13 @@ def take_chunk(job_id: uuid.UUID) -> Lease | None:
 def give_back(lease: Lease) -> None:
     """Whoever comes next may take the chunk at once."""
     JobChunk.objects.filter(id=lease.chunk_id, lease=lease.lease, finished_at=None).update(lease_until=None)
+
+
+def keep_hold(lease: Lease) -> None:
+    """The lease lasts from now on as long as a new one: for work that outlasts it. Raises LeaseLost when somebody else has the chunk."""
+    held = JobChunk.objects.filter(id=lease.chunk_id, lease=lease.lease, finished_at=None)
+    if not held.update(lease_until=Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        raise LeaseLost
 
 
 def free_chunks(job: Job) -> None:

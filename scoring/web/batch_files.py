@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from django.http import FileResponse
+from django.utils.translation import gettext as _
 
 from scoring.engine.writing import MEDIA_TYPES, ColumnKinds, Rows, SheetWriter, write_table
 from scoring.services.batches import HELP, Asked
 from scoring.services.uploads import folder
+from scoring.web.batch_words import about
 
 KINDS = ("csv", "xlsx", "json")    # in a web worker; Parquet is written by the workers of the queue
 
@@ -22,15 +24,15 @@ def template(kind: str, *, name: str, asked: Sequence[Asked]) -> FileResponse:
     """A table to fill in: a header, an example, and what may stand where, as a sheet of its own or as a row that is not read."""
     columns, example = [one.title for one in asked], [one.example for one in asked]
     if kind == "csv":
-        about = [f"{HELP if place == 0 else ''}{one.about}" for place, one in enumerate(asked)]
-        return download(kind, name=name, title="", columns=dict.fromkeys(columns, str), rows=[about])
-    about_each = ([one.title, "yes" if one.is_required else "no", one.about] for one in asked)
-    helps: Rows = [["column", "needed", "what may stand there"], *about_each]
+        helps_row = [f"{HELP if place == 0 else ''}{about(one)}" for place, one in enumerate(asked)]
+        return download(kind, name=name, title="", columns=dict.fromkeys(columns, str), rows=[helps_row])
+    about_each = ([one.title, one.label, _("yes") if one.is_required else _("no"), about(one)] for one in asked)
+    helps: Rows = [[_("column"), _("means"), _("needed"), _("what may stand there")], *about_each]
 
     def write(file: IO[bytes]) -> None:
         with SheetWriter(file) as book:
-            book.sheet("Table", [columns])
-            book.sheet("Help", [*helps, [], ["example"], columns, example])
+            book.sheet(_("Table"), [columns])
+            book.sheet(_("Help"), [*helps, [], [_("example")], columns, example])
 
     return _answer(kind, name, write)
 

@@ -30,6 +30,7 @@ from scoring.errors import (
 )
 from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
 from scoring.selectors.asked import FILTERS, filters_of
+from scoring.services.models import ranks_like_chance
 from scoring.services.recourse import recourse_of
 from scoring.services.score import score_once
 from scoring.web.batch_forms import OutcomeForm
@@ -38,6 +39,7 @@ from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
 from scoring.web.forms import ScoreForm
 from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
+from scoring.web.written import in_page_language, language_of_page
 
 
 class DecisionListPage(Page):
@@ -73,11 +75,11 @@ class DecisionDetailPage(Page):
     def get(self, request: HttpRequest, decision_id: uuid.UUID) -> HttpResponse:
         """The decision, or 404."""
         try:
-            detail = selectors.decision_detail(decision_id)
+            detail = selectors.decision_detail(decision_id, language=language_of_page())
         except DecisionUnknown as error:
             raise Http404 from error
         active = registry.current(detail.summary.product)
-        product, explanation = active.definition, detail.explanation
+        product, explanation = in_page_language(active.definition), detail.explanation
         may_read = self.user.allows(Permission.APPLICANT_READ)
         context = {
             "detail": detail,
@@ -138,7 +140,7 @@ class DecisionNewPage(Page):
             active = registry.current(slug)
         except ProductUnknown as error:
             raise Http404 from error
-        form = ScoreForm(active.definition.contract, request.POST)
+        form = ScoreForm(active.definition, request.POST)
         item = form.read(active.validator)
         if item is None:
             return self._form(request, slug, form)
@@ -162,7 +164,7 @@ class DecisionNewPage(Page):
             definition = registry.current(slug).definition
         except ProductUnknown as error:
             raise Http404 from error
-        context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
+        context = {"form": form or ScoreForm(definition), "product": slug, "title": definition.title}
         return render(request, "scoring/decision_new.html", context, status=status if form else 200)
 
 
@@ -189,9 +191,10 @@ class ProductDetailPage(Page):
             raise Http404 from error
         least, rules = (*active.policy.bands, None), selectors.rules_versions(slug)
         context = {
-            "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
+            "product": product, "definition": in_page_language(active.definition), "policy": active.policy,
+            "versions": selectors.model_versions(slug),
             "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules,
-            "shown_rules": shown_rules(rules[0].rules, selectors.product_definition(slug).contract),
+            "shown_rules": shown_rules(rules[0].rules, in_page_language(selectors.product_definition(slug)).contract),
             "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
@@ -240,6 +243,6 @@ def model_context(user: User, product: str, version: int) -> dict[str, Any]:
         "requests": [one for one in requests if one.version == found.version], "open_request": open_request,
         "is_asked_for": open_request is not None and open_request.version == found.version,
         "is_own_request": open_request is not None and open_request.asked_by_id == user.id,
-        "may_promote": user.allows(Permission.MODEL_PROMOTE),
+        "may_promote": user.allows(Permission.MODEL_PROMOTE), "is_like_chance": ranks_like_chance(found.metrics),
         "may_become": TRANSITIONS[found.state], "card_sha256": selectors.card_digest(product, version),
     }  # fmt: skip

@@ -79,8 +79,8 @@ def _rest(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -
     return _("Version %(version)s scores nothing more in shadow; what it scored stays.") % {"version": version}
 
 
-def _offer(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -> str:
-    offer_model(product_slug=product, version=version, actor=actor)
+def _offer(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    offer_model(product_slug=product, version=version, actor=actor, reason=typed.get("reason", ""))
     return _("Version %(version)s is a candidate: anybody with the right to it may ask to put it in force.") % {"version": version}
 
 

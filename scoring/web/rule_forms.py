@@ -27,7 +27,7 @@ from scoring.engine.rules import LARGEST_LOG_ODDS, LONGEST_TEXT, MOST_RULES, OPE
 from scoring.engine.texts import LANGUAGES, refuse_vague
 from scoring.web.conditions import OPERATOR_WORDS
 from scoring.web.forms import field_of, ungrouped
-from scoring.web.written import number_words
+from scoring.web.written import in_page_language, number_words
 
 _TRUTH = {"yes": True, "no": False, "true": True, "false": False, "oui": True, "non": False}
 _LANGUAGE_NAMES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
@@ -170,7 +170,7 @@ RuleFormSet = forms.formset_factory(RuleForm, formset=BaseRules, extra=1, max_nu
 def choosable(product: Product) -> dict[str, Input]:
     """The inputs that a rule may ask about: protected ones only where one does already."""
     asked = {rule.condition.input for rule in product.rules.rules}
-    inputs = product.contract.inputs
+    inputs = in_page_language(product).contract.inputs
     return {one.name: one for one in inputs if OPERATORS[one.kind] and (not one.is_protected or one.name in asked)}
 
 
@@ -189,13 +189,13 @@ def rows_of(product: Product) -> list[dict[str, Any]]:
 class TryForm(forms.Form):
     """An applicant who does not exist: the inputs that rules and policy look at, each may be left empty."""
 
-    def __init__(self, contract: Contract, names: Iterable[str], *arguments: Any, **named: Any) -> None:
+    def __init__(self, product: Product, names: Iterable[str], *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        wanted = set(names)
-        self.contract = Contract(tuple(replace(one, required=False) for one in contract.inputs if one.kind is not InputKind.EVENTS))
+        wanted, spoken = set(names), in_page_language(product)
+        self.contract = Contract(tuple(replace(one, required=False) for one in spoken.contract.inputs if one.kind is not InputKind.EVENTS))
         self.asked = {f"try_{place}": one for place, one in enumerate(self.contract.inputs) if one.name in wanted}
         for name, one in self.asked.items():
-            self.fields[name] = field_of(one)
+            self.fields[name] = field_of(one, spoken)
         self.optional: set[str] = set()
 
     def read(self) -> Values | None:

@@ -138,7 +138,7 @@ def _read(slug: str, product: Product, typed: QueryDict) -> _Shown:
 
 def _example(slug: str, product: Product, asked: set[str], typed: QueryDict | None) -> TryForm:
     knocked = {rule.condition.input for rule in registry.current(slug).policy.knock_outs}
-    return TryForm(product.contract, asked | knocked, typed)
+    return TryForm(product, asked | knocked, typed)
 
 
 def _told(refusal: DomainError) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import batches, card_pages, outcomes, pages, policy, registry, rules
+from scoring.web import batches, card_pages, outcomes, pages, policy, registry, retraining, rules
 
 app_name = "scoring"
 urlpatterns = [
@@ -27,5 +27,6 @@ urlpatterns = [
     path("models/<slug:product>/<int:version>/card.pdf", card_pages.ModelCardPdf.as_view(), name="model-card-pdf"),
     path("models/<slug:product>/<int:version>/act", registry.ModelActPage.as_view(), name="model-act"),
     path("models/<slug:product>/history", registry.ModelHistoryPage.as_view(), name="model-history"),
+    path("models/<slug:product>/retraining", retraining.ModelRetrainingPage.as_view(), name="model-retraining"),
     path("models/<slug:product>/compare", registry.ModelComparePage.as_view(), name="model-compare"),
 ]

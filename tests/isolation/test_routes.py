@@ -41,10 +41,11 @@ from tests.scoring.factories import a_batch, a_bundle, card_of
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
 PAGE_REFUSED = {302, 401, 403, 404, 405}
-OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
+OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs", "redoc"}
 BODIES: dict[str, Any] = {
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
-    "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
+    "model": {"state": "retired", "reason": "So."}, "retraining-plan": {"every": "monday"}, "product-rollback": {"reason": "So."},
+    "product-challenger": {"version": 1},
     "approval-policy": {
         "four_eyes": "never", "limits": [], "override_reasons": {}, "proposal_hours": 1, "due_hours": 1, "lifetime_days": 1,
         "notice_days": 1, "reason": "So.",
@@ -53,6 +54,8 @@ BODIES: dict[str, Any] = {
     "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
+    "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
+    "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -19,7 +20,7 @@ from audit.actions import Action
 from audit.context import SYSTEM
 from audit.models import Event
 from partners.tenancy import public_context, tenant_context
-from scoring import selectors
+from scoring import registry, selectors
 from scoring.engine.writing import SheetWriter
 from scoring.models import Batch, Channel, Decision, Job, Outcome
 from scoring.services import batches, files, jobs, uploads, work
@@ -150,6 +151,48 @@ def test_a_check_names_row_column_what_was_read_and_the_fix(stalls: House) -> No
         ["3", "Income", "KES 48 200"], ["4", "trade", "fish"], ["4", "born", "03/04/1991"], ["5", "Applicant ref", ""], ["6", "", ""],
     ]  # fmt: skip
     assert all(one[3] and one[4] for one in found[1:])
+
+
+def test_what_a_check_says_is_in_the_readers_language(stalls: House) -> None:
+    client = stalls.client("officer")
+    send(client, "/language", {"language": "fr"})
+    wrong = ["B-x,KES 48 200,3000,14,fish,1990-02-28,true,", "B-y,,3000,700,food,1990-02-28,true,", ",900,3000,,,,,", "short,1"]
+
+    address, page = bring(client, [HEADER, GOOD[0], *wrong, 'B-z,"=1+1",3000,14,food,1990-02-28,true,'])
+    found = list(csv.reader(io.StringIO(file_of(got(client, f"{address}/errors", **{"as": "csv"})).decode("utf-8-sig"))))
+
+    assert found[0] == ["ligne", "colonne", "nous lisons", "ce qui ne va pas", "que faire"]
+    for _, _, _, what, fix in found[1:]:
+        said = " ".join(fix.split())
+        assert what in page
+        assert said in page
+        assert not {"is", "has", "the", "Send", "Write", "Give", "Make", "cells", "cannot"} & {*what.split(), *said.split()}, (what, fix)
+    columns = words(got(client, f"{address}/columns"))
+    assert "obligatoire" in columns
+    assert "required" not in columns
+
+
+def test_each_figure_of_a_batch_leads_to_its_rows(stalls: House) -> None:
+    client = stalls.client("officer")
+    other, _ = bring(client, [HEADER, "C-1,1,200000,,,,,"])
+    send(client, other)
+    address, _ = bring(client, [HEADER, *GOOD, "B-9,1,200000,,,,,"])
+    send(client, address)
+    shown = unescape(got(client, address).content.decode())
+
+    bars = re.findall(r'<a href="(/decisions\?[^"]+)" aria-label="Scores \d+ to \d+: (one|\d+)', shown)
+    counts = re.findall(r'<a href="(/decisions\?[^"]+&(?:outcome|band)=\w+)">(\d+)</a>', shown)
+
+    assert sum(1 if count == "one" else int(count) for _, count in bars) == 9
+    assert sum(int(count) for _, count in counts) == 18
+    for link, count in (*bars, *counts):
+        path, _, query = link.partition("?")
+        page = got(client, path, **dict(parse_qsl(query))).context["page"]
+        assert len(page.decisions) == (1 if count == "one" else int(count)), link
+        assert {one.reference for one in page.decisions} <= {f"B-{at}" for at in range(10)}
+    policy = registry.current(SLUG).policy
+    assert f">{policy.approve_from}</text>" in shown
+    assert got(client, "/decisions", batch=str(uuid.uuid4())).status_code == 422
 
 
 def test_the_good_rows_can_be_scored_without_the_others(stalls: House) -> None:

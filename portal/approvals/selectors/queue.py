@@ -18,12 +18,14 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from audit.errors import SealBroken
-from audit.vault import Keyring, keyring
+from audit.vault import keyring
 from portal.approvals.models import Application, SecondOpinion
 from portal.approvals.transitions import WAITING
 from scoring.applicants import key_of, open_profile
 from scoring.errors import CursorRefused
+from scoring.makers import Makers
 from scoring.models import Applicant, Product
+from scoring.retold import reasons_in
 from scoring.sealed import open_content
 
 PAGE, MOST = 25, 99
@@ -112,9 +114,11 @@ class QueuePage:
 
 
 def queue(
-    *, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order, cursor: str | None = None, limit: int = PAGE, opens: bool
-) -> QueuePage:
-    """At most `limit` rows of the tab after the cursor; `opens`: with what is sealed under applicants' keys. Raises CursorRefused."""
+    *, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order, cursor: str | None = None, limit: int = PAGE, opens: bool,
+    language: str | None = None,
+) -> QueuePage:  # fmt: skip
+    """At most `limit` rows of the tab after the cursor; `opens`: with what is sealed under applicants' keys, reasons in the reader's
+    language. Raises CursorRefused."""
     few = _looked_up(filters)
     found = _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, few)), order)
     chosen: list[Application] = []
@@ -123,7 +127,7 @@ def queue(
         if len(chosen) > limit:
             break
     shown = chosen[:limit]
-    return QueuePage(_rows(shown, opens=opens), _to_cursor(order, shown[-1]) if len(chosen) > limit else None)
+    return QueuePage(_rows(shown, opens=opens, language=language), _to_cursor(order, shown[-1]) if len(chosen) > limit else None)
 
 
 def applications_found(*, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order) -> QuerySet[Application]:
@@ -299,25 +303,28 @@ def _value(name: str, told: Any) -> Any:
 # ---- what a row tells
 
 
-def _rows(applications: Sequence[Application], *, opens: bool) -> list[QueueRow]:
+def _rows(applications: Sequence[Application], *, opens: bool, language: str | None) -> list[QueueRow]:
     ids = [one.id for one in applications]
     opinions = SecondOpinion.objects.filter(application__in=ids, state=SecondOpinion.Answer.OPEN).select_related("proposed_by")
     proposals = {one.application_id: one for one in opinions}
-    there = Application.objects.filter(id__in=ids).select_related("applicant", "decision") if opens else ()
-    sealed = {one.id: one for one in there}
-    ring = keyring()
-    return [_row(ring, one, sealed.get(one.id), proposals.get(one.id)) for one in applications]
+    there = Application.objects.filter(id__in=ids).select_related("applicant", "decision__product").defer("decision__product__definition")
+    sealed = {one.id: one for one in there} if opens else {}
+    makers = Makers(keyring())
+    return [_row(makers, one, sealed.get(one.id), proposals.get(one.id), language) for one in applications]
 
 
-def _row(ring: Keyring, one: Application, sealed: Application | None, proposal: SecondOpinion | None) -> QueueRow:
+def _row(
+    makers: Makers, one: Application, sealed: Application | None, proposal: SecondOpinion | None, language: str | None
+) -> QueueRow:
     who = reference = why = None
     if sealed is not None and sealed.applicant is not None and sealed.decision is not None:
         try:
-            key = key_of(ring, sealed.applicant)
+            key = key_of(makers.ring, sealed.applicant)
             if key is not None:
-                details = open_profile(ring, key, sealed.applicant.id, sealed.applicant.sealed_profile or b"")
+                details = open_profile(makers.ring, key, sealed.applicant.id, sealed.applicant.sealed_profile or b"")
                 who, reference = details.name or details.reference, details.reference
-                reasons = open_content(ring, key, sealed.decision).reasons
+                content = open_content(makers.ring, key, sealed.decision)
+                reasons = reasons_in(language or content.language, sealed.decision, content, makers)
                 why = _short(reasons[0].text) if reasons else None
         except SealBroken:    # one damaged row hides no other
             logger.exception("application_damaged", application_id=str(one.id))
@@ -327,7 +334,7 @@ def _row(ring: Keyring, one: Application, sealed: Application | None, proposal: 
 def _short(reason: str) -> str:
     """The reason's own half: what is usual stands after the semicolon, and on the application's page."""
     first, usual, _rest = reason.partition("; ")
-    return f"{first}." if usual else reason
+    return f"{first.rstrip()}." if usual else reason
 
 
 def product_ids() -> dict[str, uuid.UUID]:

@@ -18,7 +18,7 @@ from portal.approvals.sealed import open_text
 from portal.approvals.selectors.notices import notices_sent
 from portal.approvals.services.files import name_of
 from portal.approvals.services.policies import policy_in_force
-from portal.approvals.services.work import next_in_queue
+from portal.approvals.services.work import next_in_queue, previous_in_queue
 from portal.approvals.transitions import DECIDED, TOLD, MoveName, moves_from
 from portal.approvals.web.queue import deciding_people
 from portal.approvals.web.words import (
@@ -37,13 +37,13 @@ from scoring import registry
 from scoring import selectors as scores
 from scoring.engine.product import Product
 from scoring.engine.recourse import Alternative, Recourse
-from scoring.engine.texts import LANGUAGES
 from scoring.errors import DecisionAltered, ModelRefused
 from scoring.models import AnsweredBy, OutcomeCode
 from scoring.selectors.figures import ScoreBin, score_spread
 from scoring.services.recourse import recourse_of
 from scoring.web.charts import Columns, score_chart
 from scoring.web.shown import contributions, factors, named_inputs, speaking_for, weighed_reasons
+from scoring.web.written import in_page_language, language_of_page
 
 CHOICES: Mapping[str, MoveName] = {
     "approve": MoveName.APPROVE, "counter": MoveName.COUNTER_OFFER, "decline": MoveName.DECLINE, "ask": MoveName.ASK_INFORMATION,
@@ -93,16 +93,16 @@ class Case:
     def __init__(self, application: Application, user: User) -> None:
         self.application, self.user = application, user
         assert application.decision_id is not None
-        self.detail = scores.decision_detail(application.decision_id)
+        self.language = language_of_page()
+        self.detail = scores.decision_detail(application.decision_id, language=self.language)
         self.policy = policy_in_force(application.product_id)
         self.proposal = selectors.open_proposal(application)
         self.may_read = user.allows(Permission.APPLICANT_READ)
-        self.language = user.language if user.language in LANGUAGES else "en"
 
     def context(self) -> dict[str, Any]:
         """All that the page shows."""
         one, detail = self.application, self.detail
-        product = registry.current(one.product.slug).definition
+        product = in_page_language(registry.current(one.product.slug).definition)
         panel = self.panel()
         return {
             "one": one, "detail": detail, "decision": detail.summary, "product": product, "panel": panel,
@@ -111,6 +111,7 @@ class Case:
             "state_mark": STATE_MARK[one.state], "choices": self.choices() if panel == "decide" else [], "proposal": self._proposal(),
             "decided": self._decided(), "others": self._others(panel), "limit": self._limit(), "refusals": list(REFUSALS.items()),
             "holds_it": self._holds(), "following": next_in_queue(one, self.user) if self._decides() else None,
+            "preceding": previous_in_queue(one, self.user) if self._decides() else None,
             "letters": notices_sent(one) if self.may_read else [], "owes_letter": one.state in TOLD,
             "files": self._files(), "may_work": self._decides(), "people": deciding_people() if panel == "decide" else [],
             **self._why(product), **self._history(),

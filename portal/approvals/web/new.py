@@ -35,7 +35,7 @@ class ApplicationNewPage(Page):
         """Takes the application in once, and goes to it."""
         slug = request.POST.get("product", "")
         active = _active(slug)
-        form = ApplicationForm(active.definition.contract, request.POST, currency=self._currency)
+        form = ApplicationForm(active.definition, request.POST, currency=self._currency)
         language = self.user.language if self.user.language in LANGUAGES else "en"
         asked = form.request_of(active.validator, slug, language)
         return self._shown(request, slug, form) if asked is None else self._received(request, slug, form, asked)
@@ -54,7 +54,7 @@ class ApplicationNewPage(Page):
 
     def _shown(self, request: HttpRequest, slug: str, form: ApplicationForm | None, *, status: int = 422) -> HttpResponse:
         definition = _active(slug).definition
-        shown = form or ApplicationForm(definition.contract, currency=self._currency)
+        shown = form or ApplicationForm(definition, currency=self._currency)
         context = {"form": shown, "product": slug, "title": definition.title}
         return render(request, "approvals/application_new.html", context, status=status if form else 200)
 
