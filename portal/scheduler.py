@@ -24,6 +24,9 @@ from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
 from portal.celery import app
+from portal.exports.services import writing
+from portal.exports.services.clock import begin_due_exports
+from portal.exports.services.opening import forget_old_exports
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
@@ -57,6 +60,12 @@ def ring_for_jobs() -> None:
     """Every job that nobody works on is in the queue: new ones, and those whose workers died."""
     for job_id in unattended():
         app.send_task("scoring.work_on_job", [str(job_id)], retry=False)
+
+
+def ring_for_exports() -> None:
+    """Every export that nobody writes is in the queue. What is not heard in time is rung again."""
+    for export_id in writing.unattended():
+        app.send_task("exports.write_export", [str(export_id)], retry=False, expires=RING_EXPIRES_SECONDS)
 
 
 def ring_for_applications() -> None:
@@ -95,6 +104,9 @@ DUTIES = (
     Duty("forget-deliveries", 600.0, forget_deliveries),
     Duty("ring-for-mail", 5.0, ring_for_mail),
     Duty("forget-sessions", 3600.0, forget_old_sessions),
+    Duty("ring-for-exports", 5.0, ring_for_exports),
+    Duty("begin-exports", 60.0, begin_due_exports),
+    Duty("forget-exports", 600.0, forget_old_exports),
 )
 
 

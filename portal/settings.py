@@ -57,6 +57,7 @@ TENANT_APPS = [
     "partners.webhooks",
     "audit",
     "scoring",
+    "portal.exports",
     "portal.approvals",
 ]
 TABLELESS_APPS = ["partners.accounts.apps.WithoutTables"]    # in neither list above, so no schema has tables of theirs
@@ -232,7 +233,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "vouch"
-CELERY_TASK_ROUTES = {name: {"queue": "vouch.bulk"} for name in ("scoring.work_on_job", "scoring.shadow_decisions", "scoring.retrain")}
+_IN_BULK = ("scoring.work_on_job", "scoring.shadow_decisions", "scoring.retrain", "exports.write_export", "approvals.count_months")
+CELERY_TASK_ROUTES = {name: {"queue": "vouch.bulk"} for name in _IN_BULK}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"

@@ -111,6 +111,11 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("api-key-stats", "GET"): KEEPERS,
     ("requests", "GET"): KEEPERS,
     ("queues", "GET"): KEEPERS,
+    ("exports", "POST"): EVERYBODY | {KEY},    # each list has a permission of its own
+    ("exports", "GET"): EVERYBODY | {KEY},
+    ("export", "GET"): EVERYBODY | {KEY},
+    ("export-link", "POST"): EVERYBODY | {KEY},
+    ("export-file", "GET"): EVERYBODY | {KEY},
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
@@ -123,7 +128,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7(), "export_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

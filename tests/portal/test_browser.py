@@ -36,7 +36,7 @@ PAGES = {
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
     "compare": "/models/market-loan/compare", "retraining": "/models/market-loan/retraining", "account": "/account",
     "batches-empty": "/batches",
-    "batch-new": "/batches/new", "nothing": "/nothing-here",
+    "batch-new": "/batches/new", "exports": "/exports", "export": "/exports/new?outcome=decline", "nothing": "/nothing-here",
 }  # fmt: skip
 
 pytestmark = [
