@@ -16,6 +16,7 @@ from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal.approvals.services.applications import has_left_applications
+from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
 from portal.celery import app
 from portal.exports.services import writing
@@ -68,6 +69,12 @@ def ring_for_applications() -> None:
         app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_months() -> None:
+    """Where figures of a month are to be counted, a worker is called."""
+    if months_due():
+        app.send_task("approvals.count_months", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
@@ -80,6 +87,7 @@ DUTIES = (
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
     Duty("begin-retraining", 600.0, begin_due),
+    Duty("ring-for-months", 30.0, ring_for_months),
     Duty("ring-for-exports", 5.0, ring_for_exports),
     Duty("begin-exports", 60.0, begin_due_exports),
     Duty("forget-exports", 600.0, forget_old_exports),

@@ -12,8 +12,10 @@ from django.utils.translation import pgettext
 from partners.accounts.web import told as refusals
 from partners.money import to_text
 from portal.approvals.selectors import MOST
+from scoring.web import written
 
 register = template.Library()
+register.filter("state_words", written.state_words)
 
 _BANDS = ("VERY_LOW", "LOW", "MEDIUM", "HIGH", "VERY_HIGH")
 _MINUS = "\N{MINUS SIGN}"
@@ -103,13 +105,6 @@ def kind_words(kind: str) -> str:
     names = {"number": _("number"), "integer": _("whole number"), "category": _("one of a list"), "boolean": _("yes or no")}
     names["events"] = _("a list of events")
     return names.get(kind) or _("date")
-
-
-@register.filter
-def state_words(state: str) -> str:
-    """Where a model version stands."""
-    words = {"draft": _("draft"), "candidate": _("waits"), "challenger": _("in shadow"), "champion": _("in force"), "retired": _("retired")}
-    return words.get(state, state)
 
 
 @register.filter

@@ -74,4 +74,5 @@ def _here(request: HttpRequest, urls: Sequence[str]) -> str:
 def _counts(user: User) -> tuple[int, int]:
     if not user.allows(Permission.APPLICATION_DECIDE):
         return 0, 0
-    return waiting_counts(user.id, may_approve=user.allows(Permission.APPLICATION_APPROVE))
+    counts = waiting_counts(user.id)
+    return counts.everybody, counts.second

@@ -24,7 +24,6 @@ from scoring.selectors.consents_known import ConsentSummary, consents_of
 from scoring.selectors.decisions_made import (
     PAGE,
     DecisionDetail,
-    DecisionFilters,
     DecisionSummary,
     Explanation,
     Page,
@@ -34,7 +33,8 @@ from scoring.selectors.decisions_made import (
     decisions,
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
-from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
+from scoring.selectors.filters import DecisionFilters
+from scoring.selectors.history import Change, InForce, Part, RulesVersion, change_at, changes, in_force, newest_rules, rules_versions
 from scoring.selectors.jobs_begun import score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
@@ -66,6 +66,7 @@ __all__ = [
     "OutcomeSummary",
     "Overview",
     "Page",
+    "Part",
     "PlanInForce",
     "ProductSummary",
     "RefusedChampion",
@@ -80,6 +81,7 @@ __all__ = [
     "challenged_versions",
     "challenger_of",
     "challengers",
+    "change_at",
     "changes",
     "comparison",
     "consents_of",
@@ -96,6 +98,7 @@ __all__ = [
     "model_version",
     "model_versions",
     "newest_applicants",
+    "newest_rules",
     "outcome_summary",
     "outcomes_about",
     "outcomes_of",

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from scoring.errors import FilterRefused
 from scoring.models import AnsweredBy, BandCode, OutcomeCode
 from scoring.selectors.catalogue import products
-from scoring.selectors.decisions_made import DecisionFilters
+from scoring.selectors.filters import DecisionFilters
 
 FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below", "batch")
 

@@ -19,40 +19,16 @@ from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.errors import DecisionUnknown, FilterRefused
 from scoring.makers import Makers
-from scoring.models import AnsweredBy, BandCode, Batch, Channel, Decision, OutcomeCode
+from scoring.models import Batch, Channel, Decision
 from scoring.retold import reasons_in
 from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
 from scoring.selectors.cursors import from_cursor, to_cursor
+from scoring.selectors.filters import DecisionFilters
+from scoring.selectors.kinds import newest_of_kinds
 
 PAGE = 25
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionFilters:
-    """Which decisions are wanted; what is None does not matter. Raises FilterRefused for a word that is none of ours."""
-
-    product: str | None = None
-    band: str | None = None
-    outcome: str | None = None
-    answered_by: str | None = None
-    channel: str | None = None
-    model_version: int | None = None
-    reference: str | None = None
-    applicant_id: uuid.UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    score_from: int | None = None
-    score_below: int | None = None
-    batch: uuid.UUID | None = None
-
-    def __post_init__(self) -> None:
-        known = {"band": BandCode, "outcome": OutcomeCode, "answered_by": AnsweredBy, "channel": Channel}
-        for name, choices in known.items():
-            value = getattr(self, name)
-            if value is not None and value not in choices.values:
-                raise FilterRefused(f"{name} is one of {', '.join(choices.values)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +96,14 @@ class DecisionDetail:
 
 def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = None, limit: int = PAGE) -> Page:
     """At most `limit` decisions, newest first, after the cursor. Never counts. Raises FilterRefused, CursorRefused, ProductUnknown."""
-    found = decisions_found(filters or DecisionFilters()).select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
-    if cursor is not None:
-        created_at, decision_id = from_cursor(cursor)
-        found = found.filter(created_at__lte=created_at).exclude(created_at=created_at, id__gte=decision_id)
-    rows = list(found.order_by("-created_at", "-id")[: limit + 1])
+    filters, after = filters or DecisionFilters(), None if cursor is None else from_cursor(cursor)
+    if filters.is_of_kinds:
+        found = Decision.objects.filter(id__in=newest_of_kinds(filters, after=after, limit=limit + 1))
+    else:
+        found = decisions_found(filters)
+        found = found if after is None else found.filter(created_at__lte=after[0]).exclude(created_at=after[0], id__gte=after[1])
+    opened = found.select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
+    rows = list(opened.order_by("-created_at", "-id")[: limit + 1])
     ring = keyring()
     more = len(rows) > limit
     return Page([_summary(ring, row) for row in rows[:limit]], to_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None)

@@ -44,3 +44,9 @@ def unit_words(words: Mapping[str, str]) -> dict[str, str]:
 def named(name: str, said: str) -> str:
     """A name and what is said of it: "Age: 34."""
     return _("%(label)s: %(value)s") % {"label": name, "value": said}
+
+
+def state_words(state: str) -> str:
+    """Where a model version stands."""
+    words = {"draft": _("draft"), "candidate": _("waits"), "challenger": _("in shadow"), "champion": _("in force"), "retired": _("retired")}
+    return words.get(state, state)

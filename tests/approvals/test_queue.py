@@ -25,7 +25,8 @@ from portal.approvals.errors import (
     ViewRefused,
 )
 from portal.approvals.models import Application, Review, SavedView
-from portal.approvals.selectors.queue import MOST, Order, QueueFilters, Tab, queue, queue_counts
+from portal.approvals.selectors.queue import Order, QueueFilters, Tab, queue
+from portal.approvals.selectors.waiting import Counts, waiting_counts
 from portal.approvals.services import queue as service
 from portal.approvals.services.decisions import decide_application
 from portal.approvals.services.moves import Why
@@ -126,16 +127,25 @@ def test_a_tab_has_its_own(shop: House) -> None:
     assert numbers(shop, tab=Tab.SECOND) == [proposed.number]
     assert numbers(shop, tab=Tab.DECIDED, order=Order.ENDED) == [ended.number]
     assert len(numbers(shop, tab=Tab.ALL, order=Order.NEWEST)) == 5
-    assert queue_counts(shop.users["officer"].id) == {Tab.WAITING: 3, Tab.MINE: 1, Tab.SECOND: 1}
+    assert waiting_counts(shop.users["officer"].id) == Counts(everybody=3, mine=1, second=1)
+
+
+def test_who_proposed_is_no_second_person_in_the_tab_and_in_the_counts(shop: House) -> None:
+    change_approval_policy(product_slug=SLUG, actor=by_key(), limits={"KES": 100})
+    one = receive()
+    decide_application(application_id=one.id, move=MoveName.APPROVE, why=Why("income_confirmed"), actor=acting(shop, "approver"))
+
+    assert numbers(shop, tab=Tab.SECOND, role="approver") == []
+    assert waiting_counts(shop.users["approver"].id).second == 0
+    assert numbers(shop, role="approver") == [one.number]
 
 
 def test_counts_end_early(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         receive()
-    monkeypatch.setattr("portal.approvals.selectors.queue.MOST", 1)
+    monkeypatch.setattr("portal.approvals.selectors.waiting.MOST", 1)
 
-    assert queue_counts(shop.users["officer"].id)[Tab.WAITING] == 2
-    assert MOST == 99
+    assert waiting_counts(shop.users["officer"].id).everybody == 2
 
 
 def test_filters_leave_out_the_others(shop: House) -> None:

@@ -1,6 +1,6 @@
-"""The queue: applications of a tab, filtered, in an order, page by page; counts that stop early; what the page tells of each row.
+"""The queue: applications of a tab, filtered, in an order, page by page; what the page tells of each row.
 
-Every order is one of an index, and a page begins after a place in it, so that it costs the same at any depth. Counts end at MOST."""
+Every order is one of an index, and a page begins after a place in it, so that it costs the same at any depth."""
 
 import base64
 import binascii
@@ -20,6 +20,7 @@ from django.db.models.functions import Coalesce
 from audit.errors import SealBroken
 from audit.vault import keyring
 from portal.approvals.models import Application, SecondOpinion
+from portal.approvals.selectors.waiting import open_proposals_for
 from portal.approvals.transitions import WAITING
 from scoring.applicants import key_of, open_profile
 from scoring.errors import CursorRefused
@@ -28,7 +29,7 @@ from scoring.models import Applicant, Product
 from scoring.retold import reasons_in
 from scoring.sealed import open_content
 
-PAGE, MOST = 25, 99
+PAGE = 25
 _MOST_NAMESAKES, _MOST_FOUND = 200, 2_000
 _NUMBER = re.compile(r"([0-9A-Za-z]{4})[- ]?([0-9A-Za-z]{4})")
 _LONGEST_CURSOR = 400
@@ -93,6 +94,11 @@ class QueueFilters:
     def is_empty(self) -> bool:
         return all(getattr(self, one.name) is None for one in fields(self))
 
+    @property
+    def is_about_waiting(self) -> bool:
+        """Whether it asks what only who waits has."""
+        return self.due_from is not None or self.due_before is not None or self.is_snoozed is not None
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
@@ -119,7 +125,7 @@ def queue(
 ) -> QueuePage:  # fmt: skip
     """At most `limit` rows of the tab after the cursor; `opens`: with what is sealed under applicants' keys, reasons in the reader's
     language. Raises CursorRefused."""
-    few = _looked_up(filters)
+    few = _looked_up(tab, person_id, filters)
     found = _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, few)), order)
     chosen: list[Application] = []
     for part in _stages(order, cursor):
@@ -132,14 +138,7 @@ def queue(
 
 def applications_found(*, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order) -> QuerySet[Application]:
     """All of the tab's applications that the filters leave, in the order."""
-    return _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, _looked_up(filters))), order)
-
-
-def queue_counts(person_id: uuid.UUID) -> dict[Tab, int]:
-    """How many wait in each tab where something waits; MOST + 1 stands for more."""
-    tabs = (Tab.WAITING, Tab.MINE, Tab.SECOND)
-    nothing = QueueFilters()
-    return {tab: _of_tab(tab, person_id, nothing).order_by().values("id")[: MOST + 1].count() for tab in tabs}
+    return _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, _looked_up(tab, person_id, filters))), order)
 
 
 def by_number(number: str) -> Application | None:
@@ -159,17 +158,16 @@ def _of_tab(tab: Tab, person_id: uuid.UUID, filters: QueueFilters) -> QuerySet[A
     """A search looks everywhere: whoever types a number wants that application, wherever it stands."""
     found, waiting = _listed(), Q(state__in=sorted(WAITING))
     if filters.search is not None or tab is Tab.ALL:
-        return found
+        return found.filter(waiting) if filters.is_about_waiting else found
     wants_waiting = tab is not Tab.DECIDED
     if filters.state is None or (filters.state in WAITING) != wants_waiting:    # else said twice, which misleads the planner
         found = found.filter(waiting if wants_waiting else ~waiting)
     if tab is Tab.DECIDED:
-        return found
+        return found.none() if filters.is_about_waiting else found
     if tab is Tab.MINE:
         return found.filter(assigned_to=person_id)
     if tab is Tab.SECOND:
-        opinions = SecondOpinion.objects.filter(state=SecondOpinion.Answer.OPEN)
-        return found.filter(id__in=opinions.values("application_id"))
+        return found.filter(id__in=open_proposals_for(person_id).values("application_id"))
     if filters.is_snoozed is None:
         return found.filter(Q(snoozed_until=None) | Q(snoozed_until__lte=datetime.now(UTC)))
     return found
@@ -187,23 +185,24 @@ def _wanted(filters: QueueFilters, few: Sequence[uuid.UUID] | None) -> Q:
         wanted &= Q(assigned_to__isnull=not filters.is_assigned)
     if filters.is_snoozed is not None:
         wanted &= Q(snoozed_until__gt=datetime.now(UTC)) if filters.is_snoozed else ~Q(snoozed_until__gt=datetime.now(UTC))
-    if filters.due_from is not None or filters.due_before is not None or filters.is_snoozed is not None:
-        wanted &= Q(state__in=sorted(WAITING))
     if filters.tag is not None:
         wanted &= Q(tags__contains=[filters.tag])
     return wanted if few is None else wanted & Q(id__in=few)
 
 
-def _looked_up(filters: QueueFilters) -> list[uuid.UUID] | None:
-    """The only applications it can be, where a search or a rare tag leaves few; None where many are left.
+def _looked_up(tab: Tab, person_id: uuid.UUID, filters: QueueFilters) -> list[uuid.UUID] | None:
+    """The only applications it can be, where a search, a rare tag or the tab leaves few; None where many are left.
 
     Looked up first: a plan would walk along the whole order in the hope to meet them."""
     if filters.search is not None:
         return _searched(filters.search)
-    if filters.tag is None:
+    if filters.tag is not None:
+        tagged = Application.objects.filter(tags__contains=[filters.tag]).order_by()
+        ids = list(tagged.values_list("id", flat=True)[: _MOST_FOUND + 1])
+    elif tab is Tab.SECOND:
+        ids = list(open_proposals_for(person_id).values_list("application_id", flat=True)[: _MOST_FOUND + 1])
+    else:
         return None
-    tagged = Application.objects.filter(tags__contains=[filters.tag]).order_by().values_list("id", flat=True)
-    ids = list(tagged[: _MOST_FOUND + 1])
     return ids if len(ids) <= _MOST_FOUND else None
 
 

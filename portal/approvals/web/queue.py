@@ -20,7 +20,8 @@ from partners.accounts.web.access import Page
 from partners.accounts.web.told import told
 from portal.approvals.errors import AssigneeRefused, MoveDetailsRefused, ViewRefused
 from portal.approvals.models import SavedView
-from portal.approvals.selectors.queue import Order, Tab, queue, queue_counts
+from portal.approvals.selectors import waiting_counts
+from portal.approvals.selectors.queue import Order, Tab, queue
 from portal.approvals.services.queue import Given, Seen, assign_applications, release_applications
 from portal.approvals.services.views import remove_view, save_view
 from portal.approvals.services.work import take_next_application
@@ -64,7 +65,8 @@ class ApplicationListPage(Page):
 
     def _frame(self, state: Wanted) -> dict[str, Any]:
         """What stands around the rows."""
-        counts = queue_counts(self.user.id)
+        waits = waiting_counts(self.user.id)
+        counts = {Tab.WAITING: waits.everybody, Tab.MINE: waits.mine, Tab.SECOND: waits.second}
         may_work = self.user.allows(Permission.APPLICATION_DECIDE)
         people = deciding_people() if may_work else []
         titles = {
