@@ -80,6 +80,12 @@ class PeriodEmpty(DomainError):
     code = "period_empty"
 
 
+class BundleTooLarge(DomainError):
+    """So much does not fit into one answer."""
+
+    code = "bundle_too_large"
+
+
 class VerificationRunning(DomainError):
     """The record is being checked already."""
 

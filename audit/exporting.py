@@ -10,11 +10,14 @@ from typing import Any
 
 from django.db.models import Max, Min
 
+from audit.actions import Action
+from audit.context import Actor
 from audit.errors import CheckpointUnknown, PeriodEmpty
 from audit.models import Checkpoint, Event, Leaf
 from audit.proofs import inclusion, newest_checkpoint, subtrees_before
 from audit.registry import Attested, Columns, attested
-from audit.services import attested_text
+from audit.services import attested_text, record
+from audit.vault import keyring
 
 AT_ONCE = 2_000
 _COLUMNS = (
@@ -51,6 +54,12 @@ def period(since: datetime, until: datetime) -> Span:
     if checkpoint is None:
         raise CheckpointUnknown("The newest events are under no checkpoint yet. Ask again in a second.")
     return Span(found["first"], checkpoint)
+
+
+def record_export(span: Span, *, kind: str, actor: Actor) -> None:
+    """The record says who takes these events, and in which form."""
+    detail = {"format": kind, "first": span.first, "events": span.events}
+    record(action=Action.RECORD_EXPORTED, actor=actor, object_kind="record", object_id=keyring().schema, detail=detail)
 
 
 def lines(span: Span) -> Iterator[bytes]:

@@ -139,7 +139,7 @@ class Verification(models.Model):
     decisions = models.BigIntegerField(default=0)
     position = models.BigIntegerField(null=True)
     problem = models.TextField(blank=True)
-    asked_by = models.CharField(max_length=200, blank=True)
+    asked_by = models.JSONField(default=dict)
     created_at = models.DateTimeField(db_default=Now())
     seen_at = models.DateTimeField(db_default=Now())
     finished_at = models.DateTimeField(null=True)

@@ -13,6 +13,7 @@ from django.db import Error, close_old_connections
 from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
+from audit.verification import verifications_left
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal.approvals.services.applications import has_left_applications
@@ -58,6 +59,12 @@ def ring_for_applications() -> None:
         app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_verifications() -> None:
+    """Where a check of the record waits, a worker is called."""
+    if verifications_left():
+        app.send_task("audit.work_on_verification", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
@@ -69,6 +76,7 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("ring-for-verifications", 5.0, ring_for_verifications),
 )
 
 

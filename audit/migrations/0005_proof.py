@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ("decisions", models.BigIntegerField(default=0)),
                 ("position", models.BigIntegerField(null=True)),
                 ("problem", models.TextField(blank=True)),
-                ("asked_by", models.CharField(blank=True, max_length=200)),
+                ("asked_by", models.JSONField(default=dict)),
                 ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("seen_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("finished_at", models.DateTimeField(null=True)),
