@@ -4,7 +4,7 @@ import base64
 import json
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from audit.errors import CheckpointUnknown, PeriodEmpty
 from audit.models import Checkpoint, Event, Leaf
 from audit.proofs import inclusion, newest_checkpoint, subtrees_before
 from audit.registry import Attested, Columns, attested
+from audit.selectors import EventFilters
 from audit.services import attested_text, record
 from audit.vault import keyring
 
@@ -59,6 +60,13 @@ def period(since: datetime, until: datetime) -> Span:
 def record_export(span: Span, *, kind: str, actor: Actor) -> None:
     """The record says who takes these events, and in which form."""
     detail = {"format": kind, "first": span.first, "events": span.events}
+    record(action=Action.RECORD_EXPORTED, actor=actor, object_kind="record", object_id=keyring().schema, detail=detail)
+
+
+def record_table(filters: EventFilters, *, actor: Actor) -> None:
+    """The record says who takes a table of events, and which."""
+    asked = {field.name: str(value) for field in fields(filters) if (value := getattr(filters, field.name)) is not None}
+    detail = {"format": "csv", "filters": {name: value[:200] for name, value in asked.items()}}
     record(action=Action.RECORD_EXPORTED, actor=actor, object_kind="record", object_id=keyring().schema, detail=detail)
 
 

@@ -7,6 +7,7 @@ from portal.api.views import NothingHereView, RootView
 
 _VERSION_1: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
+    path("", include("portal.record.api.urls")),
     path("", include("portal.approvals.api.urls")),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),

@@ -5,7 +5,7 @@ import hashlib
 import json
 import uuid
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -58,17 +58,17 @@ def write_bundle(asked: OfDecision | OfPeriod, file: IO[bytes], *, actor: Actor,
     """The bundle is in the file, and the record says who took it. `most`: events at most.
 
     Raises DecisionUnknown, PeriodEmpty, BundleTooLarge, EventNotSealed, CheckpointUnknown."""
-    made = _Bundle(file)
-    if isinstance(asked, OfDecision):
-        _take_decision(asked, made, actor=actor, shows_personal=shows_personal)
-        personal = WITH_PERSONAL if shows_personal else WITHOUT_PERSONAL
-    else:
-        _take_period(asked, made, actor=actor, most=most)
-        personal = WITHOUT_PERSONAL
-    made.add("README.txt", README.format(origin=f"vouch/{keyring().schema}", personal=personal).encode())
-    made.add("verify.py", Path(verify.__file__).read_bytes())
-    made.add("keys.json", keys_document())
-    made.sign()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+        made = _Bundle(packed)
+        if isinstance(asked, OfDecision):
+            _take_decision(asked, made, actor=actor, shows_personal=shows_personal)
+        else:
+            _take_period(asked, made, actor=actor, most=most)
+        personal = WITH_PERSONAL if isinstance(asked, OfDecision) and shows_personal else WITHOUT_PERSONAL
+        made.add("README.txt", README.format(origin=f"vouch/{keyring().schema}", personal=personal).encode())
+        made.add("verify.py", Path(verify.__file__).read_bytes())
+        made.add("keys.json", keys_document())
+        made.sign()
 
 
 def _take_decision(asked: OfDecision, made: "_Bundle", *, actor: Actor, shows_personal: bool) -> None:
@@ -152,8 +152,8 @@ def _add_letter(made: "_Bundle", application: Application) -> None:
 class _Bundle:
     """The ZIP while it is written: every file's digest goes into the manifest, which is signed at the end."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._zip = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
+    def __init__(self, packed: zipfile.ZipFile) -> None:
+        self._zip = packed
         self._digests: dict[str, str] = {}
 
     def add(self, name: str, content: bytes) -> None:
@@ -171,13 +171,12 @@ class _Bundle:
         self._digests[name] = digest.hexdigest()
 
     def sign(self) -> None:
-        """The bundle is whole."""
+        """Nothing comes after this."""
         ring = keyring()
         manifest = _json({"origin": f"vouch/{ring.schema}", "files": self._digests})
         signed = base64.b64encode(ring.sign(b"vouch bundle v1\n" + manifest)).decode()
         self._zip.writestr(zipfile.ZipInfo(verify.MANIFEST, _TIME), manifest)
         self._zip.writestr(zipfile.ZipInfo(verify.SIGNATURE, _TIME), _json({"key_id": ring.key_id, "signature": signed}))
-        self._zip.close()
 
 
 def _json(value: object) -> bytes:
@@ -186,10 +185,3 @@ def _json(value: object) -> bytes:
 
 def _text(value: object) -> str:
     return timestamp(value) if isinstance(value, datetime) else str(value)
-
-
-def pieces(file: IO[bytes]) -> Iterator[bytes]:
-    """What is in the file, from its beginning, a piece at a time."""
-    file.seek(0)
-    while piece := file.read(1 << 18):
-        yield piece

@@ -99,7 +99,7 @@ def other(south: House) -> Other:
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
         "topic": CANARY, "case": 7,
-        "job_id": job.id,
+        "job_id": job.id, "event_id": made.event.id,
     }  # fmt: skip
     told = (
         CANARY,
