@@ -134,7 +134,7 @@ def _add_policy(made: "_Bundle", policy: Policy, product: str) -> None:
 def _add_card(made: "_Bundle", version: ModelVersion, product: str) -> None:
     """The card as it was signed with the model; models without one are named by their digest alone."""
     name = f"models/{product}-{version.version}"
-    made.add(f"{name}.json", _json({"product": product, "version": version.version, "bundle_sha256": version.bundle_sha256}))
+    made.add(f"{name}.json", _json({"product": product, "version": version.version, "bundle_sha256": bytes(version.bundle_sha256).hex()}))
     with suppress(CardMissing, ModelRefused):
         made.add(f"{name}-card.json", stored_card(version).written)
 

@@ -55,6 +55,7 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Month by month"), reverse("portal:summary"), Permission.DECISION_READ, 0),
         (_("Products"), reverse("scoring:product-list"), Permission.PRODUCT_READ, 0),
         (_("Models"), reverse("scoring:model-list"), Permission.MODEL_READ, 0),
+        (_("Audit record"), reverse("record:event-list"), Permission.RECORD_READ, 0),
     ]
     craft = [(_("API"), reverse("api:docs"), Permission.KEY_MANAGE, 0)]
     parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, craft)]

@@ -24,6 +24,7 @@ from django.test import Client, RequestFactory
 from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
+from audit.selectors import EventFilters, events
 from partners.accounts.models import User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_user
@@ -56,6 +57,7 @@ DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
+EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
 STRANGER = "stranger"
 
 
@@ -132,6 +134,16 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
     ("language", "POST"): Access(400, stranger=400),
+    ("event-list", "GET"): Access(200, EXAMINERS),
+    ("event-detail", "GET"): Access(200, EXAMINERS),
+    ("record-summary", "GET"): Access(200, EXAMINERS),
+    ("record-check", "GET"): Access(200, EXAMINERS),
+    ("record-check", "POST"): Access(302, EXAMINERS, stranger=401),
+    ("record-export", "GET"): Access(404, EXAMINERS),    # nothing is sealed in a transaction that is rolled back
+    ("record-bundle", "GET"): Access(200, EXAMINERS),
+    ("record-bundle", "POST"): Access(422, EXAMINERS, stranger=401),
+    ("record-verifier", "GET"): Access(200, EXAMINERS),
+    ("record-keys", "GET"): Access(200, EXAMINERS),
     ("docs", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
 }
@@ -141,8 +153,10 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
+           "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
            "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export", "record-verifier",
+         "record-keys"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -179,13 +193,20 @@ def known_as(house: House, reference: str) -> uuid.UUID:
 def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
-            "applicant_id": known_as(house, "T-1")}  # fmt: skip
+            "applicant_id": known_as(house, "T-1"), "event_id": newest_event(house)}  # fmt: skip
+
+
+def newest_event(house: House) -> uuid.UUID:
+    """The event that was recorded last."""
+    with tenant_context(house.partner):
+        return events(EventFilters(), limit=1)[0].id
 
 
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "event_id": uuid7(), "topic": "decide",
+             "case": 1}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 
