@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -60,7 +61,8 @@ def _write(export: Path, keys: Path) -> None:
     key = Ed25519PrivateKey.generate()
     public = key.public_key().public_bytes_raw()
     named = hashlib.sha256(f"{ORIGIN}\n".encode() + b"\x01" + public).digest()[:4]
-    frontier, lines = Frontier(), export.open("wb", buffering=1 << 20)
+    body = export.with_suffix(".body")
+    frontier, lines = Frontier(), body.open("wb", buffering=1 << 20)
     for first in range(0, EVENTS, BATCH):
         leaves = []
         for position in range(first, first + BATCH):
@@ -73,8 +75,9 @@ def _write(export: Path, keys: Path) -> None:
         note = f"{signed}\n\u2014 {ORIGIN} {base64.b64encode(named + key.sign(signed.encode())).decode()}\n"
         lines.write(_line({"checkpoint": note}))
     lines.close()
-    body = export.read_bytes()
-    export.write_bytes(_line({"vouch_export": 1, "origin": ORIGIN, "checkpoint": note, "first": 0, "subtrees": []}) + body)
+    with body.open("rb") as read, export.open("wb") as whole:    # the head names the last checkpoint; nothing large is in memory
+        whole.write(_line({"vouch_export": 1, "origin": ORIGIN, "checkpoint": note, "first": 0, "subtrees": []}))
+        shutil.copyfileobj(read, whole, 1 << 20)
     told = {"key_id": hashlib.sha256(public).hexdigest()[:16], "public_key": base64.b64encode(public).decode()}
     keys.write_text(json.dumps({"data": [told]}))
 
@@ -108,9 +111,11 @@ def main() -> None:
     embedded.start()
     django.setup()
     from audit.context import SYSTEM
+    from partners.migrating import migrate_all
     from partners.services import create_partner
     from partners.tenancy import tenant_context
 
+    migrate_all(report=lambda _line: None)
     partner = create_partner(slug="bench", name="Bench", country="KE", currency="KES", plan="enterprise", actor=SYSTEM)
     with tenant_context(partner):
         written, delay = _under_load(partner)
