@@ -19,8 +19,16 @@ class Action(StrEnum):
     USER_LOGGED_IN = "user.logged_in"
     USER_LOGIN_FAILED = "user.login_failed"
     USER_LOGGED_OUT = "user.logged_out"
+    USER_INVITED = "user.invited"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    SESSION_ENDED = "session.ended"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
-    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
+    PASSWORD_RESET_ASKED = "password.reset_asked"  # noqa: S105 - the name of an action
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    RECOVERY_CODES_MADE = "recovery_codes.made"
     TOKEN_REFRESHED = "token.refreshed"  # noqa: S105 - the name of an action
     TOKEN_REUSED = "token.reused"  # noqa: S105 - the name of an action
 
@@ -28,12 +36,22 @@ class Action(StrEnum):
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_REVOKED = "api_key.revoked"
 
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_PAUSED = "webhook.paused"
+    WEBHOOK_RESUMED = "webhook.resumed"
+    WEBHOOK_DELETED = "webhook.deleted"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - the name of an action
+    WEBHOOK_TESTED = "webhook.tested"
+    WEBHOOK_RESENT = "webhook.resent"
+
     PRODUCT_CREATED = "product.created"
     PRODUCT_CHANGED = "product.changed"
     POLICY_CHANGED = "policy.changed"
     MODEL_STORED = "model.stored"
     MODEL_OFFERED = "model.offered"
     MODEL_RETIRED = "model.retired"
+    RETRAINING_PLANNED = "retraining.planned"
     PROMOTION_ASKED = "promotion.asked"
     PROMOTION_REFUSED = "promotion.refused"
     PROMOTION_WITHDRAWN = "promotion.withdrawn"
@@ -81,6 +99,13 @@ class Action(StrEnum):
     APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
+
+    EXPORT_ASKED = "export.asked"
+    EXPORT_FINISHED = "export.finished"
+    EXPORT_FAILED = "export.failed"
+    EXPORT_DOWNLOADED = "export.downloaded"
+    EXPORT_SCHEDULED = "export.scheduled"
+    EXPORT_SCHEDULE_STOPPED = "export.schedule_stopped"
 
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"

@@ -31,7 +31,7 @@ class EventFilters:
 
 def events(filters: EventFilters, *, before: uuid.UUID | None = None, limit: int = 50) -> list[Event]:
     """At most `limit` events, newest first, older than the one that the last page ended with."""
-    found = filtered(filters).select_related("leaf").order_by("-id")
+    found = events_found(filters).select_related("leaf").order_by("-id")
     return list((found if before is None else found.filter(id__lt=before))[:limit])
 
 
@@ -78,7 +78,7 @@ def signing_keys() -> list[SigningKey]:
 _SLACK = timedelta(hours=1)    # between the time in an event's id and the time it tells
 
 
-def filtered(filters: EventFilters) -> QuerySet[Event]:
+def events_found(filters: EventFilters) -> QuerySet[Event]:
     """The events that are wanted, in no order."""
     wanted = Q()
     for name in ("actor_id", "request_id", "object_kind", "object_id"):

@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from partners.accounts.services import create_api_key, create_user, revoke_api_k
 from partners.models import Partner, Plan
 from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
+from portal.approvals.letters import settings_in_force
 from portal.approvals.models import Application
+from portal.approvals.services.notices import change_notice_settings
 from portal.demo_applications import add_applications
 from portal.embedded import home
 from scoring import registry
@@ -65,14 +67,19 @@ class DemoPartner:
     phone_prefix: str
     seed: int
     loans: tuple[DemoLoan, ...]
+    address: str
+    authority: str
 
 
 _MARKET = DemoLoan("credit", PRODUCT, "boosted", TRAINING_ROWS, 0, APPLICANTS)
 _TONTINE = DemoLoan("tontine", "tontine-credit", "scorecard", 1_500, 1_000, 60)    # a small table, and members who ask the points
+TITLES = {("fr", "credit"): "Prêt aux commerçants du marché", ("fr", "tontine"): "Crédit tontine"}    # as partners name them
 PARTNERS = (
-    DemoPartner("umoja", "Umoja Lending", "KE", "KES", "en", "Africa/Nairobi", "+2547", 11, (_MARKET,)),
-    DemoPartner("soleil", "Soleil Microfinance", "SN", "XOF", "fr", "Africa/Dakar", "+2217", 12, (_MARKET, _TONTINE)),
-)
+    DemoPartner("umoja", "Umoja Lending", "KE", "KES", "en", "Africa/Nairobi", "+2547", 11, (_MARKET,),
+                "Kimathi Street 12\nNairobi", "Office of the Data Protection Commissioner, Nairobi"),
+    DemoPartner("soleil", "Soleil Microfinance", "SN", "XOF", "fr", "Africa/Dakar", "+2217", 12, (_MARKET, _TONTINE),
+                "Avenue Pompidou 8\nDakar", "Commission de protection des données personnelles, Dakar"),
+)  # fmt: skip
 
 
 def path() -> Path:
@@ -124,6 +131,7 @@ def _partner(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]
     with tenant_context(partner):
         _people(demo, access, keep)
         _key(access, keep)
+        _letters(demo)
         for loan in demo.loans:
             if not Product.objects.filter(slug=loan.product, champion__isnull=False).exists():
                 report(f"training {loan.product} for {demo.name}")
@@ -156,6 +164,16 @@ def _key(access: dict[str, Any], keep: Callable[[], None]) -> None:
         keep()
 
 
+def _letters(demo: DemoPartner) -> None:
+    """Who writes the letters: invented, so that a decline of the demo can be told."""
+    if settings_in_force() is None:
+        said = {
+            "sender": demo.name, "address": demo.address, "email": f"ask@{demo.slug}.example", "phone": f"{demo.phone_prefix}0000000",
+            "authority": demo.authority,
+        }  # fmt: skip
+        change_notice_settings(said=said, reason_texts={}, actor=SYSTEM)
+
+
 def _product(demo: DemoPartner, loan: DemoLoan) -> None:
     """The ready-made product, trained and promoted by the same commands a partner's data scientist uses."""
     ready = READY[loan.ready]
@@ -165,7 +183,9 @@ def _product(demo: DemoPartner, loan: DemoLoan) -> None:
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         quiet = {"stdout": nowhere, "stderr": nowhere}
         if not Product.objects.filter(slug=loan.product).exists():
-            create_product(definition=ready.product(demo.currency), policy=ready.policy, actor=SYSTEM)
+            product = ready.product(demo.currency)
+            product = replace(product, title=TITLES.get((demo.language, loan.ready), product.title))
+            create_product(definition=product, policy=ready.policy, actor=SYSTEM)
         call_command("train_model", demo.slug, loan.product, csv=str(table), estimator=loan.estimator, **quiet)
         newest = ModelVersion.objects.filter(product__slug=loan.product).latest("version").version
         call_command("promote_model", demo.slug, loan.product, str(newest), **quiet)
@@ -194,7 +214,8 @@ def _applicants(demo: DemoPartner, loan: DemoLoan, report: Callable[[str], None]
         for number in missing
     ]  # fmt: skip
     for start in range(0, len(items), 50):
-        score_applicants(product_slug=loan.product, items=items[start : start + 50], actor=SYSTEM, channel=Channel.BATCH)
+        score_applicants(product_slug=loan.product, items=items[start : start + 50], actor=SYSTEM, channel=Channel.BATCH,
+                         language=demo.language)  # fmt: skip
 
 
 def _applications(demo: DemoPartner, loan: DemoLoan, report: Callable[[str], None]) -> None:
@@ -214,7 +235,7 @@ def _applications(demo: DemoPartner, loan: DemoLoan, report: Callable[[str], Non
         ScoreItem(ApplicantDetails(reference=_reference(demo, number)), validator.check(row))
         for number, row in zip(missing, rows, strict=True)
     ]
-    add_applications(loan.product, items, [row["loan_amount"] for row in rows], demo.currency)
+    add_applications(loan.product, items, [row["loan_amount"] for row in rows], demo.currency, demo.language)
 
 
 def _reference(demo: DemoPartner, number: int) -> str:

@@ -27,7 +27,7 @@ _DUE = (-25, 20, 72, 100, 125, 150)
 Step = Callable[[Application, Actor, Actor], object]
 
 
-def add_applications(product_slug: str, items: Sequence[ScoreItem], amounts: Sequence[float], currency: str) -> None:
+def add_applications(product_slug: str, items: Sequence[ScoreItem], amounts: Sequence[float], currency: str, language: str) -> None:
     """Each of these applicants has an application, and people have worked on those that wait. Who has one keeps it as it is."""
     product = Product.objects.get(slug=product_slug)
     places = decimals(currency)
@@ -39,7 +39,7 @@ def add_applications(product_slug: str, items: Sequence[ScoreItem], amounts: Seq
     for place, (item, amount) in enumerate(zip(items, amounts, strict=True)):
         if keyring().applicant_id(item.applicant.reference) in known:
             continue
-        asked = Asked(product_slug, item.applicant, item.values, round(amount) * 10**places, currency)
+        asked = Asked(product_slug, item.applicant, item.values, round(amount) * 10**places, currency, language)
         sent_by = officer if place % 4 == 3 else SYSTEM
         receive_application(asked=asked, actor=sent_by, channel=Channel.PORTAL if sent_by is officer else Channel.API, render=_nothing)
         made = Application.objects.select_related("applicant").get(applicant_id=keyring().applicant_id(item.applicant.reference))

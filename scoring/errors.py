@@ -47,6 +47,18 @@ class TransitionRefused(DomainError):
     code = "transition_refused"
 
 
+class RetrainingUnderWay(DomainError):
+    """The product is being trained again already."""
+
+    code = "retraining_under_way"
+
+
+class RanksLikeChance(DomainError):
+    """A draft whose ranking cannot be told from chance is offered without a data scientist's reason."""
+
+    code = "ranks_like_chance"
+
+
 class ModelRefused(DomainError):
     """The model version's bundle cannot be used."""
 

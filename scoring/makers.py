@@ -4,10 +4,12 @@ import hashlib
 import uuid
 
 from audit.vault import Keyring
+from scoring import registry
 from scoring.engine.bundle import BundleRefused, read_bundle
 from scoring.engine.pipeline import ServingModel
 from scoring.engine.policy import Policy
 from scoring.engine.product import Product as Definition
+from scoring.errors import ModelRefused
 from scoring.models import Decision, ModelVersion, ProductRevision
 from scoring.models import Policy as PolicyRow
 
@@ -19,6 +21,18 @@ class Makers:
         self.ring = ring
         self._models: dict[tuple[uuid.UUID | None, uuid.UUID, int], ServingModel] = {}
         self._policies: dict[uuid.UUID, Policy] = {}
+
+    def of(self, decision: Decision) -> tuple[ServingModel, Policy]:
+        """The model and the policy that decided: those in memory where they still are in force. Raises ModelRefused."""
+        active = registry.active(decision.product.slug)
+        is_in_force = active.model_version_id == decision.model_version_id
+        if decision.model_version_id is None:
+            is_in_force = is_in_force and active.revision == decision.revision
+        try:
+            model = active.model if is_in_force else self.model(decision)
+        except BundleRefused as refusal:
+            raise ModelRefused(f"The bundle that decided cannot be used: {refusal}") from refusal
+        return model, active.policy if active.policy_id == decision.policy_id else self.policy(decision.policy_id)
 
     def model(self, decision: Decision) -> ServingModel:
         """The model that answered, or the rules of the product's revision. Raises BundleRefused."""

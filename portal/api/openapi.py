@@ -8,15 +8,18 @@ from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
-from drf_spectacular.views import SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerSplitView
 from rest_framework.renderers import TemplateHTMLRenderer
 from rest_framework.request import Request
 
 from partners.api.description import STRUCTS
 from partners.api.views import OpenView, answer_bytes
 from portal.api.problems import Problem
-from scoring.api.urls import EARLIER
+from scoring.api.urls import EARLIER, EARLIER_V2
 
+_EARLIER = {f"v1/{name}": successor for name, successor in EARLIER.items()}
+_EARLIER |= {f"v2/{name}": successor for name, successor in EARLIER_V2.items()}
+_EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"    # of no text at all
 _LIMIT_HEADERS = {
     "X-Request-ID": "The request's id: yours, if it was 1 to 64 letters, digits and ._:-",
     "RateLimit": "What is left of the plan, and in how many seconds all of it is back.",
@@ -51,8 +54,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 def without_earlier(endpoints: list[Any]) -> list[Any]:
     """The routes without those of earlier systems, which `complete` copies from their successors. A hook of drf-spectacular."""
-    earlier = {f"/api/v1/{name}" for name in EARLIER}
-    return [endpoint for endpoint in endpoints if endpoint[0] not in earlier]
+    return [endpoint for endpoint in endpoints if endpoint[0].removeprefix("/api/") not in _EARLIER]
 
 
 def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
@@ -67,8 +69,8 @@ def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
         for operation in methods.values():
             for response in operation.get("responses", {}).values():
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name.lower()}"} for name in _LIMIT_HEADERS}
-    for name, successor in EARLIER.items():
-        result["paths"][f"/api/v1/{name}"] = _as_earlier(result["paths"][f"/api/v1/{successor}"], name)
+    for name, successor in _EARLIER.items():
+        result["paths"][f"/api/{name}"] = _as_earlier(result["paths"][f"/api/v1/{successor}"], name.removeprefix("v1/"))
     return result
 
 
@@ -110,3 +112,19 @@ class DocumentationView(SpectacularSwaggerSplitView):
     renderer_classes = [TemplateHTMLRenderer]
     template_name = "api/docs.html"
     title = "Vouch"
+
+
+class ReferenceView(SpectacularRedocView):
+    """/redoc: the same description as one long page to read, from our own files alone."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    renderer_classes = [TemplateHTMLRenderer]
+    template_name = "api/redoc.html"
+    title = "Vouch"
+
+    def finalize_response(self, *arguments: Any, **named: Any) -> Any:
+        """It writes its rules by script into a style element, which may be there as long as it is empty; no other style is let in."""
+        response = super().finalize_response(*arguments, **named)
+        response["Content-Security-Policy"] = settings.CONTENT_SECURITY_POLICY.replace("style-src 'self'", f"style-src 'self' {_EMPTY}")
+        return response

@@ -16,7 +16,7 @@ from portal.approvals.letter_texts import TEXTS
 from portal.approvals.models import Application, NoticeSettings, Review
 from portal.approvals.services.policies import policy_in_force
 from portal.approvals.transitions import TOLD, MoveName, State
-from portal.templatetags.vouch import money
+from portal.templatetags.vouch import money, numbers
 from scoring import registry
 from scoring.applicants import details_of
 from scoring.engine.policy import HIGHEST_SCORE, LOWEST_SCORE
@@ -65,6 +65,11 @@ class _Wording:
         with override(self.language):
             return money(minor, currency)
 
+    def numbers(self, text: str) -> str:
+        """A text of the product, with its numbers as they are written there."""
+        with override(self.language):
+            return numbers(text)
+
     def day(self, moment: datetime) -> str:
         with override(self.language):
             return date_format(timezone.localtime(moment), "j F Y")
@@ -105,7 +110,7 @@ def letter_of(application: Application, *, language: str | None = None) -> Lette
         accept=_accept(application, words),
         reasons=_reasons(application, told, words),
         change_title=words.say("change"),
-        changes=[one.text for one in told.recourse.alternatives] if told.recourse and not _goes_against(application) else [],
+        changes=[words.numbers(one.text) for one in told.recourse.alternatives] if told.recourse and not _goes_against(application) else [],
         score_title=words.say("score"),
         facts=_facts(application, told, decision, words),
         rights_title=words.say("rights"),
@@ -125,7 +130,7 @@ def _accept(application: Application, words: _Wording) -> str:
 def _reasons(application: Application, told: Told, words: _Wording) -> list[str]:
     """What people gave as their reason first, then what the model said, unless they decided against it."""
     own = _own_reason(application, words.language)
-    by_model = [] if own and _goes_against(application) else [one.text for one in told.reasons]
+    by_model = [] if own and _goes_against(application) else [words.numbers(one.text) for one in told.reasons]
     return [*([own] if own else []), *by_model][:MOST_REASONS] or [words.say("no_reasons")]
 
 

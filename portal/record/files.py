@@ -15,11 +15,11 @@ from audit import exporting
 from audit.context import Actor
 from audit.exporting import Span
 from audit.models import Event
-from audit.selectors import EventFilters, filtered
+from audit.selectors import EventFilters, events_found
 from audit.services import canonical, timestamp
 from partners.tenancy import current_schema, tenant_context
 from portal.record.bundle import MOST_AT_ONCE, OfDecision, OfPeriod, write_bundle
-from scoring.engine.tables import inert
+from scoring.engine.inert import inert
 
 _AT_ONCE, _LINES = 2_000, 200
 _COLUMNS = (
@@ -68,7 +68,7 @@ def _within(schema: str, lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _rows(filters: EventFilters) -> Iterator[Event]:
-    found, last = filtered(filters).select_related("leaf").order_by("id"), None
+    found, last = events_found(filters).select_related("leaf").order_by("id"), None
     while rows := list((found if last is None else found.filter(id__gt=last))[:_AT_ONCE]):
         last = rows[-1].id
         yield from rows

@@ -1,5 +1,6 @@
 """How templates write bands, outcomes, numbers and moments."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from django import template
@@ -12,8 +13,11 @@ from django.utils.translation import pgettext
 from partners.accounts.web import told as refusals
 from partners.money import to_text
 from portal.approvals.selectors import MOST
+from portal.errors import outcome_of_code
+from scoring.web import written
 
 register = template.Library()
+register.filter("state_words", written.state_words)
 
 _BANDS = ("VERY_LOW", "LOW", "MEDIUM", "HIGH", "VERY_HIGH")
 _MINUS = "\N{MINUS SIGN}"
@@ -106,9 +110,9 @@ def kind_words(kind: str) -> str:
 
 
 @register.filter
-def state_words(state: str) -> str:
-    """Where a model version stands."""
-    words = {"draft": _("draft"), "candidate": _("waits"), "challenger": _("in shadow"), "champion": _("in force"), "retired": _("retired")}
+def run_words(state: str) -> str:
+    """Where a run of work in the background stands."""
+    words = {"queued": _("waits"), "running": _("under way"), "done": _("done"), "failed": _("nothing made")}
     return words.get(state, state)
 
 
@@ -129,6 +133,18 @@ def part_words(part: str) -> str:
 def told(sentence: object) -> str:
     """What a refusal says, in the language of the page."""
     return refusals.told(str(sentence))
+
+
+@register.filter
+def problem_title(code: str) -> str:
+    """What went wrong with a call, by the code it was answered with."""
+    return _(outcome_of_code(code).title)
+
+
+@register.filter
+def problem_advice(code: str) -> str:
+    """What to do about it."""
+    return refusals.told(outcome_of_code(code).advice)
 
 
 @register.filter
@@ -277,3 +293,9 @@ def money(minor: int, currency: str) -> str:
 def icon(name: str) -> SafeString:
     """The address of an icon in the sheet."""
     return SafeString(f"/static/img/icons.svg#{name}")
+
+
+@register.filter
+def item(values: Mapping[object, object], name: object) -> object:
+    """What a mapping has under this name, nothing where it has none."""
+    return values.get(name, "")

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from partners.accounts.models import User
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
+from partners.webhooks.selectors import troubled_endpoints
 from portal.approvals.selectors import Waiting, WaitingFor, waiting_for
 from portal.templatetags.vouch import bounded, due, due_state
 from portal.web.charts import day_chart
@@ -60,6 +61,7 @@ class OverviewPage(Page):
             "asked_for": self._asked_for(),
             "steps": first_steps(request.partner, products, origin) if is_new else [],  # type: ignore[attr-defined]
             **_troubles(products),
+            "endpoints": troubled_endpoints() if self.user.allows(Permission.WEBHOOK_MANAGE) else (),
             **_figures(figures, products),
         }
         return render(request, "portal/overview.html", context)
@@ -94,11 +96,18 @@ def _troubles(products: Sequence[selectors.ProductSummary]) -> dict[str, Any]:
         "without_model": [product for product in products if product.champion_version is None],
         "refused": selectors.refused_champions(),
         "failed": [
-            (one, reverse("scoring:batch-detail", args=[one.batch]) if one.batch else "")
+            (one, _where(one))
             for one in selectors.failed_jobs(timezone.now() - TROUBLED)
         ],
         "challengers": [(titles[one.product_id], one) for one in selectors.challengers() if one.product_id in titles],
     }
+
+
+def _where(failed: selectors.FailedJob) -> str:
+    """The page that tells more of it."""
+    if failed.kind == "retraining":
+        return reverse("scoring:model-retraining", args=[failed.name])
+    return reverse("scoring:batch-detail", args=[failed.batch]) if failed.batch else ""
 
 
 def _figures(figures: selectors.Overview, products: Sequence[selectors.ProductSummary]) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, tzinfo
 
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -13,14 +11,12 @@ from django.utils.translation import pgettext
 
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
-from portal.approvals.selectors import Month, month_of_applications
+from portal.approvals.selectors import Month, last_months, months_of_applications
 from portal.templatetags.vouch import grouped, money, share
 from portal.web.charts import COLUMNS, FLOOR, TOP, Line, nice_ceiling
 from scoring.web.charts import Bar
 
 CHOICES = (3, 6, 12)    # months
-KEPT_SECONDS, KEPT_SECONDS_BEFORE = 60, 3600    # of the month that runs, and of those before
-LONG_AGO = timedelta(days=62)    # what is older hardly changes any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +46,14 @@ class SummaryPage(Page):
         """The last months, the newest last."""
         asked = request.GET.get("months", "")
         wanted = int(asked) if asked in {str(one) for one in CHOICES} else 6
-        months = [_month(first, timezone.get_current_timezone()) for first in _firsts(timezone.localdate(), wanted)]
+        counted = months_of_applications(last_months(wanted, timezone.get_current_timezone()))
+        months = [month for month, _at in counted]
         there = [one for one in months if one.received]
         shown = months[months.index(there[0]) :] if there else []    # before the first application there is nothing to tell
         context = {
             "months": months, "shown": shown, "newest": there[-1] if there else None, "wanted": wanted, "choices": CHOICES,
             "chart": stacked(months), "ratio": shares([one.approval_ratio for one in months], months), "money": _money(there),
-            "asked_wrongly": bool(asked) and str(wanted) != asked, "now": timezone.now(),
+            "asked_wrongly": bool(asked) and str(wanted) != asked, "now": min(at for _month, at in counted[-2:]),
             "is_known": any(one.known_outcomes for one in months),
         }  # fmt: skip
         return render(request, "portal/summary.html", context, status=422 if context["asked_wrongly"] else 200)
@@ -114,24 +111,3 @@ def _money(months: Sequence[Month]) -> list[tuple[str, list[tuple[Month, str, st
             row = (month, money(one.asked_minor, one.currency), money(one.granted_minor, one.currency))
             found.setdefault(one.currency, []).append(row)
     return sorted(found.items())
-
-
-def _firsts(today: date, count: int) -> list[date]:
-    """The first days of this month and of those before, the oldest first."""
-    found = [today.replace(day=1)]
-    while len(found) < count:
-        found.append((found[-1] - timedelta(days=1)).replace(day=1))
-    return found[::-1]
-
-
-def _month(first: date, zone: tzinfo) -> Month:
-    """The figures, kept for a while: a month before the last hardly changes, and nobody needs this one to the second."""
-    since = datetime(first.year, first.month, 1, tzinfo=zone)
-    following = (first + timedelta(days=32)).replace(day=1)
-    until = datetime(following.year, following.month, 1, tzinfo=zone)
-    key = f"month:{since.isoformat()}"
-    found: Month | None = cache.get(key)
-    if found is None:
-        found = month_of_applications(since, until)
-        cache.set(key, found, KEPT_SECONDS_BEFORE if timezone.now() - since > LONG_AGO else KEPT_SECONDS)
-    return found

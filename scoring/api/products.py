@@ -89,14 +89,14 @@ class ModelView(ApiView):
             path("version", "The version of the product's model.", type="integer", minimum=1),
             query("product", "Whose version; may be left out while there is one product."),
         ),
-        text="A draft becomes a candidate; whatever is not in force may be retired, with a reason.",
+        text="A draft becomes a candidate, with a reason if it ranks like chance; what is not in force may be retired, with a reason.",
     )  # fmt: skip
     def patch(self, request: Request, version: int) -> HttpResponse:
         """The version is in this state."""
         product = read_query(request, {"product": text}).get("product") or only_product()
         asked, actor = decode(read_body(request), ModelChange), principal_of(request).actor
         if asked.state == "candidate":
-            offer_model(product_slug=product, version=version, actor=actor)
+            offer_model(product_slug=product, version=version, actor=actor, reason=asked.reason or "")
         else:
             retire_model(product_slug=product, version=version, actor=actor, reason=asked.reason or "")
         return answer(model_listed(selectors.model_version(product, version)))

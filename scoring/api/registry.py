@@ -12,9 +12,10 @@ from rest_framework.request import Request
 from audit.context import Actor
 from partners.accounts.roles import Permission
 from partners.api.bodies import decode, read_body
+from partners.api.description import PAGING as PAGING_PARAMETERS
 from partners.api.description import described, path, query
 from partners.api.idempotency import answer_once, attempt_of
-from partners.api.queries import moment, one_of, read_query, text
+from partners.api.queries import PAGING, moment, one_of, read_query, text
 from partners.api.views import ApiView, answer, identifier, principal_of
 from scoring import selectors
 from scoring.api.answers import ModelListed, model_listed
@@ -46,6 +47,7 @@ from scoring.services.promotions import ask_promotion, confirm_promotion, refuse
 
 B = TypeVar("B", bound=msgspec.Struct)
 _SLUG = (path("slug", "The product."),)
+_PAGES = (*_SLUG, *PAGING_PARAMETERS)
 _PROMOTION = (path("promotion_id", "The request.", type="string", format="uuid"),)
 _STATES = PromotionRequest.State.values
 
@@ -230,11 +232,13 @@ class ChangesView(ApiView):
 
     permissions = {"GET": Permission.MODEL_READ}
 
-    @described("List changes of what is in force", operation="product_changes", gives=RegistryChangeList, refuses=(404,), parameters=_SLUG)
+    @described(
+        "List changes of what is in force", operation="product_changes", gives=RegistryChangeList, refuses=(400, 404), parameters=_PAGES
+    )
     def get(self, request: Request, slug: str) -> HttpResponse:
         """Who changed what, when and why; newest first."""
-        read_query(request, {})
-        return answer(RegistryChangeList([change_of(one) for one in selectors.changes(slug)]))
+        found = selectors.changes(slug, **read_query(request, PAGING))
+        return answer(RegistryChangeList([change_of(one) for one in found.rows], found.next_cursor, found.has_more))
 
 
 class RulesView(ApiView):
@@ -242,11 +246,11 @@ class RulesView(ApiView):
 
     permissions = {"GET": Permission.PRODUCT_READ, "POST": Permission.PRODUCT_EDIT}
 
-    @described("List versions of the rules", operation="rules_list", gives=RulesList, refuses=(404,), parameters=_SLUG)
+    @described("List versions of the rules", operation="rules_list", gives=RulesList, refuses=(400, 404), parameters=_PAGES)
     def get(self, request: Request, slug: str) -> HttpResponse:
         """Every version with its rules, newest first."""
-        read_query(request, {})
-        return answer(RulesList([rules_of(one) for one in selectors.rules_versions(slug)]))
+        found = selectors.rules_versions(slug, **read_query(request, PAGING))
+        return answer(RulesList([rules_of(one) for one in found.rows], found.next_cursor, found.has_more))
 
     @described(
         "Change the rules", operation="rules_create", takes=RulesWritten, gives=RulesListed, status=201, refuses=(404,), parameters=_SLUG
@@ -257,7 +261,7 @@ class RulesView(ApiView):
         def perform(asked: RulesWritten, actor: Actor) -> RulesListed:
             rules = msgspec.to_builtins(asked)
             change_rules(product_slug=slug, rules=rules, reason=rules.pop("reason"), actor=actor)
-            return rules_of(selectors.rules_versions(slug)[0])
+            return rules_of(selectors.newest_rules(slug))
 
         return _once(request, f"products/{slug}/rules", RulesWritten, perform, status=201)
 

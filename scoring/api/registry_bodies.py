@@ -54,7 +54,8 @@ class ChallengerChosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ModelChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A draft is offered as a candidate, or a version that is not in force is retired; that needs a reason."""
+    """A draft is offered as a candidate, or a version that is not in force is retired. Retiring needs a reason, and so does offering
+    a draft whose ranking cannot be told from chance."""
 
     state: Literal["candidate", "retired"]
     reason: Reasoned | None = None

@@ -7,6 +7,7 @@ from scoring.api.comparisons import ModelCompareView
 from scoring.api.jobs import ScoreJobView
 from scoring.api.outcomes import OutcomesView, ScoreOutcomesView
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
+from scoring.api.queues import QueuesView
 from scoring.api.recourse import ScoreRecourseView
 from scoring.api.registry import (
     ChallengerView,
@@ -20,8 +21,10 @@ from scoring.api.registry import (
     RollbackView,
     RulesView,
 )
+from scoring.api.retraining import RetrainingPlanView, RetrainingsView, RetrainingView
 from scoring.api.scores import ScoreBatchesView, ScoreExplanationView, ScoresView, ScoreView
 from scoring.api.signing_keys import SigningKeysView
+from scoring.api.statistics import StatisticsView, TopFeaturesView
 from scoring.api.usage import UsageView
 
 urlpatterns = [
@@ -33,6 +36,7 @@ urlpatterns = [
     path("outcomes", OutcomesView.as_view(), name="outcomes"),
     path("score-batches", ScoreBatchesView.as_view(), name="score-batches"),
     path("score-jobs/<str:job_id>", ScoreJobView.as_view(), name="score-job"),
+    path("queues", QueuesView.as_view(), name="queues"),
     path("products", ProductsView.as_view(), name="products"),
     path("products/<slug:slug>", ProductView.as_view(), name="product"),
     path("products/<slug:slug>/in-force", InForceView.as_view(), name="product-in-force"),
@@ -40,6 +44,9 @@ urlpatterns = [
     path("products/<slug:slug>/rules", RulesView.as_view(), name="product-rules"),
     path("products/<slug:slug>/rollback", RollbackView.as_view(), name="product-rollback"),
     path("products/<slug:slug>/challenger", ChallengerView.as_view(), name="product-challenger"),
+    path("products/<slug:slug>/retraining", RetrainingPlanView.as_view(), name="retraining-plan"),
+    path("retrainings", RetrainingsView.as_view(), name="retrainings"),
+    path("retrainings/<str:job_id>", RetrainingView.as_view(), name="retraining"),
     path("promotions", PromotionsView.as_view(), name="promotions"),
     path("promotions/<str:promotion_id>", PromotionView.as_view(), name="promotion"),
     path("promotions/<str:promotion_id>/confirm", PromotionConfirmationView.as_view(), name="promotion-confirm"),
@@ -50,6 +57,8 @@ urlpatterns = [
     path("models/<int:version>/card", ModelCardView.as_view(), name="model-card"),
     path("models/<int:version>/compare", ModelCompareView.as_view(), name="model-comparison"),
     path("signing-keys", SigningKeysView.as_view(), name="signing-keys"),
+    path("statistics", StatisticsView.as_view(), name="statistics"),
+    path("top-features", TopFeaturesView.as_view(), name="top-features"),
     path("usage", UsageView.as_view(), name="usage"),
 ]
 
@@ -62,17 +71,28 @@ EARLIER = {
     "model-info": "models",
     "models/info": "models",
     "models/status": "models",
+    "monitor/retrain": "retrainings",
+}
+# The same for the second version that one of them had beside its first, under /api/v2/.
+EARLIER_V2 = {
+    "predict": "scores",
+    "predict/batch": "score-batches",
+    "stats": "statistics",
+    "top-features": "top-features",
     "api-keys/stats": "usage",
 }
 _VIEWS = {
     "scores": (ScoresView, ["post"]), "score-batches": (ScoreBatchesView, ["post"]),
     "models": (ModelsView, ["get", "head"]), "usage": (UsageView, ["get", "head"]),
+    "retrainings": (RetrainingsView, ["post"]), "statistics": (StatisticsView, ["get", "head"]),
+    "top-features": (TopFeaturesView, ["get", "head"]),
 }  # fmt: skip
 
 
-def _earlier(name: str, successor: str) -> URLPattern:
+def _earlier(name: str, successor: str, prefix: str = "earlier") -> URLPattern:
     view, methods = _VIEWS[successor]
-    return path(name, view.as_view(successor=f"/api/v1/{successor}", http_method_names=methods), name=f"earlier-{name.replace('/', '-')}")
+    return path(name, view.as_view(successor=f"/api/v1/{successor}", http_method_names=methods), name=f"{prefix}-{name.replace('/', '-')}")
 
 
 urlpatterns += [_earlier(name, successor) for name, successor in EARLIER.items()]
+urlpatterns_v2 = [_earlier(name, successor, "earlier-v2") for name, successor in EARLIER_V2.items()]

@@ -2,9 +2,10 @@
 
 import hashlib
 import stat
+import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Columns:
     rows: int
     columns: dict[str, Column]
     blank_before: tuple[int, ...] = ()    # for each blank line of the file, how many rows came before it
+    rest: NDArray[np.int64] | None = None    # one number per row for what its other columns say, where only some were kept
 
     def number(self, row: int) -> int:
         """Where the row, counted from 0, stands in the file; the header is row 1."""
@@ -45,12 +47,12 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Filling:
-    """How far a table is read: its rows and columns, the distinct texts of all columns and their characters, and the share of the file."""
+    """How far a table is read: its rows and kept columns, their distinct texts and the bytes that those take, and the share of the file."""
 
     rows: int
     columns: int
     texts: int
-    characters: int
+    text_bytes: int
     share: float
     is_first: bool = False    # the first look at this file
 
@@ -61,29 +63,35 @@ class Filling:
 
 
 def read_columns(
-    source: Path | BinaryIO, *, name: str | None = None, require: Sequence[str] = (), watch: Callable[[Filling], None] | None = None
+    source: Path | BinaryIO, *, name: str | None = None, require: Sequence[str] = (), only: Container[str] | None = None,
+    watch: Callable[[Filling], None] | None = None,
 ) -> Columns:
-    """The whole table, dictionary-encoded; `watch` is told of its growth at every doubling and may raise.
+    """The whole table, or `only` these of its columns, dictionary-encoded; `watch` is told of its growth at every doubling and may raise.
 
     Raises TableError at the first bad row, when there is no data row, and when the file is another one by the end than at the beginning."""
     if not isinstance(source, Path):
-        return _read_columns(TableReader(source, name=name, require=require), watch)
-    with _unchanged(source):
-        return _read_columns(TableReader(source, name=name, require=require), watch)
+        return _read_columns(TableReader(source, name=name, require=require), only, watch)
+    with unchanged(source):
+        return _read_columns(TableReader(source, name=name, require=require), only, watch)
 
 
-def _read_columns(opened: TableReader, watch: Callable[[Filling], None] | None) -> Columns:
+def _read_columns(opened: TableReader, only: Container[str] | None, watch: Callable[[Filling], None] | None) -> Columns:
     with opened as reader:
-        known: list[dict[str, int]] = [{} for _ in reader.columns]
-        codes = [array("i") for _ in reader.columns]
+        kept = [name for name in reader.columns if only is None or name in only]
+        others = [name for name in reader.columns if name not in kept]
+        known: list[dict[str, int]] = [{} for _ in kept]
+        codes, rest = [array("i") for _ in kept], array("q")
         rows, blanks, look = 0, list[int](), FIRST_LOOK
         for row in reader:
             if isinstance(row, TableError):
                 raise row
             blanks += [rows] * (row.number - 2 - rows - len(blanks))
             rows += 1
-            for texts, code, cell in zip(known, codes, row.cells.values(), strict=True):
+            cells = row.cells
+            for texts, code, cell in zip(known, codes, cells.values() if not others else [cells[name] for name in kept], strict=True):
                 code.append(texts.setdefault(cell, len(texts)))
+            if others:
+                rest.append(hash(tuple([cells[name] for name in others])))
             if watch and rows * len(codes) >= look:
                 watch(_filling(reader, rows, known, is_first=look == FIRST_LOOK))
                 look *= 2
@@ -91,17 +99,17 @@ def _read_columns(opened: TableReader, watch: Callable[[Filling], None] | None) 
             raise TableError("the table has a header and no rows", fix="export it again with its rows")
         return Columns(rows, {
             column: Column(column, tuple(texts), np.frombuffer(code, np.int32))
-            for column, texts, code in zip(reader.columns, known, codes, strict=True)
-        }, tuple(blanks))
+            for column, texts, code in zip(kept, known, codes, strict=True)
+        }, tuple(blanks), np.frombuffer(rest, np.int64) if others else None)
 
 
 def _filling(reader: TableReader, rows: int, known: Sequence[dict[str, int]], *, is_first: bool) -> Filling:
-    characters = sum(sum(map(len, texts)) for texts in known)
-    return Filling(rows, len(known), sum(map(len, known)), characters, reader.share(rows), is_first)
+    text_bytes = sum(sum(map(sys.getsizeof, texts)) for texts in known)
+    return Filling(rows, len(known), sum(map(len, known)), text_bytes, reader.share(rows), is_first)
 
 
 @contextmanager
-def _unchanged(path: Path) -> Iterator[None]:
+def unchanged(path: Path) -> Iterator[None]:
     """Raises TableError instead of whatever else is wrong when the file was written to meanwhile. A pipe can be read once only."""
     before = _state(path)
     try:

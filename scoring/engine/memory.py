@@ -8,8 +8,8 @@ from scoring.engine.columns import Filling
 from scoring.engine.tables import TableError
 
 CELL = 4                    # bytes: the code of a cell in its column
-TEXT = 160                  # bytes of a distinct text in its dictionary, beside its characters
-INDEX = 16                  # bytes of a row that is found by its applicant
+TEXT = 110                  # bytes of a distinct text in its dictionary, beside what the text itself takes
+INDEX = 16                  # bytes of a row that is found by its applicant, or whose other columns are kept as one number
 KEPT_FREE = 0.1             # share of what is available that is left to others
 UNLIMITED = 2**60           # bytes: a cgroup that bounds nothing says a number like this
 
@@ -61,7 +61,7 @@ def table_bytes(filling: Filling, before: Filling) -> int:
     rows = filling.rows_in_all
     since = (filling.texts - before.texts) / (filling.rows - before.rows)
     texts = filling.texts + since * (rows - filling.rows)
-    return int(texts * (TEXT + filling.characters / max(filling.texts, 1)) + rows * (filling.columns * CELL * 1.25 + INDEX))
+    return int(texts * (TEXT + filling.text_bytes / max(filling.texts, 1)) + rows * (filling.columns * CELL * 1.25 + INDEX))
 
 
 def size(amount: float) -> str:

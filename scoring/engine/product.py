@@ -1,13 +1,13 @@
 """A product as data: what is predicted for whom, from which inputs, in which words, and by which rules when no model answers."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from scoring.engine.contract import Contract, DefinitionRefused
 from scoring.engine.features import Feature, FeaturePlan
 from scoring.engine.policy import Condition, ScoreScale, condition_from_dict, condition_to_dict
-from scoring.engine.texts import SENTENCES, Sentences, check_labels, check_sentences, check_template, check_texts
+from scoring.engine.texts import SENTENCES, UNITS, Sentences, check_labels, check_sentences, check_template, check_texts
 from scoring.engine.written import check_members, kinds_of
 
 
@@ -37,7 +37,8 @@ class Rules:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """A product's definition. `texts` are reason texts by code and language; a reason without one is told by the `sentences`.
-    `labels` name features in languages other than the contract's own, by language and feature."""
+    `labels` are in languages other than the contract's own, by language and the name of a feature or input, or by what the product says
+    itself: a label, help, group or category."""
 
     slug: str
     title: str
@@ -69,12 +70,42 @@ class Product:
         for texts in self.texts.values():
             check_texts(texts, check_template)
         check_sentences(self.sentences)
-        check_labels(self.labels, names)
+        check_labels(self.labels, {*names, *inputs, *self._said()})
 
     def label(self, feature: Feature, language: str) -> str:
         """The feature's name for people, in their language where the product knows it."""
         own = feature.label or next(one.title for one in self.contract.inputs if one.name == feature.sources[0])
-        return self.labels.get(language, {}).get(feature.name, own)
+        return self.labels.get(language, {}).get(feature.name) or self.said(own, language)
+
+    def said(self, text: str, language: str) -> str:
+        """One of the product's own words, in the language where the product knows it."""
+        return self.labels.get(language, {}).get(text, text)
+
+    def spoken(self, language: str) -> "Product":
+        """The same product for people who read the language: its labels, helps, groups and units, where they are known in it; categories
+        stay what they are, and are told by `said`."""
+        named, units = self.labels.get(language), UNITS.get(language, {})
+        if not named:
+            return self
+        inputs = tuple(
+            replace(
+                one, label=named.get(one.name) or named.get(one.label, one.label), help=named.get(one.help, one.help),
+                unit=one.unit and units.get(one.unit, one.unit),
+            )
+            for one in self.contract.inputs
+        )  # fmt: skip
+        features = tuple(
+            replace(one, label=named.get(one.name) or named.get(one.label, one.label), group=named.get(one.group, one.group))
+            for one in self.features
+        )
+        categories = {text: named[text] for one in inputs for text in one.categories if text in named}
+        return replace(self, contract=Contract(inputs), features=features, labels={language: categories})
+
+    def _said(self) -> Iterator[str]:
+        for one in self.contract.inputs:
+            yield from (one.label, one.help, *one.categories)
+        for feature in self.features:
+            yield from (feature.label, feature.group)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON that a person can read and edit."""

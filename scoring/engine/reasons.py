@@ -60,6 +60,7 @@ class ReasonWriter:
         source = self._inputs[feature.sources[0]]
         how, value, usual = self._case(feature, source, values.get(source.name), read, words)
         code = f"{self._stems[feature.name]}.{how}"
+        value, usual = self._product.said(value, language), self._product.said(usual, language)
         template = self._product.texts.get(code, {}).get(language) or words["value" if how in _ANSWERS else how]
         return code, template.format_map({"label": self._labels[language][feature.name], "value": value, "usual": usual})
 

@@ -419,7 +419,10 @@ class _Teller:
 
     def label(self, one: Input) -> str:
         """The input's name for people."""
-        return self._named.get(one.name) or self._named.get(self._of_input.get(one.name, ""), "") or one.title
+        return self._named.get(one.name) or self._named.get(self._of_input.get(one.name, ""), "") or self._said(one.title)
+
+    def _said(self, text: str) -> str:
+        return self._named.get(text, text)
 
     def alternative(self, values: Values, changes: Values, result: Result) -> Alternative:
         """The changes with where they lead."""
@@ -430,6 +433,7 @@ class _Teller:
 
     def _changed(self, one: Input, before: Value, after: Value) -> ChangedInput:
         label = self.label(one)
-        shown = {"label": label, "before": shown_value(before, one, self._values), "after": shown_value(after, one, self._values)}
+        said = [self._said(shown_value(value, one, self._values)) for value in (before, after)]
+        shown = {"label": label, "before": said[0], "after": said[1]}
         kind = "number" if one.kind in _OF_ORDER else "answer"
         return ChangedInput(one.name, label, before, after, self.words[kind].format_map(shown))

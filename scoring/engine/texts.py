@@ -140,13 +140,13 @@ def check_sentences(sentences: Sentences) -> None:
             check_template(given[name])
 
 
-def check_labels(labels: Mapping[str, Mapping[str, str]], features: Collection[str]) -> None:
-    """Every label is in a language that is spoken here and names a feature that there is. Raises DefinitionRefused."""
+def check_labels(labels: Mapping[str, Mapping[str, str]], known: Collection[str]) -> None:
+    """Every label is in a language that is spoken here and of something that there is. Raises DefinitionRefused."""
     for language, named in labels.items():
         if language not in LANGUAGES:
             raise DefinitionRefused(f"labels are in {' or '.join(LANGUAGES)}, not {language!r}.")
-        if unknown := [name for name in named if name not in features]:
-            raise DefinitionRefused(f"labels in {language!r} name {', '.join(unknown)}, which are no features of the product.")
+        if unknown := [name for name in named if name not in known]:
+            raise DefinitionRefused(f"labels in {language!r} name {', '.join(unknown)}, which the product does not know.")
 
 
 def check_template(text: str) -> str:

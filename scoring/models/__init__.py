@@ -9,6 +9,7 @@ from scoring.models.job import Job, JobChunk
 from scoring.models.outcome import TARGET_OF, Outcome, OutcomeKind, OutcomeSource
 from scoring.models.product import TRANSITIONS, ModelVersion, Policy, Product, ProductRevision, Promotion
 from scoring.models.registry import PromotionRequest, Shadow
+from scoring.models.retraining import RetrainingPlan
 
 __all__ = [
     "TARGET_OF",
@@ -35,5 +36,6 @@ __all__ = [
     "ProductRevision",
     "Promotion",
     "PromotionRequest",
+    "RetrainingPlan",
     "Shadow",
 ]

@@ -61,7 +61,10 @@ class Decision(models.Model):
         indexes = [
             models.Index(fields=["created_at", "id"], name="decision_by_time"),
             models.Index(fields=["applicant", "created_at"], name="decision_by_applicant"),
-            models.Index(fields=["outcome", "created_at"], condition=Q(outcome="refer"), name="decision_referred"),
+            models.Index(fields=["product", "outcome", "band", "answered_by", "created_at", "id"], name="decision_by_kind"),
+            models.Index(
+                fields=["product", "score", "created_at", "id"], include=["outcome", "band", "answered_by"], name="decision_by_score"
+            ),
         ]
         constraints = [
             # A NaN compares as larger than every number in PostgreSQL, so the upper bound refuses it too.

@@ -24,7 +24,6 @@ from scoring.selectors.consents_known import ConsentSummary, consents_of
 from scoring.selectors.decisions_made import (
     PAGE,
     DecisionDetail,
-    DecisionFilters,
     DecisionSummary,
     Explanation,
     Page,
@@ -34,10 +33,12 @@ from scoring.selectors.decisions_made import (
     decisions,
 )
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
-from scoring.selectors.history import Change, InForce, RulesVersion, changes, in_force, rules_versions
-from scoring.selectors.jobs_begun import score_job
+from scoring.selectors.filters import DecisionFilters
+from scoring.selectors.history import Change, InForce, Part, RulesVersion, change_at, changes, in_force, newest_rules, rules_versions
+from scoring.selectors.jobs_begun import job_counts, score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
+from scoring.selectors.retrainings import PlanInForce, Retraining, count_outcomes, retraining, retraining_plan, retrainings
 from scoring.selectors.shadows import Comparison, GapBin, challenged_versions, challenger_of, challengers, comparison, has_outstanding
 from scoring.selectors.troubles import FailedJob, failed_jobs
 from scoring.selectors.usage import KeyUsage, usage_by_key
@@ -65,9 +66,12 @@ __all__ = [
     "OutcomeSummary",
     "Overview",
     "Page",
+    "Part",
+    "PlanInForce",
     "ProductSummary",
     "RefusedChampion",
     "RequestSummary",
+    "Retraining",
     "RulesVersion",
     "ScoreBin",
     "StoredCard",
@@ -77,10 +81,12 @@ __all__ = [
     "challenged_versions",
     "challenger_of",
     "challengers",
+    "change_at",
     "changes",
     "comparison",
     "consents_of",
     "count_decisions",
+    "count_outcomes",
     "decision_detail",
     "decision_explanation",
     "decisions",
@@ -92,6 +98,7 @@ __all__ = [
     "model_version",
     "model_versions",
     "newest_applicants",
+    "newest_rules",
     "outcome_summary",
     "outcomes_about",
     "outcomes_of",
@@ -103,7 +110,11 @@ __all__ = [
     "promotion_request",
     "promotion_requests",
     "refused_champions",
+    "retraining",
+    "retraining_plan",
+    "retrainings",
     "rules_versions",
+    "job_counts",
     "score_job",
     "search_applicants",
     "stored_card",

@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
 from django.db.models import Q, QuerySet
+from msgspec import structs
 
 from audit.actions import Action
 from audit.errors import SealBroken
@@ -17,38 +18,17 @@ from audit.services import Receipt, receipt_of
 from audit.vault import Keyring, keyring
 from scoring.applicants import ApplicantDetails, details_of, key_of
 from scoring.errors import DecisionUnknown, FilterRefused
-from scoring.models import AnsweredBy, BandCode, Channel, Decision, OutcomeCode
+from scoring.makers import Makers
+from scoring.models import Batch, Channel, Decision
+from scoring.retold import reasons_in
 from scoring.sealed import DecisionContent, SealedReason, is_as_recorded, open_content
 from scoring.selectors.catalogue import product_id
 from scoring.selectors.cursors import from_cursor, to_cursor
+from scoring.selectors.filters import DecisionFilters
+from scoring.selectors.kinds import newest_of_kinds
 
 PAGE = 25
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionFilters:
-    """Which decisions are wanted; what is None does not matter. Raises FilterRefused for a word that is none of ours."""
-
-    product: str | None = None
-    band: str | None = None
-    outcome: str | None = None
-    answered_by: str | None = None
-    channel: str | None = None
-    model_version: int | None = None
-    reference: str | None = None
-    applicant_id: uuid.UUID | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    score_from: int | None = None
-    score_below: int | None = None
-
-    def __post_init__(self) -> None:
-        known = {"band": BandCode, "outcome": OutcomeCode, "answered_by": AnsweredBy, "channel": Channel}
-        for name, choices in known.items():
-            value = getattr(self, name)
-            if value is not None and value not in choices.values:
-                raise FilterRefused(f"{name} is one of {', '.join(choices.values)}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +96,14 @@ class DecisionDetail:
 
 def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = None, limit: int = PAGE) -> Page:
     """At most `limit` decisions, newest first, after the cursor. Never counts. Raises FilterRefused, CursorRefused, ProductUnknown."""
-    found = _filtered(filters or DecisionFilters()).select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
-    if cursor is not None:
-        created_at, decision_id = from_cursor(cursor)
-        found = found.filter(created_at__lte=created_at).exclude(created_at=created_at, id__gte=decision_id)
-    rows = list(found.order_by("-created_at", "-id")[: limit + 1])
+    filters, after = filters or DecisionFilters(), None if cursor is None else from_cursor(cursor)
+    if filters.is_of_kinds:
+        found = Decision.objects.filter(id__in=newest_of_kinds(filters, after=after, limit=limit + 1))
+    else:
+        found = decisions_found(filters)
+        found = found if after is None else found.filter(created_at__lte=after[0]).exclude(created_at=after[0], id__gte=after[1])
+    opened = found.select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
+    rows = list(opened.order_by("-created_at", "-id")[: limit + 1])
     ring = keyring()
     more = len(rows) > limit
     return Page([_summary(ring, row) for row in rows[:limit]], to_cursor(rows[limit - 1].created_at, rows[limit - 1].id) if more else None)
@@ -128,11 +111,12 @@ def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = No
 
 def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 1000) -> int:
     """How many decisions there are, counted no further than `at_most`."""
-    return _filtered(filters or DecisionFilters()).order_by()[:at_most].count()
+    return decisions_found(filters or DecisionFilters()).order_by()[:at_most].count()
 
 
-def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
-    """The decision with applicant, inputs, explanation, timeline and receipt, opened. Raises DecisionUnknown."""
+def decision_detail(decision_id: uuid.UUID, *, language: str | None = None) -> DecisionDetail:
+    """The decision with applicant, inputs, explanation, timeline and receipt, opened; its reasons in the reader's language where one is
+    given. Raises DecisionUnknown."""
     decision = _one(decision_id)
     ring = keyring()
     events = timeline("decision", decision.id)
@@ -143,6 +127,8 @@ def decision_detail(decision_id: uuid.UUID) -> DecisionDetail:
         applicant, content = details_of(ring, decision.applicant), _content(ring, decision)
     except SealBroken:
         intact = False
+    if content is not None and language is not None and intact:
+        content = structs.replace(content, reasons=list(reasons_in(language, decision, content, Makers(ring))))
     return DecisionDetail(
         summary=_summary(ring, decision),
         applicant=applicant,
@@ -175,7 +161,8 @@ def _one(decision_id: uuid.UUID) -> Decision:
     return decision
 
 
-def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
+def decisions_found(filters: DecisionFilters) -> QuerySet[Decision]:
+    """The rows, in no order. Raises ProductUnknown."""
     wanted = Q()
     if filters.product is not None:
         wanted &= Q(product_id=product_id(filters.product))
@@ -190,11 +177,24 @@ def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
         "score__lt": filters.score_below,
     }  # fmt: skip
     wanted &= Q(**{name: value for name, value in ranges.items() if value is not None})
+    if filters.batch is not None:
+        wanted &= _of_batch(filters.batch)
     for name in ("band", "outcome", "answered_by", "channel"):
         value = getattr(filters, name)
         if value is not None:
             wanted &= Q((name, value))
     return Decision.objects.filter(wanted)
+
+
+def _of_batch(batch_id: uuid.UUID) -> Q:
+    """The decisions of a batch: made while its rows were worked on, and for the request that started it. Raises FilterRefused."""
+    batch = Batch.objects.select_related("working").only("working").filter(id=batch_id).first()
+    if batch is None or batch.working is None:
+        raise FilterRefused("There is no such batch, or it was not started.")
+    job = batch.working
+    ended = (job.finished_at or datetime.now(UTC)) + timedelta(minutes=1)    # a range of the index, whatever came before and after
+    asked_by = job.body["actor"]["request_id"]
+    return Q(created_at__gte=job.created_at, created_at__lte=ended, channel=Channel.FILE, request_id=asked_by)
 
 
 def _summary(ring: Keyring, decision: Decision) -> DecisionSummary:

@@ -19,11 +19,11 @@ _BY = (
 )  # fmt: skip
 
 
-class _Median(Aggregate):
-    """The middle value."""
+class Percentile(Aggregate):
+    """The value below which such a `share` lies."""
 
     function = "PERCENTILE_CONT"
-    template = "%(function)s(0.5) WITHIN GROUP (ORDER BY %(expressions)s)"
+    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = FloatField()
 
 
@@ -84,7 +84,7 @@ def overview(days: int = 30, *, zone: tzinfo = UTC) -> Overview:
         for counter, value in ((outcomes, outcome), (bands, band), (answers, answer), (products, product)):
             counter[value] += count
     newest = Decision.objects.filter(created_at__gte=since).order_by("-created_at", "-id").values("processing_microseconds")[:_NEWEST]
-    median = newest.aggregate(median=_Median("processing_microseconds"))["median"]
+    median = newest.aggregate(median=Percentile("processing_microseconds", share=0.5))["median"]
     return Overview(
         days=days,
         since=since,
@@ -131,9 +131,12 @@ def _groups(since: datetime, zone: tzinfo) -> Iterator[tuple[date, str, int, str
     """Day, product, bin, outcome, band, who answered, and how many, from `since` on. All is counted where days begin within an hour."""
     counted_until = since
     if not since.astimezone(UTC).minute and not datetime.now(zone).replace(minute=0).astimezone(UTC).minute:
-        for one in HourFigures.objects.filter(hour__gte=since).order_by("hour"):
-            counted_until = one.hour + timedelta(hours=1)
-            day = one.hour.astimezone(zone).date()
-            yield from ((day, *counts) for counts in one.counts)
+        added = Counter[tuple[date, str, int, str, str, str]]()
+        for hour, counts in HourFigures.objects.filter(hour__gte=since).order_by("hour").values_list("hour", "counts"):
+            counted_until = hour + timedelta(hours=1)
+            day = hour.astimezone(zone).date()
+            for slug, at, outcome, band, answer, count in counts:
+                added[day, slug, at, outcome, band, answer] += count
+        yield from ((*group, count) for group, count in added.items())
     made = Decision.objects.filter(created_at__gte=counted_until).order_by()
     yield from made.values_list(TruncDate("created_at", tzinfo=zone), *_BY).annotate(decisions=Count("id"))

@@ -4,20 +4,21 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from django.db.models import Func, OuterRef, Subquery, TextField
+from django.db.models import Func, OuterRef, Q, Subquery, TextField
 from django.db.models.fields.json import KT
 from django.db.models.functions import MD5
 
 from audit.actions import Action
 from audit.models import Event
 from partners.accounts.models import User
-from scoring.errors import MomentRefused
+from scoring.errors import CursorRefused, MomentRefused
 from scoring.models import ProductRevision
 from scoring.selectors.catalogue import product_id
 
 _CHANGING = (Action.PRODUCT_CREATED, Action.PRODUCT_CHANGED, Action.POLICY_CHANGED, Action.MODEL_PROMOTED, Action.MODEL_ROLLED_BACK)
+PAGE, _LONGEST_CURSOR = 25, 10
 _HEAVY = ("definition", "champion__bundle", "champion__metrics", "policy__definition")
 
 
@@ -62,6 +63,21 @@ class RulesVersion:
     reason: str
 
 
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T]):
+    """Some of a list, and where the next ones begin."""
+
+    rows: list[T]
+    next_cursor: str | None
+
+    @property
+    def has_more(self) -> bool:
+        return self.next_cursor is not None
+
+
 def in_force(product_slug: str, at: datetime) -> InForce:
     """What was in force for the product at this moment, to within the milliseconds that a change takes to commit; one query.
 
@@ -80,43 +96,65 @@ def in_force(product_slug: str, at: datetime) -> InForce:
     return InForce(product_slug, *found)
 
 
-def changes(product_slug: str) -> list[Change]:
-    """Every change of what is in force for the product, newest first. Raises ProductUnknown."""
-    told = _Told(product_id(product_slug))
-    found: list[Change] = []
-    rules_version, last = 0, None
-    for row in _revisions(told.product):
+def changes(product_slug: str, *, cursor: str | None = None, limit: int = PAGE) -> Part[Change]:
+    """At most `limit` changes of what is in force for the product, newest first, after the cursor. Raises ProductUnknown, CursorRefused."""
+    product, rows, rules_version, last = product_id(product_slug), list[dict[str, Any]](), 0, None
+    for row in _revisions(product):
         changed = _changed(row, last)
         rules_version += "rules" in changed
-        event = told.events.get(row["revision"])
-        found.append(
-            Change(
-                row["revision"], row["began_at"], changed, row["champion__version"], row["policy__version"], rules_version,
-                event.action if event else "", event.actor_label if event else "", told.asker(event), told.reason(event),
-            )
-        )    # fmt: skip
+        rows.append({**row, "changed": changed, "rules_version": rules_version})
         last = row
-    return found[::-1]
+    part, following = _part(rows, cursor, limit)
+    told = _Told(product, part)
+    return Part([_change(told, row) for row in part], following)
 
 
-def rules_versions(product_slug: str) -> list[RulesVersion]:
-    """Every version of the product's rules, newest first. Raises ProductUnknown."""
-    told = _Told(product_id(product_slug))
-    first_of: list[Mapping[str, Any]] = []
-    for row in _revisions(told.product):
-        if not first_of or row["rules_digest"] != first_of[-1]["rules_digest"]:
-            first_of.append(row)
-    kept = ProductRevision.objects.filter(product=told.product, revision__in=[row["revision"] for row in first_of])
+def change_at(product_slug: str, revision: int) -> Change:
+    """The change that made this revision. Raises ProductUnknown."""
+    return changes(product_slug, cursor=str(revision + 1), limit=1).rows[0]
+
+
+def _change(told: "_Told", row: Mapping[str, Any]) -> Change:
+    event = told.events.get(row["revision"])
+    return Change(
+        row["revision"], row["began_at"], row["changed"], row["champion__version"], row["policy__version"], row["rules_version"],
+        event.action if event else "", event.actor_label if event else "", told.asker(event), told.reason(event),
+    )    # fmt: skip
+
+
+def rules_versions(product_slug: str, *, cursor: str | None = None, limit: int = PAGE) -> Part[RulesVersion]:
+    """At most `limit` versions of the product's rules, newest first, after the cursor. Raises ProductUnknown, CursorRefused."""
+    product, rows = product_id(product_slug), list[dict[str, Any]]()
+    for row in _revisions(product):
+        if not rows or row["rules_digest"] != rows[-1]["rules_digest"]:
+            if rows:
+                rows[-1]["ended_at"] = row["began_at"]
+            rows.append({**row, "version": len(rows) + 1, "ended_at": None})
+    part, following = _part(rows, cursor, limit)
+    told = _Told(product, part)
+    kept = ProductRevision.objects.filter(product=product, revision__in=[row["revision"] for row in part])
     rules = dict(kept.values_list("revision", "definition__rules"))
-    ends: Sequence[datetime | None] = [*(row["began_at"] for row in first_of[1:]), None]
     found = [
         RulesVersion(
-            version, row["revision"], rules[row["revision"]] or {}, row["began_at"], end,
+            row["version"], row["revision"], rules[row["revision"]] or {}, row["began_at"], row["ended_at"],
             told.actor(row["revision"]), told.reason(told.events.get(row["revision"])),
         )
-        for version, (row, end) in enumerate(zip(first_of, ends, strict=True), start=1)
+        for row in part
     ]    # fmt: skip
-    return found[::-1]
+    return Part(found, following)
+
+
+def newest_rules(product_slug: str) -> RulesVersion:
+    """The rules that answer now, or stand by. Raises ProductUnknown."""
+    return rules_versions(product_slug, limit=1).rows[0]
+
+
+def _part(rows: Sequence[dict[str, Any]], cursor: str | None, limit: int) -> tuple[list[dict[str, Any]], str | None]:
+    """The newest of these that come before the revision that the cursor names, and the next cursor."""
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < _LONGEST_CURSOR):
+        raise CursorRefused
+    found = [row for row in reversed(rows) if cursor is None or row["revision"] < int(cursor)]
+    return found[:limit], str(found[limit - 1]["revision"]) if len(found) > limit else None
 
 
 class _Rest(Func):
@@ -153,11 +191,11 @@ def _parts(row: Mapping[str, Any], last: Mapping[str, Any]) -> Iterator[str]:
 
 
 class _Told:
-    """What the record tells of a product's revisions."""
+    """What the record tells of some revisions of a product."""
 
-    def __init__(self, product: uuid.UUID) -> None:
-        self.product = product
-        recorded = Event.objects.filter(object_kind="product", object_id=str(product), action__in=_CHANGING).order_by("id")
+    def __init__(self, product: uuid.UUID, rows: Iterable[Mapping[str, Any]]) -> None:
+        wanted = Q(detail__revision__in=[row["revision"] for row in rows]) | Q(action=Action.PRODUCT_CREATED)
+        recorded = Event.objects.filter(wanted, object_kind="product", object_id=str(product), action__in=_CHANGING).order_by("id")
         self.events: dict[int, Event] = {_revision_of(event): event for event in recorded}
         asked = {event.detail["asked_by"] for event in self.events.values() if "asked_by" in event.detail}
         self._names = {str(person): name for person, name in User.objects.filter(id__in=asked).values_list("id", "name")}

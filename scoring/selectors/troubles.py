@@ -11,7 +11,7 @@ from scoring.models import Batch, Job
 
 @dataclass(frozen=True, slots=True)
 class FailedJob:
-    """A job that ended without doing its work; `batch` and `name` where somebody brought a table for it."""
+    """A job that ended without doing its work; `batch` and `name` where somebody brought a table for it, else `name` is its product."""
 
     kind: str
     problem: str
@@ -27,6 +27,7 @@ def failed_jobs(since: datetime, *, at_most: int = 5) -> list[FailedJob]:
     batches = list(Batch.objects.filter(Q(checking__in=ids) | Q(working__in=ids)).only("id", "name", "checking", "working")) if ids else []
     by_job = {job: one for one in batches for job in (one.checking_id, one.working_id) if job is not None}
     return [
-        FailedJob(one.kind, one.problem, one.finished_at, batch.id if (batch := by_job.get(one.id)) else None, batch.name if batch else "")
+        FailedJob(one.kind, one.problem, one.finished_at, batch.id if (batch := by_job.get(one.id)) else None,
+                  batch.name if batch else str(one.body.get("product", "")))  # fmt: skip
         for one in jobs
     ]

@@ -19,9 +19,10 @@ from audit.context import Actor
 from audit.services import record
 from audit.vault import keyring
 from scoring import registry
-from scoring.engine.contract import InputKind
+from scoring.engine.contract import Input, InputKind
 from scoring.engine.sheets import open_table
-from scoring.engine.tables import Cell, Row, TableError, TableReader
+from scoring.engine.tables import Row, TableError, TableReader
+from scoring.engine.writing import Cell, ColumnKinds
 from scoring.errors import BatchNotReady, BatchStarted, BatchUnknown, JobTaken, MappingRefused, ResultGone, TableRefused
 from scoring.models import Batch, Channel, Job, OutcomeCode, OutcomeKind
 from scoring.selectors.catalogue import product_id
@@ -43,7 +44,7 @@ _SEALED = "scoring_batch"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One thing that a table may say: the name it has with us, what people call it, and what may stand in its cells."""
+    """One thing that a table may say: the name it has with us, the one of its column, and what may stand in its cells, or its input."""
 
     name: str
     title: str
@@ -51,6 +52,12 @@ class Asked:
     about: str
     example: str = ""
     also: tuple[str, ...] = ()
+    input: Input | None = None
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.title if self.input is None else self.input.title
 
 
 class Finding(msgspec.Struct, frozen=True, array_like=True):
@@ -97,36 +104,27 @@ class BatchBody(files.FileBody, frozen=True):
 # ---- what a table may say
 
 
-def asked_for(kind: str, product_slug: str) -> tuple[Asked, ...]:
-    """The columns of a table of this kind, in the order a template has them. Raises ProductUnknown."""
+def asked_for(kind: str, product_slug: str, language: str = "en") -> tuple[Asked, ...]:
+    """The columns of a table of this kind, in the order a template has them, as the language says them. Raises ProductUnknown."""
     if kind == Batch.Kind.OUTCOMES:
         return _ASKED_OF_OUTCOMES
     definition = registry.current(product_slug).definition
     own = (definition.id_column,) if definition.id_column else ()
-    about = "your own name or number for the applicant; the same one means the same person"
-    inputs = [one for one in definition.contract.inputs if one.kind is not InputKind.EVENTS and not one.is_protected]
-    asked = (Asked(one.name, one.name, one.required, _about(one), _example(one), (one.label,)) for one in inputs)
-    return (Asked(REFERENCE, "reference", True, about, "A-1001", own), *asked)
+    inputs = [one for one in definition.spoken(language).contract.inputs if one.kind is not InputKind.EVENTS and not one.is_protected]
+    labels = {one.name: one.label for one in definition.contract.inputs}
+    asked = (Asked(one.name, one.name, one.required, "", _example(one), (labels[one.name], one.label), one) for one in inputs)
+    return (Asked(REFERENCE, "reference", True, _REFERENCE, "A-1001", own), *asked)
 
 
+_REFERENCE = "Your own name or number for the applicant; the same one means the same person."
 _ASKED_OF_OUTCOMES = (
-    Asked(REFERENCE, "reference", False, "the applicant's reference; their newest decision by that day is meant", "A-1001"),
-    Asked(DECISION, "score_id", False, "the decision itself, instead of the reference", "", ("decision", "decision_id", "scoreid")),
-    Asked("kind", "kind", True, f"one of {', '.join(OutcomeKind.values)}", "repaid", ("outcome", "status", "result")),
-    Asked("observed_on", "observed_on", True, "the day it was known, such as 2026-11-21", "2026-11-21", ("date", "day", "on")),
-    Asked("amount", "amount", False, "what was lost or is owed, such as 12500.50", "", ("loss", "balance")),
-    Asked("currency", "currency", False, "three letters such as KES; yours where it is left out", ""),
+    Asked(REFERENCE, "reference", False, "The applicant's reference; their newest decision by that day is meant.", "A-1001"),
+    Asked(DECISION, "score_id", False, "The decision itself, instead of the reference.", "", ("decision", "decision_id", "scoreid")),
+    Asked("kind", "kind", True, f"What happened, one of: {', '.join(OutcomeKind.values)}.", "repaid", ("outcome", "status", "result")),
+    Asked("observed_on", "observed_on", True, "The day it was known, such as 2026-11-21.", "2026-11-21", ("date", "day", "on")),
+    Asked("amount", "amount", False, "What was lost or is owed, such as 12500.50.", "", ("loss", "balance")),
+    Asked("currency", "currency", False, "Three letters such as KES; yours where it is left out.", ""),
 )
-
-
-def _about(one: Any) -> str:
-    kinds = {InputKind.NUMBER: "a number", InputKind.INTEGER: "a whole number", InputKind.DATE: "a day such as 1990-05-17"}
-    parts = [one.title, kinds.get(one.kind, "true or false")]
-    if one.kind is InputKind.CATEGORY:
-        parts[1] = ("such as " if one.accepts_other else "one of ") + ", ".join(one.categories[:20])
-    if one.minimum is not None and one.maximum is not None:
-        parts.append(f"{one.minimum:,.10g} to {one.maximum:,.10g}")
-    return "; ".join([*parts, *([one.unit] if one.unit else []), "required" if one.required else "may be empty"])
 
 
 def _example(one: Any) -> str:
@@ -347,9 +345,9 @@ def all_findings(batch: Batch) -> Iterator[Finding]:
     return (_in_words_of(batch, one) for part in parts for one in part)
 
 
-def result_columns() -> list[str]:
+def result_columns() -> ColumnKinds:
     """The header of a result."""
-    return list(files.columns_of("reference"))
+    return files.columns_of("reference")
 
 
 def result_lines(batch: Batch) -> Iterator[list[Cell]]:

@@ -17,6 +17,7 @@ import msgspec
 import numpy as np
 from django.conf import settings
 from django.db import Error
+from django.utils.translation import gettext_noop
 
 from audit.context import Actor
 from scoring import registry
@@ -25,7 +26,8 @@ from scoring.engine.contract import ContractViolation
 from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.memory import Memory, Watch
 from scoring.engine.product import Product
-from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
+from scoring.engine.tables import Row, TableError, TableReader
+from scoring.engine.writing import Cell, ColumnKinds, TableWriter
 from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
 from scoring.models import AnsweredBy, Channel, Job
 from scoring.services import jobs
@@ -48,9 +50,11 @@ PROGRESS_SECONDS = 2.0
 Helper = AbstractContextManager[None]
 _IN_PARTS = "score the applicants in parts, each with a file of their own events only, or on a machine with more memory"
 _PROBLEMS = {
-    "required": "is empty", "wrong_type": "has the wrong type", "not_in_list": "is not in the list", "out_of_range": "is out of range",
-    "not_finite": "is not a finite number", "too_long": "is too long", "wrong_characters": "holds characters that no text needs",
-    "formula": "is a spreadsheet formula, not a value",
+    "required": gettext_noop("is empty"), "wrong_type": gettext_noop("has the wrong type"),
+    "not_in_list": gettext_noop("is not in the list"), "out_of_range": gettext_noop("is out of range"),
+    "not_finite": gettext_noop("is not a finite number"), "too_long": gettext_noop("is too long"),
+    "wrong_characters": gettext_noop("holds characters that no text needs"),
+    "formula": gettext_noop("is a spreadsheet formula, not a value"),
 }
 
 
@@ -387,7 +391,7 @@ class _ChunkScoring:
                 )
             except ApplicantErased as erased:
                 gone = set(erased.positions)
-                column, problem, fix = self.id_column or "", "this applicant was erased", "leave the row out"
+                column, problem, fix = self.id_column or "", gettext_noop("this applicant was erased"), "Leave the row out."
                 self.bad += [BadRow(numbered[place][0], column, problem, fix) for place in sorted(gone)]
                 numbered = [pair for place, pair in enumerate(numbered) if place not in gone]
                 continue
@@ -409,8 +413,8 @@ class _ChunkScoring:
             row = dict(zip(chunk.names, cells, strict=True))
             reference = row[self.id_column] if self.id_column else f"{self.body.source} row {number}"
             if not 0 < len(reference) <= LONGEST_REFERENCE or not reference.isprintable():
-                fix = f"give every row its own reference of at most {LONGEST_REFERENCE} printable characters"
-                self.bad.append(BadRow(number, self.id_column or "", "cannot be a reference", fix))
+                fix = f"Give every row its own reference of at most {LONGEST_REFERENCE} printable characters."
+                self.bad.append(BadRow(number, self.id_column or "", gettext_noop("cannot be a reference"), fix))
                 continue
             try:
                 told = {name: chunk.events[name][place] or "" for name in kinds}

@@ -12,14 +12,16 @@ import msgspec
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, Max, Q, Sum
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.services import record
+from audit.services import announce, record
+from audit.topics import Topic
 from audit.vault import Keyring, keyring
-from scoring.errors import JobTaken, JobUnknown
-from scoring.models import Job, JobChunk
+from scoring.errors import JobTaken, JobUnknown, LeaseLost
+from scoring.models import Batch, Job, JobChunk
 from scoring.store import FinishedChunk
 
 MOST_ATTEMPTS = 10    # a chunk that ended so many processes ends the job
@@ -142,6 +144,13 @@ def give_back(lease: Lease) -> None:
     JobChunk.objects.filter(id=lease.chunk_id, lease=lease.lease, finished_at=None).update(lease_until=None)
 
 
+def keep_hold(lease: Lease) -> None:
+    """The lease lasts from now on as long as a new one: for work that outlasts it. Raises LeaseLost when somebody else has the chunk."""
+    held = JobChunk.objects.filter(id=lease.chunk_id, lease=lease.lease, finished_at=None)
+    if not held.update(lease_until=Now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)):
+        raise LeaseLost
+
+
 def free_chunks(job: Job) -> None:
     """Whatever is not finished may be taken at once: for whoever goes on after a death. Who is alive after all finds its lease lost."""
     job.chunks.filter(finished_at=None).exclude(lease=None).update(lease=None, lease_until=None)
@@ -183,6 +192,8 @@ def _end(job: Job, state: Job.State, now: Progress) -> None:
     job.save(update_fields=["state", "finished_at", "total", "done", "failed", "problem"])
     detail = {"kind": job.kind, "state": str(state), "total": now.total, "done": now.done, "failed": now.failed}
     record(action=Action.JOB_FINISHED, actor=actor_of(job), object_kind="job", object_id=job.id, detail=detail)
+    if "upload" in job.body and Batch.objects.filter(id=job.body["upload"], working=job).exists():    # and not only its check
+        announce(topic=Topic.BATCH_COMPLETED, object_id=job.body["upload"], body={"job_id": str(job.id), **detail})
 
 
 def progress(job: Job) -> Progress:

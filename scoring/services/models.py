@@ -11,13 +11,17 @@ from django.db.models import Max
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.services import record
+from audit.services import announce, record
+from audit.topics import Topic
 from audit.vault import keyring
+from partners.accounts.roles import Permission, permissions_of
 from scoring.engine.bundle import BundleRefused, read_bundle
+from scoring.engine.card import CHANCE
 from scoring.errors import (
     CardDiffers,
     ModelRefused,
     NothingToRollBack,
+    RanksLikeChance,
     ReasonMissing,
     SecondPersonNeeded,
     TransitionRefused,
@@ -65,9 +69,41 @@ def store_model_version(
 
 
 @transaction.atomic
-def offer_model(*, product_slug: str, version: int, actor: Actor) -> ModelVersion:
-    """The draft is a candidate: it may be asked to be put in force. Raises ProductUnknown, ModelVersionUnknown, TransitionRefused."""
-    return _changed(product_slug, version, State.CANDIDATE, Action.MODEL_OFFERED, actor)
+def offer_model(*, product_slug: str, version: int, actor: Actor, reason: str = "") -> ModelVersion:
+    """The draft is a candidate: it may be asked to be put in force. The reason, which one that ranks like chance needs, is on its card.
+
+    Raises ProductUnknown, ModelVersionUnknown, TransitionRefused, ReasonMissing for words that cannot be recorded, and RanksLikeChance
+    without a reason or from somebody who trains no models."""
+    chosen = version_of(locked_product(product_slug), version)
+    if ranks_like_chance(chosen.metrics):
+        _check_offer(chosen, actor, reason)
+    told = {"reason": given_reason(reason)} if reason.strip() else {}
+    return _changed(product_slug, version, State.CANDIDATE, Action.MODEL_OFFERED, actor, **told)
+
+
+def ranks_like_chance(metrics: Mapping[str, Any]) -> bool:
+    """Whether a version's ranking cannot be told from chance, as training measured it."""
+    low = metrics.get("auc_interval", [1.0])[0]
+    return bool(low <= CHANCE)
+
+
+def _check_offer(version: ModelVersion, actor: Actor, reason: str) -> None:
+    """Raises RanksLikeChance unless whoever trains models says why."""
+    low, high = version.metrics["auc_interval"]
+    if not _may_train(actor):
+        raise RanksLikeChance(
+            f"The ranking of version {version.version} cannot be told from chance (AUC {low:.3f} to {high:.3f}). "
+            "Only a data scientist may offer it, and has to write why."
+        )
+    if not reason.strip():
+        raise RanksLikeChance(
+            f"The ranking of version {version.version} cannot be told from chance (AUC {low:.3f} to {high:.3f}). "
+            "Train a better one, or write why it is offered all the same; its card will show that."
+        )
+
+
+def _may_train(actor: Actor) -> bool:
+    return actor.kind in {"operator", "system"} or Permission.MODEL_TRAIN in permissions_of(actor.role)
 
 
 @transaction.atomic
@@ -235,6 +271,8 @@ def put_in_force(
             **asked,
         },
     )
+    topic = Topic.MODEL_PROMOTED if action == Promotion.Action.PROMOTE else Topic.MODEL_ROLLED_BACK
+    announce(topic=topic, object_id=promotion.id, body={"product": product.slug, "version": chosen.version if chosen else None})
     return promotion
 
 

@@ -6,15 +6,11 @@ from audit.actions import Action
 from audit.errors import SealBroken
 from audit.models import Event
 from audit.vault import keyring
-from scoring import registry
 from scoring.applicants import key_of
-from scoring.engine.bundle import BundleRefused
 from scoring.engine.changes import change_of
-from scoring.engine.pipeline import ServingModel
-from scoring.engine.policy import Policy
 from scoring.engine.product import Product as Definition
 from scoring.engine.recourse import Recourse, recourse
-from scoring.errors import ApplicantErased, DecisionAltered, DecisionUnknown, ModelRefused
+from scoring.errors import ApplicantErased, DecisionAltered, DecisionUnknown
 from scoring.makers import Makers
 from scoring.models import Decision
 from scoring.sealed import DecisionContent, is_as_recorded, open_content
@@ -25,7 +21,7 @@ def recourse_of(*, decision_id: uuid.UUID, language: str) -> Recourse:
 
     Raises DecisionUnknown, DecisionAltered, ApplicantErased and, when the model can no longer be read, ModelRefused."""
     decision, content = opened_decision(decision_id)
-    model, policy = makers_of(decision)
+    model, policy = Makers(keyring()).of(decision)
     declared = {one.name: change_of(one) for one in Definition.from_dict(decision.product.definition).contract.inputs}
     return recourse(model, policy, content.inputs, decided_on=content.decided_on, language=language, declared=declared)
 
@@ -47,16 +43,3 @@ def opened_decision(decision_id: uuid.UUID) -> tuple[Decision, DecisionContent]:
     if content is None:
         raise ApplicantErased([0])
     return decision, content
-
-
-def makers_of(decision: Decision) -> tuple[ServingModel, Policy]:
-    """The model and the policy that decided: those in memory where they still are in force. Raises ModelRefused."""
-    active, makers = registry.active(decision.product.slug), Makers(keyring())
-    is_in_force = active.model_version_id == decision.model_version_id
-    if decision.model_version_id is None:
-        is_in_force = is_in_force and active.revision == decision.revision
-    try:
-        model = active.model if is_in_force else makers.model(decision)
-    except BundleRefused as refusal:
-        raise ModelRefused(f"The bundle that decided cannot be used: {refusal}") from refusal
-    return model, active.policy if active.policy_id == decision.policy_id else makers.policy(decision.policy_id)

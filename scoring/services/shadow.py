@@ -42,7 +42,7 @@ class Shadowed:
     skipped: int = 0
 
 
-class _Scorer:
+class Scorer:
     """A version that scores what another version's contract has checked."""
 
     def __init__(self, model: ServingModel) -> None:
@@ -61,7 +61,7 @@ class _Scorer:
 
 
 # A version's bundle never changes, so what was read of it is right for ever.
-_scorers: OrderedDict[tuple[str, uuid.UUID], _Scorer] = OrderedDict()
+_scorers: OrderedDict[tuple[str, uuid.UUID], Scorer] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -131,7 +131,7 @@ def _unscored(version: ModelVersion, since: datetime, place: tuple[datetime, uui
     )
 
 
-def _shadows(version: ModelVersion, scorer: _Scorer, decisions: Sequence[Decision], ring: Keyring) -> list[Shadow]:
+def _shadows(version: ModelVersion, scorer: Scorer, decisions: Sequence[Decision], ring: Keyring) -> list[Shadow]:
     """What the version would have decided, by the policy that did decide, on the day that it was."""
     together: defaultdict[tuple[uuid.UUID, date], list[tuple[Decision, Values]]] = defaultdict(list)
     for decision in decisions:
@@ -159,14 +159,14 @@ def _shadows(version: ModelVersion, scorer: _Scorer, decisions: Sequence[Decisio
     return found
 
 
-def _scorer(version_id: uuid.UUID) -> _Scorer:
+def _scorer(version_id: uuid.UUID) -> Scorer:
     """The version, read and verified once per process. Raises BundleRefused."""
     place = current_schema(), version_id
     with _lock:
         known = _scorers.get(place)
     if known is None:
         bundle = ModelVersion.objects.values_list("bundle", flat=True).get(id=version_id)
-        known = _Scorer(ServingModel.of_bundle(read_bundle(bytes(bundle), keyring().public_keys())))
+        known = Scorer(ServingModel.of_bundle(read_bundle(bytes(bundle), keyring().public_keys())))
         with _lock:
             _scorers[place] = known
             while len(_scorers) > _KEPT_AT_MOST:

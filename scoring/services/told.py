@@ -4,13 +4,15 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from audit.vault import keyring
 from scoring.engine.pipeline import ServingModel, score
 from scoring.engine.reasons import Reason
 from scoring.engine.recourse import Recourse
 from scoring.engine.texts import LANGUAGES, SENTENCES, TO_YOU
 from scoring.errors import ModelRefused
+from scoring.makers import Makers
 from scoring.sealed import DecisionContent
-from scoring.services.recourse import makers_of, opened_decision, recourse_of
+from scoring.services.recourse import opened_decision, recourse_of
 
 Texts = Mapping[str, Mapping[str, str]]
 
@@ -32,7 +34,7 @@ def told_to_applicant(*, decision_id: uuid.UUID, language: str | None = None, te
     decision, content = opened_decision(decision_id)
     wanted = language if language in LANGUAGES else content.language
     try:
-        model, policy = makers_of(decision)
+        model, policy = Makers(keyring()).of(decision)
         again = score(_to_you(model, texts or {}), policy, [content.inputs], decided_on=content.decided_on, language=wanted)[0]
         if [one.code for one in again.reasons] != [one.code for one in content.reasons]:
             return Told(content.language, _stored(content), None)

@@ -3,11 +3,12 @@
 import ctypes
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,13 +19,13 @@ from django.conf import settings
 from audit.context import Actor
 from audit.vault import keyring
 from scoring.engine.bundle import sign_bundle
-from scoring.engine.card import CHANCE
 from scoring.errors import TrainingRefused
 from scoring.models import ModelVersion, Product
 from scoring.services.definitions import definition_file, take_up_edits
-from scoring.services.models import store_model_version
+from scoring.services.models import ranks_like_chance, store_model_version
 
 SEED = 20_260_101
+BEAT_MILLISECONDS = 1_000
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "NUMBA_CACHE_DIR", "LD_LIBRARY_PATH")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")    # whatever the parent's are
 
@@ -55,15 +56,10 @@ def train_model(  # noqa: PLR0913    keyword-only, and each is a word of the com
         progress(f"the edited definition was taken up: {', '.join(edited)} changed")
         product.refresh_from_db()
     estimator = estimator or product.definition["estimator"]
-    request = {
-        "product": product.definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": SEED,
-        "threads": len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
-        "tune": tune, "journals": str(definition_file(product_slug).parent.parent / "tuning" / product_slug),
-        "events": {name: str(file.resolve()) for name, file in (events or {}).items()},
-        "memory": settings.TRAINING_MEMORY_MB * 1024**2 or None,
-    }
-    bundle, result = _trained(request, progress)
-    if result["metrics"]["auc_interval"][0] <= CHANCE:
+    bundle, result = train_bundle(
+        definition=product.definition, table=table, estimator=estimator, folds=folds, tune=tune, events=events or {}, progress=progress,
+    )  # fmt: skip
+    if ranks_like_chance(result["metrics"]):
         state = ModelVersion.State.DRAFT
     version = store_model_version(
         product_slug=product_slug, bundle=bundle, estimator=estimator, metrics=result["metrics"], actor=actor, state=state,
@@ -71,10 +67,22 @@ def train_model(  # noqa: PLR0913    keyword-only, and each is a word of the com
     return TrainedVersion(version, result["metrics"], tuple(result["warnings"]), tuple(edited))
 
 
-def _trained(request: dict[str, Any], progress: Callable[[str], None]) -> tuple[bytes, dict[str, Any]]:
-    """The bundle under the partner's signature, and the result."""
+def train_bundle(  # noqa: PLR0913    keyword-only
+    *, definition: Mapping[str, Any], table: Path, estimator: str, progress: Callable[[str], None], folds: int = 5, tune: int = 0,
+    events: Mapping[str, Path] | None = None, threads: int = 0, beat: Callable[[], None] = lambda: None,
+) -> tuple[bytes, dict[str, Any]]:
+    """The bundle under the partner's signature, and what training says of it: metrics and warnings. Nothing is stored.
+
+    `beat` is called every second while it lasts; what it raises ends the training. Raises TrainingRefused."""
+    request = {
+        "product": definition, "table": str(table.resolve()), "estimator": estimator, "folds": folds, "seed": SEED,
+        "threads": threads or len(os.sched_getaffinity(0)), "decided_on": datetime.now(UTC).date().isoformat(),
+        "tune": tune, "journals": str(definition_file(definition["slug"]).parent.parent / "tuning" / definition["slug"]),
+        "events": {name: str(file.resolve()) for name, file in (events or {}).items()},
+        "memory": settings.TRAINING_MEMORY_MB * 1024**2 or None,
+    }
     with tempfile.TemporaryDirectory(prefix="vouch-training-") as folder:
-        code = _run({**request, "folder": folder}, progress)
+        code = _run({**request, "folder": folder}, progress, beat)
         result_file = Path(folder) / "result.json"
         if not result_file.exists():
             raise TrainingRefused(_ended(code))
@@ -96,23 +104,38 @@ def _end_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, int(signal.SIGKILL))  # PR_SET_PDEATHSIG
 
 
-def _run(given: dict[str, Any], progress: Callable[[str], None]) -> int:
+def _run(given: dict[str, Any], progress: Callable[[str], None], beat: Callable[[], None]) -> int:
     """Runs the training process to its end and hands its lines on. It sees no secret and no database of ours."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     environment |= {"OMP_WAIT_POLICY": "passive", "PYTHONHASHSEED": "0", **dict.fromkeys(_THREADS, str(given["threads"]))}
     process = subprocess.Popen(
-        [sys.executable, "-m", "scoring.engine.training"], cwd=settings.BASE_DIR, env=environment, text=True,
+        [sys.executable, "-m", "scoring.engine.training"], cwd=settings.BASE_DIR, env=environment,
         stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, preexec_fn=_end_with_parent,
     )
     with process:
         assert process.stdin is not None
         assert process.stderr is not None
         try:
-            process.stdin.write(json.dumps(given))
+            process.stdin.write(json.dumps(given).encode())
             process.stdin.close()
-            for line in process.stderr:
-                progress(line.rstrip())
+            for line in _lines(process.stderr.fileno(), beat):
+                progress(line)
         except BaseException:
             process.kill()
             raise
     return process.returncode
+
+
+def _lines(pipe: int, beat: Callable[[], None]) -> Iterator[str]:
+    """What the process says, line by line, with a beat between and whenever it says nothing for a while."""
+    waiting, rest = select.poll(), b""
+    waiting.register(pipe, select.POLLIN)
+    while True:
+        beat()
+        if not waiting.poll(BEAT_MILLISECONDS):
+            continue
+        if not (piece := os.read(pipe, 1 << 16)):
+            yield from [rest.decode(errors="replace")] if rest else []
+            return
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace").rstrip() for line in lines)

@@ -1,4 +1,4 @@
-"""The folder of a partner's uploaded tables: each is there until it was read, and never longer than a day."""
+"""The folder of a partner's uploaded tables, and of those that retraining writes: there until they were read, a day at most."""
 
 import shutil
 import time
@@ -31,10 +31,14 @@ def forget_upload(batch_id: uuid.UUID) -> None:
 
 
 def forget_old_uploads() -> None:
-    """Tables that are older than a day are gone, whatever they were waiting for."""
+    """What is older than a day is gone, whatever it was waiting for."""
     eldest = time.time() - KEPT_SECONDS
     for path in folder().iterdir():
-        if path.stat().st_mtime < eldest:
+        if path.stat().st_mtime >= eldest:
+            continue
+        if path.is_dir():    # of a retraining that was killed
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

@@ -9,10 +9,12 @@ from decimal import Decimal, InvalidOperation
 
 import msgspec
 from django.db import Error, transaction
+from django.utils.translation import gettext_noop
 
 from scoring.errors import LeaseLost, ProductUnknown
 from scoring.models import Batch, Job, OutcomeKind, OutcomeSource
-from scoring.services import batches, files, jobs
+from scoring.selectors.retrainings import KIND
+from scoring.services import batches, files, jobs, retraining
 from scoring.services.batches import DECISION, REFERENCE, BatchBody, CheckedChunk, Finding
 from scoring.services.outcomes import Observed, Wrong, record_good_outcomes, wrong_outcomes
 
@@ -24,6 +26,8 @@ def work_on(job: Job) -> bool:
     if "upload" in job.body and not job.is_split:
         batches.read_upload(job)
         job.refresh_from_db()
+    if job.kind == KIND:
+        return retraining.work_on_retraining(job)
     return files.work_on_chunk(job) if job.kind == files.KIND else _work_on_chunk(job)
 
 
@@ -104,14 +108,14 @@ def _outcomes(job: Job, lease: jobs.Lease, body: BatchBody, store: _Storing) -> 
         row = dict(zip(chunk.names, cells, strict=True))
         item = _observed(row, body.currency)
         if isinstance(item, tuple):
-            bad.append(Finding(number, item[0], row.get(item[0], "")[:200], "cannot be read", item[1]))
+            bad.append(Finding(number, item[0], row.get(item[0], "")[:200], gettext_noop("cannot be read"), item[1]))
             continue
         items.append(item)
         rows.append((number, row))
     for wrong in store(job, body, items):
         number, row = rows[wrong.position]
         column = _FIELDS.get(wrong.field, wrong.field)
-        bad.append(Finding(number, column, row.get(column, "")[:200], "cannot be recorded", wrong.detail))
+        bad.append(Finding(number, column, row.get(column, "")[:200], gettext_noop("cannot be recorded"), wrong.detail))
     return chunk, bad
 
 
@@ -119,18 +123,18 @@ def _observed(row: dict[str, str], currency: str) -> Observed | tuple[str, str]:
     """What a row says, or the column that cannot be read and what to do."""
     kind = row["kind"].strip().casefold().replace(" ", "_").replace("-", "_")
     if kind not in OutcomeKind.values:
-        return "kind", f"write one of {', '.join(OutcomeKind.values)}"
+        return "kind", f"Write one of {', '.join(OutcomeKind.values)}."
     try:
         observed_on = date.fromisoformat(row["observed_on"])
     except ValueError:
-        return "observed_on", "write the year first, such as 2026-11-21"
+        return "observed_on", "Write the year first, such as 2026-11-21."
     try:
         decision = uuid.UUID(row[DECISION]) if row.get(DECISION) else None
     except ValueError:
-        return DECISION, "write the id that the score was answered with"
+        return DECISION, "Write the id that the score was answered with."
     try:
         amount = Decimal(row["amount"]) if row.get("amount") else None
     except InvalidOperation:
-        return "amount", "leave only digits and a point, such as 12500.50"
+        return "amount", "Leave only digits and a point, such as 12500.50."
     money = row.get("currency", "").upper() or currency
     return Observed(kind, observed_on, decision, row.get(REFERENCE) or None, None, amount, money if amount is not None else "")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from scoring.models import Batch, OutcomeKind
 from scoring.services.batches import Asked
+from scoring.web.batch_words import about
 from scoring.web.receiving import FIELD
 
 
@@ -42,7 +43,7 @@ class ColumnsForm(forms.Form):
         choices = [("", _("Not in the table")), *((column, column) for column in columns)]
         for name, one in self.asked.items():
             self.fields[name] = forms.ChoiceField(
-                label=one.title, help_text=one.about, required=False, choices=choices, initial=chosen.get(one.name, ""),
+                label=one.label, help_text=_help(one), required=False, choices=choices, initial=chosen.get(one.name, ""),
                 widget=forms.Select(attrs={"class": "form-select w-m", "id": f"id_{name}"}),
             )  # fmt: skip
 
@@ -55,6 +56,10 @@ class ColumnsForm(forms.Form):
         places = {one.name: name for name, one in self.asked.items()}
         for name, detail in fields.items():
             self.add_error(places.get(name), detail)
+
+
+def _help(one: Asked) -> str:
+    return about(one) if one.input is None or one.label == one.title else f"{one.title}; {about(one)}"
 
 
 class OutcomeForm(forms.Form):

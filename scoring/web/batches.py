@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -11,12 +11,14 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from msgspec import structs
 
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
-from scoring import selectors
-from scoring.engine.tables import Cell
+from scoring import registry, selectors
+from scoring.engine.writing import Cell, ColumnKinds
 from scoring.errors import BatchUnknown, MappingRefused, ProductUnknown, ResultGone, TableRefused
 from scoring.models import BandCode, Batch, Job
 from scoring.selectors import ScoreBin
@@ -24,13 +26,18 @@ from scoring.services import batches, jobs, work
 from scoring.services.uploads import room_for
 from scoring.web.batch_files import KINDS, download, template
 from scoring.web.batch_forms import BatchForm, ColumnsForm
+from scoring.web.batch_words import cell_words
 from scoring.web.charts import score_chart
 from scoring.web.receiving import FIELD, TableReceiver
+from scoring.web.written import language_of_page
 
 PAGE = 25
+Found = TypeVar("Found", batches.Finding, batches.FindingKind)
 SMALL = 256 * 1024    # bytes: a table that is worked on at once, instead of by a worker
 AT_ONCE_SECONDS = 2.0
-FINDINGS = ("row", "column", "we read", "what is wrong", "what to do")
+FINDINGS = (
+    gettext_lazy("row"), gettext_lazy("column"), gettext_lazy("we read"), gettext_lazy("what is wrong"), gettext_lazy("what to do"),
+)  # fmt: skip
 
 
 class BatchListPage(Page):
@@ -114,13 +121,13 @@ class BatchColumnsPage(Page):
         """As matched before, or guessed."""
         batch = _batch(batch_id)
         chosen = batch.mapping or batches.remembered(batch)
-        form = ColumnsForm(batches.asked_for(batch.kind, batch.product.slug), batch.columns, chosen)
+        form = ColumnsForm(batches.asked_for(batch.kind, batch.product.slug, language_of_page()), batch.columns, chosen)
         return self._form(batch, form, 200)
 
     def post(self, request: HttpRequest, batch_id: uuid.UUID) -> HttpResponse:
         """The check begins."""
         batch = _batch(batch_id)
-        form = ColumnsForm(batches.asked_for(batch.kind, batch.product.slug), batch.columns, {}, request.POST)
+        form = ColumnsForm(batches.asked_for(batch.kind, batch.product.slug, language_of_page()), batch.columns, {}, request.POST)
         if form.is_valid():
             try:
                 batch = batches.map_columns(batch_id=batch.id, mapping=form.mapping(), currency=_currency(request), actor=self.actor)
@@ -154,7 +161,7 @@ class BatchDetailPage(Page):
         }  # fmt: skip
         if shown.step == "checked" and may_read:
             found = batches.findings(batch)
-            context |= {"kinds": found.kinds, "first": found.first}
+            context |= {"kinds": [_told(one) for one in found.kinds], "first": [_told(one) for one in found.first]}
         if shown.step == "done" and batch.kind == Batch.Kind.APPLICANTS:
             context |= _portfolio(batch)
         return render(request, "scoring/batch_detail.html", context)
@@ -191,8 +198,9 @@ class BatchErrorsDownload(Page):
         batch, kind = _batch(batch_id), _kind(request, ("csv", "xlsx"))
         found = batches.all_findings(batch)
         batches.record_download(batch=batch, what=f"errors.{kind}", actor=self.actor)
-        rows: Iterator[list[Cell]] = ([one.row, one.column, one.read, one.problem, one.fix] for one in found)
-        return download(kind, name=f"{_stem(batch)}-to-correct", title="To correct", columns=FINDINGS, rows=rows)
+        rows: Iterator[list[Cell]] = ([one.row, one.column, one.read, cell_words(one.problem), cell_words(one.fix)] for one in found)
+        columns: ColumnKinds = dict.fromkeys(map(str, FINDINGS), str)
+        return download(kind, name=f"{_stem(batch)}-to-correct", title=_("To correct"), columns=columns, rows=rows)
 
 
 class BatchTemplate(Page):
@@ -204,10 +212,15 @@ class BatchTemplate(Page):
         """The file, with what the product asks for today."""
         kind = Batch.Kind.OUTCOMES if request.GET.get("of") == Batch.Kind.OUTCOMES else Batch.Kind.APPLICANTS
         try:
-            asked = batches.asked_for(kind, selectors.product(product).slug)
+            asked = batches.asked_for(kind, selectors.product(product).slug, language_of_page())
         except ProductUnknown as error:
             raise Http404 from error
         return template(_kind(request, ("csv", "xlsx")), name=f"{product}-{kind}", asked=asked)
+
+
+def _told(found: Found) -> Found:
+    """What was found, in the language of the page."""
+    return structs.replace(found, problem=cell_words(found.problem), fix=cell_words(found.fix))
 
 
 class _Shown:
@@ -261,8 +274,15 @@ def _portfolio(batch: Batch) -> dict[str, Any]:
         ScoreBin(batches.LOWEST + place * batches.BIN, batches.LOWEST + (place + 1) * batches.BIN, count)
         for place, count in enumerate(figures.get("bins", [0] * batches.BINS))
     ]
+    rows = f"{reverse('scoring:decision-list')}?batch={batch.id}"
+    ranges = [f"{rows}&score_from={one.low}&score_below={one.high + (one.high == bins[-1].high)}" for one in bins]
+    policy = registry.current(batch.product.slug).policy
+    chart = score_chart(bins, cut_offs=sorted({policy.decline_below, policy.approve_from}), links=[
+        (link, ngettext("Scores %(low)s to %(high)s: one applicant", "Scores %(low)s to %(high)s: %(count)s applicants", one.count)
+         % {"low": one.low, "high": one.high, "count": one.count}) for link, one in zip(ranges, bins, strict=True)
+    ])  # fmt: skip
     return {
-        "figures": figures, "scored": scored, "bins": bins, "chart": score_chart(bins),
+        "figures": figures, "scored": scored, "rows": rows, "bins": list(zip(bins, ranges, strict=True)), "chart": chart,
         "outcomes": _with_shares(outcomes, ("approve", "refer", "decline")), "bands": _with_shares(bands, BandCode.values),
     }  # fmt: skip
 

@@ -29,7 +29,7 @@ from scoring.web.plots import (
     step_words,
     swarms,
 )
-from scoring.web.written import named
+from scoring.web.written import named, state_words
 
 PICTURED = 6    # features with a dependence picture
 Pairs = tuple[tuple[str, str], ...]
@@ -165,14 +165,6 @@ def _moment(value: datetime | None) -> str:
 
 
 # words
-
-
-def state_words(state: str) -> str:
-    """Where a version stands."""
-    words = {
-        "draft": _("draft"), "candidate": _("waits"), "challenger": _("in shadow"), "champion": _("in force"), "retired": _("retired"),
-    }  # fmt: skip
-    return words.get(state, state)
 
 
 def _standing(card: ModelCard, **shares: str) -> str:

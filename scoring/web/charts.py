@@ -1,7 +1,7 @@
 """Charts of scores as columns: x in per cent of the width, y in pixels, so that text keeps its size and nothing needs a script."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scoring.selectors import GapBin, ScoreBin
 
@@ -12,13 +12,15 @@ _MINUS = "\N{MINUS SIGN}"
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A rectangle."""
+    """A rectangle; with an address it leads to what it counts, and says what that is."""
 
     x: str
     width: str
     y: str
     height: str
     kind: str
+    leads_to: str = ""
+    says: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,18 @@ class Columns:
     floor: int = FLOOR
 
 
-def score_chart(bins: Sequence[ScoreBin], *, cut_offs: Sequence[int] = (), chosen: int | None = None) -> Columns:
-    """How scores spread, with the cut-offs; where one score is `chosen` its column stands out."""
+def score_chart(
+    bins: Sequence[ScoreBin], *, cut_offs: Sequence[int] = (), chosen: int | None = None, links: Sequence[tuple[str, str]] = ()
+) -> Columns:
+    """How scores spread, with the cut-offs; where one score is `chosen` its column stands out. `links`: for each bin where it leads to
+    and what that is called."""
     low, high = bins[0].low, bins[-1].high
     rest = "c-mid" if chosen is None else "c-quiet"
     holds = [chosen is not None and one.low <= chosen < one.high + (one.high == high) for one in bins]
     bars = _bars([one.count for one in bins], ["c-accent" if one else rest for one in holds])
+    if links:
+        named = zip(bars, links, bins, strict=True)
+        bars = tuple(replace(bar, leads_to=link, says=says) if one.count else bar for bar, (link, says), one in named)
     marks = tuple(Label(f"{(cut - low) / (high - low) * 100:.2f}%", _WORDS, str(cut)) for cut in cut_offs if low < cut < high)
     return Columns(bars, (_at_left(str(low)), _at_right(str(high))), marks)
 

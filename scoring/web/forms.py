@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from partners.accounts.web.told import told
-from scoring.engine.contract import Contract, ContractViolation, Input, InputKind, Validator, Value, pointer
+from scoring.engine.contract import ContractViolation, Input, InputKind, Validator, Value, pointer
+from scoring.engine.product import Product
 from scoring.services.score import ApplicantDetails, ScoreItem
-from scoring.web.written import language_of_page, named, number_words
+from scoring.web.written import in_page_language, language_of_page, named, number_words
 
 EXAMPLES = 5
 _SPACED = re.compile(r"-?\d{1,3}(\s\d{3})+(\.\d+)?")    # any space, also those that do not break
@@ -41,13 +42,14 @@ class ScoreForm(forms.Form):
         widget=forms.DateInput(attrs={"class": "form-control w-s", "type": "date"}, format="%Y-%m-%d"),
     )
 
-    def __init__(self, contract: Contract, *arguments: Any, **named: Any) -> None:
+    def __init__(self, product: Product, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        spoken = in_page_language(product)
         self.optional = {name for name, field in self.fields.items() if not field.required}
-        asked = enumerate(contract.inputs)
+        asked = enumerate(spoken.contract.inputs)
         self.asked = {f"input_{place}": one for place, one in asked if not one.is_protected and one.kind is not InputKind.EVENTS}
         for name, one in self.asked.items():
-            self.fields[name] = field_of(one)
+            self.fields[name] = field_of(one, spoken)
             self.fields[name].widget.attrs["data-input"] = one.name
             self.optional |= set() if one.required else {name}
         for name, field in self.fields.items():
@@ -110,7 +112,7 @@ def ungrouped(text: str, one: Input) -> str:
     return text
 
 
-def field_of(one: Input) -> forms.Field:
+def field_of(one: Input, product: Product) -> forms.Field:
     """A field that lets every text through: what is wrong with it the validator says, in the same words as everywhere."""
     about: dict[str, Any] = {"label": _label(one), "required": False, "help_text": _help(one)}
     field: forms.Field
@@ -118,7 +120,8 @@ def field_of(one: Input) -> forms.Field:
         nothing = _("Choose") if one.required else _("Not known")
         field = forms.ChoiceField(choices=[("", nothing), ("true", _("Yes")), ("false", _("No"))], widget=_select(), **about)
     elif one.kind is InputKind.CATEGORY and not one.accepts_other:
-        field = forms.CharField(widget=_select(choices=[("", _("Choose")), *((text, text) for text in one.categories)]), **about)
+        choices = [("", _("Choose")), *((text, product.said(text, language_of_page())) for text in one.categories)]
+        field = forms.CharField(widget=_select(choices=choices), **about)
     else:
         kinds = {InputKind.NUMBER: {"inputmode": "decimal"}, InputKind.INTEGER: {"inputmode": "numeric"}, InputKind.DATE: {"type": "date"}}
         width = "w-m" if one.kind is InputKind.CATEGORY else "w-s"

@@ -1,47 +1,35 @@
 """Pages about decisions, products and models."""
 
 import uuid
-from collections.abc import Container, Mapping
-from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from audit.errors import IdempotencyMismatch
-from audit.services import Attempt
 from partners.accounts.models import User
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
 from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.product import Product
-from scoring.engine.recourse import Recourse
-from scoring.engine.texts import LANGUAGES
-from scoring.errors import (
-    ApplicantErased,
-    CursorRefused,
-    DecisionUnknown,
-    FilterRefused,
-    ModelRefused,
-    ModelVersionUnknown,
-    ProductUnknown,
-)
-from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
-from scoring.services.recourse import recourse_of
+from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
+from scoring.models import TRANSITIONS, BandCode, Channel, OutcomeCode
+from scoring.selectors.asked import FILTERS, filters_of
+from scoring.services.models import ranks_like_chance
 from scoring.services.score import score_once
+from scoring.web.asking import AskingPage
 from scoring.web.batch_forms import OutcomeForm
 from scoring.web.cards import shown_points
 from scoring.web.conditions import shown_rules
 from scoring.web.curves import ranking, reliability
+from scoring.web.evidence import evidence
 from scoring.web.forms import ScoreForm
-from scoring.web.shown import GoodPoint, contributions, factors, importances, named_inputs, speaking_for, weighed_reasons
-
-_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below")
+from scoring.web.shown import importances
+from scoring.web.written import in_page_language, language_of_page
 
 
 class DecisionListPage(Page):
@@ -51,7 +39,7 @@ class DecisionListPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The decisions that the address asks for."""
-        wanted = {name: value for name in _FILTERS if (value := request.GET.get(name, "").strip())}
+        wanted = {name: value for name in FILTERS if (value := request.GET.get(name, "").strip())}
         products = selectors.products()
         context: dict[str, Any] = {
             "wanted": wanted, "products": products, "bands": BandCode.values, "outcomes": OutcomeCode.values, "problem": "",
@@ -61,47 +49,12 @@ class DecisionListPage(Page):
             return render(request, "scoring/decision_list.html", context, status=403)
         status = 200
         try:
-            page = selectors.decisions(_filters(wanted, {one.slug for one in products}), cursor=request.GET.get("cursor") or None)
+            page = selectors.decisions(filters_of(wanted), cursor=request.GET.get("cursor") or None)
             context |= {"page": page, "next": urlencode({**wanted, "cursor": page.next_cursor}) if page.next_cursor else ""}
         except (FilterRefused, CursorRefused) as refusal:
             context["problem"] = refusal.detail
             status = 422
         return render(request, "scoring/decision_list.html", context, status=status)
-
-
-def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.DecisionFilters:
-    """What the address asks for. Raises FilterRefused."""
-    known: tuple[tuple[str, Container[str], str], ...] = (
-        ("product", slugs, _("There is no such product.")),
-        ("band", BandCode.values, _("There is no such band; they are A to E.")),
-        ("outcome", OutcomeCode.values, _("There is no such outcome.")),
-        ("answered_by", AnsweredBy.values, _("Either a model answered or the rules.")),
-    )
-    for name, choices, refusal in known:
-        if name in wanted and wanted[name] not in choices:
-            raise FilterRefused(refusal)
-    return selectors.DecisionFilters(
-        product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
-        reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
-        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")),
-    )  # fmt: skip
-
-
-def _score(text: str | None) -> int | None:
-    """A score. Raises FilterRefused."""
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 3):
-        raise FilterRefused(_("A score is written like 620; scores run from 300 to 850."))
-    return int(text)
-
-
-def _day(text: str | None) -> datetime | None:
-    """The beginning of a day in the person's time zone. Raises FilterRefused."""
-    try:
-        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None
-    except (ValueError, OverflowError) as error:
-        raise FilterRefused(_("A day is written like 2026-11-21.")) from error
 
 
 class DecisionDetailPage(Page):
@@ -112,97 +65,41 @@ class DecisionDetailPage(Page):
     def get(self, request: HttpRequest, decision_id: uuid.UUID) -> HttpResponse:
         """The decision, or 404."""
         try:
-            detail = selectors.decision_detail(decision_id)
+            detail = selectors.decision_detail(decision_id, language=language_of_page())
         except DecisionUnknown as error:
             raise Http404 from error
-        active = registry.current(detail.summary.product)
-        product, explanation = active.definition, detail.explanation
-        may_read = self.user.allows(Permission.APPLICANT_READ)
         context = {
-            "detail": detail,
-            "decision": detail.summary,
-            "applicant": detail.applicant if may_read else None,
-            "title": product.title,
-            "reasons": weighed_reasons(explanation, product, shows_values=may_read) if explanation else [],
-            "speaks_for": self._speaks_for(detail, product, may_read=may_read),
-            "contributions": contributions(explanation, product, detail.summary.score) if explanation else None,
-            "recourse": self._recourse(detail) if may_read else None,
-            "inputs": named_inputs(detail, product) if may_read else [],
-            "earlier": self._earlier(detail) if may_read else [],
-            "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES,
+            **evidence(detail, in_page_language(registry.current(detail.summary.product).definition), self.user),
             "outcomes": selectors.outcomes_of(decision_id),
             "outcome_form": OutcomeForm() if self.user.allows(Permission.DECISION_MAKE) else None,
         }
         return render(request, "scoring/decision_detail.html", context)
 
-    @staticmethod
-    def _speaks_for(detail: selectors.DecisionDetail, product: Product, *, may_read: bool) -> list[GoodPoint]:
-        if detail.explanation is None:
-            return []
-        found = factors(detail.explanation, product, detail.summary.score)
-        return speaking_for(found, product, detail.inputs if may_read else None, detail.summary.created_at.date())
 
-    def _recourse(self, detail: selectors.DecisionDetail) -> Recourse | None:
-        """What would change the decision; None where there is nothing to ask: approved, erased, altered, or its model is gone."""
-        if detail.summary.outcome == OutcomeCode.APPROVE or detail.inputs is None or not detail.is_as_recorded:
-            return None
-        try:
-            return recourse_of(decision_id=detail.summary.id, language=self.user.language if self.user.language in LANGUAGES else "en")
-        except ModelRefused:
-            return None
+class DecisionNewPage(AskingPage[ScoreForm]):
+    """Score one applicant."""
 
-    @staticmethod
-    def _earlier(detail: selectors.DecisionDetail) -> list[selectors.DecisionSummary]:
-        same = selectors.decisions(selectors.DecisionFilters(applicant_id=detail.summary.applicant_id), limit=6).decisions
-        return [one for one in same if one.id != detail.summary.id][:5]
+    route = "decision-new"
+    texts = {
+        "heading": gettext_lazy("Score an applicant"), "button": gettext_lazy("Score and decide"),
+        "after": gettext_lazy("The answer is stored and recorded at once; it cannot be changed afterwards, only asked for again."),
+    }  # fmt: skip
+    sent_before = gettext_lazy("This form was sent before with other answers, and that decision stands. Send it again to decide anew.")
 
+    def form(self, product: Product, *told: Any) -> ScoreForm:
+        """Who asks, and the contract's inputs."""
+        return ScoreForm(product, *told)
 
-class DecisionNewPage(Page):
-    """Score one applicant: choose the product, then answer what its contract asks."""
-
-    permission = Permission.DECISION_MAKE
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The choice of products, or the form of the chosen or only one."""
-        products = selectors.products()
-        slug = request.GET.get("product") or (products[0].slug if len(products) == 1 else "")
-        if not slug:
-            return render(request, "scoring/decision_choose.html", {"products": products})
-        return self._form(request, slug, None)
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Decides once, and goes to the decision."""
-        slug = request.POST.get("product", "")
-        try:
-            active = registry.current(slug)
-        except ProductUnknown as error:
-            raise Http404 from error
-        form = ScoreForm(active.definition.contract, request.POST)
+    def store(self, form: ScoreForm, active: registry.Active) -> str | None:
+        """Decides."""
         item = form.read(active.validator)
         if item is None:
-            return self._form(request, slug, form)
-        try:
-            answer = score_once(
-                attempt=Attempt.of(route="page:decision-new", key=str(form.cleaned_data["token"]), actor=self.actor, body=form.said),
-                render=lambda decided: str(decided[0].id).encode(),
-                product_slug=slug, items=[item], actor=self.actor, channel=Channel.PORTAL,
-                language=self.user.language if self.user.language in LANGUAGES else "en",
-            )  # fmt: skip
-        except IdempotencyMismatch:
-            form.ask_again(_("This form was sent before with other answers, and that decision stands. Send it again to decide anew."))
-            return self._form(request, slug, form)
-        except ApplicantErased as refusal:
-            form.add_error("reference", refusal.detail)
-            return self._form(request, slug, form, status=409)
-        return HttpResponseRedirect(reverse("scoring:decision-detail", args=[answer.body.decode()]))
-
-    def _form(self, request: HttpRequest, slug: str, form: ScoreForm | None, *, status: int = 422) -> HttpResponse:
-        try:
-            definition = registry.current(slug).definition
-        except ProductUnknown as error:
-            raise Http404 from error
-        context = {"form": form or ScoreForm(definition.contract), "product": slug, "title": definition.title}
-        return render(request, "scoring/decision_new.html", context, status=status if form else 200)
+            return None
+        answer = score_once(
+            attempt=self.attempt(form), render=lambda decided: str(decided[0].id).encode(), product_slug=active.definition.slug,
+            items=[item], actor=self.actor, channel=Channel.PORTAL, language=self.language,
+        )  # fmt: skip
+        return reverse("scoring:decision-detail", args=[answer.body.decode()])
 
 
 class ProductListPage(Page):
@@ -224,13 +121,17 @@ class ProductDetailPage(Page):
         """The product, or 404."""
         try:
             product, active = selectors.product(slug), registry.current(slug)
+            earlier = selectors.rules_versions(slug, cursor=request.GET.get("cursor") or None)
         except ProductUnknown as error:
             raise Http404 from error
-        least, rules = (*active.policy.bands, None), selectors.rules_versions(slug)
+        except CursorRefused:
+            return HttpResponseRedirect(reverse("scoring:product-detail", args=[slug]))
+        least, rules = (*active.policy.bands, None), selectors.newest_rules(slug)
         context = {
-            "product": product, "definition": active.definition, "policy": active.policy, "versions": selectors.model_versions(slug),
-            "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules,
-            "shown_rules": shown_rules(rules[0].rules, selectors.product_definition(slug).contract),
+            "product": product, "definition": in_page_language(active.definition), "policy": active.policy,
+            "versions": selectors.model_versions(slug),
+            "bands": list(zip(BandCode.values, least, strict=True)), "rules": rules, "earlier_rules": earlier,
+            "shown_rules": shown_rules(rules.rules, in_page_language(selectors.product_definition(slug)).contract),
             "may_edit": self.user.allows(Permission.PRODUCT_EDIT),
         }  # fmt: skip
         return render(request, "scoring/product_detail.html", context)
@@ -279,6 +180,6 @@ def model_context(user: User, product: str, version: int) -> dict[str, Any]:
         "requests": [one for one in requests if one.version == found.version], "open_request": open_request,
         "is_asked_for": open_request is not None and open_request.version == found.version,
         "is_own_request": open_request is not None and open_request.asked_by_id == user.id,
-        "may_promote": user.allows(Permission.MODEL_PROMOTE),
+        "may_promote": user.allows(Permission.MODEL_PROMOTE), "is_like_chance": ranks_like_chance(found.metrics),
         "may_become": TRANSITIONS[found.state], "card_sha256": selectors.card_digest(product, version),
     }  # fmt: skip

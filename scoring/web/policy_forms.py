@@ -14,6 +14,7 @@ from scoring.engine.policy import HIGHEST_SCORE, LOWEST_SCORE, KnockOut, Policy
 from scoring.engine.product import Product
 from scoring.engine.texts import LANGUAGES
 from scoring.web.rule_forms import BaseRules, NumberField, RuleForm, value_text
+from scoring.web.written import in_page_language
 
 MOST_KNOCK_OUTS = 50
 _SELECT = {"class": "form-select"}
@@ -47,7 +48,7 @@ class CutOffForm(forms.Form):
 
     def __init__(self, product: Product, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        inputs = product.contract.inputs
+        inputs = in_page_language(product).contract.inputs
         numbers = [one for one in inputs if one.kind in {InputKind.NUMBER, InputKind.INTEGER} and not one.is_protected]
         groups = [one for one in inputs if Grouping.of(one)]
         self._choose("amount", _("Each loan counts as 1"), numbers)
@@ -108,7 +109,7 @@ KnockOutFormSet = forms.formset_factory(
 def askable(product: Product) -> dict[str, Input]:
     """The inputs that a knock-out rule may ask about: none that is protected."""
     kinds = {InputKind.NUMBER, InputKind.INTEGER, InputKind.CATEGORY, InputKind.BOOLEAN, InputKind.DATE}
-    return {one.name: one for one in product.contract.inputs if one.kind in kinds and not one.is_protected}
+    return {one.name: one for one in in_page_language(product).contract.inputs if one.kind in kinds and not one.is_protected}
 
 
 def rows_of(policy: Policy) -> list[dict[str, Any]]:

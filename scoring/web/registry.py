@@ -19,6 +19,7 @@ from partners.accounts.web.access import Page
 from scoring import selectors
 from scoring.errors import (
     CardUnread,
+    CursorRefused,
     ModelVersionUnknown,
     MomentRefused,
     NoChallenger,
@@ -79,8 +80,8 @@ def _rest(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -
     return _("Version %(version)s scores nothing more in shadow; what it scored stays.") % {"version": version}
 
 
-def _offer(product: str, version: int, _typed: Mapping[str, str], actor: Actor) -> str:
-    offer_model(product_slug=product, version=version, actor=actor)
+def _offer(product: str, version: int, typed: Mapping[str, str], actor: Actor) -> str:
+    offer_model(product_slug=product, version=version, actor=actor, reason=typed.get("reason", ""))
     return _("Version %(version)s is a candidate: anybody with the right to it may ask to put it in force.") % {"version": version}
 
 
@@ -144,9 +145,11 @@ class ModelHistoryPage(Page):
     def get(self, request: HttpRequest, product: str) -> HttpResponse:
         """The answer for the moment in the address, or for now; the moment is read in the time zone that the page names."""
         try:
-            summary, changes = selectors.product(product), selectors.changes(product)
+            summary, changes = selectors.product(product), selectors.changes(product, cursor=request.GET.get("cursor") or None)
         except ProductUnknown as error:
             raise Http404 from error
+        except CursorRefused:
+            return HttpResponseRedirect(reverse("scoring:model-history", args=[product]))
         typed, found, problem, status = request.GET.get("at", "").strip(), None, "", 200
         try:
             at = _moment(typed)
@@ -156,10 +159,11 @@ class ModelHistoryPage(Page):
         except MomentRefused:
             problem = _("The product was not there yet.")
         context = {
-            "product": summary, "changes": changes, "found": found, "problem": problem, "at": at, "is_now": not typed,
+            "product": summary, "changes": changes.rows, "next": changes.next_cursor, "found": found, "problem": problem,
+            "at": at, "is_now": not typed, "is_later_page": "cursor" in request.GET,
             "zone": timezone.get_current_timezone_name(),
             "typed": typed or timezone.localtime(at).strftime("%Y-%m-%dT%H:%M:%S"),
-            "change": next((one for one in changes if found and one.revision == found.revision), None),
+            "change": selectors.change_at(product, found.revision) if found else None,
         }  # fmt: skip
         return render(request, "scoring/model_history.html", context, status=status)
 

@@ -8,6 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -27,7 +30,7 @@ from scoring.engine.rules import LARGEST_LOG_ODDS, LONGEST_TEXT, MOST_RULES, OPE
 from scoring.engine.texts import LANGUAGES, refuse_vague
 from scoring.web.conditions import OPERATOR_WORDS
 from scoring.web.forms import field_of, ungrouped
-from scoring.web.written import number_words
+from scoring.web.written import in_page_language, number_words
 
 _TRUTH = {"yes": True, "no": False, "true": True, "false": False, "oui": True, "non": False}
 _LANGUAGE_NAMES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
@@ -35,11 +38,32 @@ _CHECK = {"class": "form-check-input"}
 _TEXT = {"class": "form-control w-m", "autocomplete": "off"}
 
 
+class PlainInput(forms.TextInput):
+    """A field to type in, written without a template: the page has hundreds."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """The field with what is in it."""
+        said = self.format_value(value)
+        told = {**self.build_attrs(self.attrs, attrs), **({} if said is None else {"value": said})}
+        return format_html('<input type="text" name="{}"{}>', name, flatatt(told))
+
+
+class PlainSelect(forms.Select):
+    """A list to choose from, written without a template for each choice."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        """The list with its choices; `value` is chosen."""
+        said = "" if value is None else str(value)
+        every = ((code, mark_safe(" selected") if str(code) == said else "", text) for code, text in self.choices)
+        choices = format_html_join("", '<option value="{}"{}>{}</option>', every)
+        return format_html('<select name="{}"{}>{}</select>', name, flatatt(self.build_attrs(self.attrs, attrs)), choices)
+
+
 class NumberField(forms.FloatField):
     """A number as people type it, with a true minus sign or a decimal comma too."""
 
     def __init__(self, **named: Any) -> None:
-        text = forms.TextInput(attrs={"class": "form-control w-s", "inputmode": "decimal", "autocomplete": "off"})
+        text = PlainInput(attrs={"class": "form-control w-s", "inputmode": "decimal", "autocomplete": "off"})
         super().__init__(widget=text, error_messages={"invalid": gettext_lazy("Write a number, like 0.7 or -0.5.")}, **named)
 
     def to_python(self, value: Any) -> Any:
@@ -70,15 +94,15 @@ class RuleForm(forms.Form):
     """One rule. A row that is left empty is no rule."""
 
     code = forms.RegexField(
-        r"^[\w.-]{1,60}$", label=gettext_lazy("Name"), widget=forms.TextInput(attrs=_TEXT),
+        r"^[\w.-]{1,60}$", label=gettext_lazy("Name"), widget=PlainInput(attrs=_TEXT),
         error_messages={"invalid": gettext_lazy("Use letters, digits, points, hyphens and underscores, at most 60.")},
     )
-    input = forms.ChoiceField(label=gettext_lazy("Holds where"), widget=forms.Select(attrs={"class": "form-select"}))
+    input = forms.ChoiceField(label=gettext_lazy("Holds where"), widget=PlainSelect(attrs={"class": "form-select"}))
     operator = forms.ChoiceField(
         label=gettext_lazy("Compared"), choices=[("", gettext_lazy("Choose")), *OPERATOR_WORDS.items()],
-        widget=forms.Select(attrs={"class": "form-select"}),
+        widget=PlainSelect(attrs={"class": "form-select"}),
     )
-    value = forms.CharField(label=gettext_lazy("With"), required=False, max_length=500, widget=forms.TextInput(attrs=_TEXT))
+    value = forms.CharField(label=gettext_lazy("With"), required=False, max_length=500, widget=PlainInput(attrs=_TEXT))
     log_odds = NumberField(
         label=gettext_lazy("Log odds"), min_value=-LARGEST_LOG_ODDS, max_value=LARGEST_LOG_ODDS,
         help_text=gettext_lazy("Above 0 the bad outcome is likelier: 0.7 doubles its odds, -0.7 halves them."),
@@ -92,7 +116,7 @@ class RuleForm(forms.Form):
         self.inputs = inputs
         choices = [(name, one.title) for name, one in inputs.items()]
         self.fields["input"] = forms.ChoiceField(
-            label=_("Holds where"), choices=[("", _("Choose")), *choices], widget=forms.Select(attrs={"class": "form-select"})
+            label=_("Holds where"), choices=[("", _("Choose")), *choices], widget=PlainSelect(attrs={"class": "form-select"})
         )
         self.fields["input"].widget.attrs["id"] = f"id_{self.prefix}-input"
         for language in LANGUAGES:
@@ -116,12 +140,7 @@ class RuleForm(forms.Form):
         return cleaned
 
     def _check_texts(self, cleaned: Mapping[str, Any]) -> None:
-        for language in LANGUAGES:
-            if text := cleaned.get(f"text_{language}"):
-                try:
-                    refuse_vague(text)
-                except DefinitionRefused as refusal:
-                    self.add_error(f"text_{language}", str(refusal))
+        refuse_vague_texts(self)
         if (cleaned.get("log_odds") or 0) > 0 and not cleaned.get("text_en") and "text_en" not in self.errors:
             self.add_error("text_en", _("Say in a full sentence what counts against the applicant; they will read it."))
 
@@ -167,10 +186,20 @@ class BaseRules(_FormSet):
 RuleFormSet = forms.formset_factory(RuleForm, formset=BaseRules, extra=1, max_num=MOST_RULES, absolute_max=MOST_RULES, validate_max=True)
 
 
+def refuse_vague_texts(form: forms.Form) -> None:
+    """Each text of a reason that tells an applicant nothing is a fault of its field."""
+    for language in LANGUAGES:
+        if text := form.cleaned_data.get(f"text_{language}"):
+            try:
+                refuse_vague(text)
+            except DefinitionRefused as refusal:
+                form.add_error(f"text_{language}", str(refusal))
+
+
 def choosable(product: Product) -> dict[str, Input]:
     """The inputs that a rule may ask about: protected ones only where one does already."""
     asked = {rule.condition.input for rule in product.rules.rules}
-    inputs = product.contract.inputs
+    inputs = in_page_language(product).contract.inputs
     return {one.name: one for one in inputs if OPERATORS[one.kind] and (not one.is_protected or one.name in asked)}
 
 
@@ -189,13 +218,13 @@ def rows_of(product: Product) -> list[dict[str, Any]]:
 class TryForm(forms.Form):
     """An applicant who does not exist: the inputs that rules and policy look at, each may be left empty."""
 
-    def __init__(self, contract: Contract, names: Iterable[str], *arguments: Any, **named: Any) -> None:
+    def __init__(self, product: Product, names: Iterable[str], *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        wanted = set(names)
-        self.contract = Contract(tuple(replace(one, required=False) for one in contract.inputs if one.kind is not InputKind.EVENTS))
+        wanted, spoken = set(names), in_page_language(product)
+        self.contract = Contract(tuple(replace(one, required=False) for one in spoken.contract.inputs if one.kind is not InputKind.EVENTS))
         self.asked = {f"try_{place}": one for place, one in enumerate(self.contract.inputs) if one.name in wanted}
         for name, one in self.asked.items():
-            self.fields[name] = field_of(one)
+            self.fields[name] = field_of(one, spoken)
         self.optional: set[str] = set()
 
     def read(self) -> Values | None:

@@ -107,7 +107,7 @@ class ProductRulesPage(Page):
             return self._page(slug, shown, status=409 if isinstance(refusal, RulesChanged) else 422)
         is_new = digest_of_rules(Product.from_dict(changed.definition)) != before
         if is_new:
-            number = selectors.rules_versions(slug)[0].version
+            number = selectors.newest_rules(slug).version
             messages.success(self.request, _("Version %(number)s of the rules is in force.") % {"number": number})
         else:
             messages.info(self.request, _("These are the rules already; nothing was changed."))
@@ -116,7 +116,7 @@ class ProductRulesPage(Page):
     def _page(self, slug: str, shown: _Shown, *, status: int = 200, answers: Sequence[Result] = ()) -> HttpResponse:
         context = {
             "product": selectors.product(slug), "shown": shown, "problems": shown.problems if status != 200 else [],
-            "version": selectors.rules_versions(slug)[0].version,
+            "version": selectors.newest_rules(slug).version,
             "answers": list(zip((_("In force"), _("As typed")), answers, strict=False)),
         }  # fmt: skip
         return render(self.request, "scoring/product_rules.html", context, status=status)
@@ -138,7 +138,7 @@ def _read(slug: str, product: Product, typed: QueryDict) -> _Shown:
 
 def _example(slug: str, product: Product, asked: set[str], typed: QueryDict | None) -> TryForm:
     knocked = {rule.condition.input for rule in registry.current(slug).policy.knock_outs}
-    return TryForm(product.contract, asked | knocked, typed)
+    return TryForm(product, asked | knocked, typed)
 
 
 def _told(refusal: DomainError) -> str:

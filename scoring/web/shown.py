@@ -68,7 +68,7 @@ def weighed_reasons(explanation: Explanation, product: Product, *, shows_values:
     labels = _labels(product)
     heaviest = max((abs(reason.points) for reason in explanation.reasons), default=0.0) or 1.0
     parts = [abs(reason.points) / heaviest for reason in explanation.reasons]
-    texts = [reason.text if shows_values else labels.get(reason.feature, reason.code) for reason in explanation.reasons]
+    texts = [localised(reason.text) if shows_values else labels.get(reason.feature, reason.code) for reason in explanation.reasons]
     return [
         WeighedReason(text, reason.code, f"{max(4.0, part * 92):.0f}%", _weight(place, part))
         for place, (reason, text, part) in enumerate(zip(explanation.reasons, texts, parts, strict=True))
@@ -170,14 +170,13 @@ def _told(feature: Feature | None, name: str, product: Product, inputs: Mapping[
         return name
     source = next(one for one in product.contract.inputs if one.name == feature.sources[0])
     is_answer = feature.kind in {"input", "log", "bucket", "missing"}    # told by what was answered; the others by what was computed
-    own = product.labels.get(language_of_page(), {}).get(feature.name)
-    label = own or (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
+    label = (feature.label if feature.kind == "input" or not is_answer else "") or (source.title if is_answer else feature.name)
     if inputs is None or not inputs.keys() >= set(feature.sources):
         return label
     given = inputs[source.name]
     if isinstance(given, bool) and is_answer:
         return f"{named(label, _('yes') if given else _('no'))}."
-    value = _answer(given, source) if is_answer else _computed(feature, product, inputs, decided_on)
+    value = product.said(_answer(given, source), language_of_page()) if is_answer else _computed(feature, product, inputs, decided_on)
     return _("%(label)s is %(value)s.") % {"label": label, "value": value} if value else _("%(label)s is not known.") % {"label": label}
 
 
@@ -197,7 +196,8 @@ def named_inputs(detail: DecisionDetail, product: Product) -> list[tuple[Input, 
     """The inputs with what was said, in the contract's order; empty where it is not known."""
     said = dict(detail.inputs or {})
     words = {"yes": _("Yes"), "no": _("No"), "other": _("another answer")}
-    return [(one, _said(said[one.name], one, words)) for one in product.contract.inputs if one.name in said]
+    language = language_of_page()
+    return [(one, product.said(_said(said[one.name], one, words), language)) for one in product.contract.inputs if one.name in said]
 
 
 def _said(value: Any, one: Input, words: Mapping[str, str]) -> str:

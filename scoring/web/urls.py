@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import batches, card_pages, outcomes, pages, policy, registry, rules
+from scoring.web import batches, card_pages, outcomes, pages, policy, queues, registry, retraining, rules
 
 app_name = "scoring"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("batches/<uuid:batch_id>/columns", batches.BatchColumnsPage.as_view(), name="batch-columns"),
     path("batches/<uuid:batch_id>/result", batches.BatchResultDownload.as_view(), name="batch-result"),
     path("batches/<uuid:batch_id>/errors", batches.BatchErrorsDownload.as_view(), name="batch-errors"),
+    path("developers/queues", queues.QueueListPage.as_view(), name="queue-list"),
     path("products", pages.ProductListPage.as_view(), name="product-list"),
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),
     path("products/<slug:slug>/rules", rules.ProductRulesPage.as_view(), name="product-rules"),
@@ -27,5 +28,6 @@ urlpatterns = [
     path("models/<slug:product>/<int:version>/card.pdf", card_pages.ModelCardPdf.as_view(), name="model-card-pdf"),
     path("models/<slug:product>/<int:version>/act", registry.ModelActPage.as_view(), name="model-act"),
     path("models/<slug:product>/history", registry.ModelHistoryPage.as_view(), name="model-history"),
+    path("models/<slug:product>/retraining", retraining.ModelRetrainingPage.as_view(), name="model-retraining"),
     path("models/<slug:product>/compare", registry.ModelComparePage.as_view(), name="model-compare"),
 ]

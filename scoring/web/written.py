@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from partners.accounts.web.told import localised
 from scoring.engine.contract import Input
+from scoring.engine.product import Product
 from scoring.engine.reasons import shown_number, shown_value
 from scoring.engine.texts import LANGUAGES, UNITS
 
@@ -16,6 +17,11 @@ def language_of_page() -> str:
     """The language of the page, if products have texts in it; else English."""
     language = (get_language() or "en").partition("-")[0]
     return language if language in LANGUAGES else "en"
+
+
+def in_page_language(product: Product) -> Product:
+    """The product as readers of the page say it."""
+    return product.spoken(language_of_page())
 
 
 def number_words(value: float) -> str:
@@ -38,3 +44,9 @@ def unit_words(words: Mapping[str, str]) -> dict[str, str]:
 def named(name: str, said: str) -> str:
     """A name and what is said of it: "Age: 34."""
     return _("%(label)s: %(value)s") % {"label": name, "value": said}
+
+
+def state_words(state: str) -> str:
+    """Where a model version stands."""
+    words = {"draft": _("draft"), "candidate": _("waits"), "challenger": _("in shadow"), "champion": _("in force"), "retired": _("retired")}
+    return words.get(state, state)

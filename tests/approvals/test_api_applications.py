@@ -1,6 +1,7 @@
 """Applications over HTTP: what a right request gets, and what each wrong one is told."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -211,3 +212,65 @@ def test_a_wrong_decision_is_refused_and_changes_nothing(shop: House, body: dict
 
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
     assert shop.api().get(f"{APPLICATIONS}/{made['id']}").json() == made
+
+
+def test_what_people_do_besides_deciding(shop: House) -> None:
+    made, officer, approver = post(shop.api(), APPLICATIONS, body_of()).json(), as_role(shop, "officer"), shop.users["approver"]
+    at = f"{APPLICATIONS}/{made['id']}"
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+
+    note = post(officer, f"{at}/notes", {"note": "Called her."}, HTTP_IDEMPOTENCY_KEY="n1")
+    again = post(officer, f"{at}/notes", {"note": "Called her."}, HTTP_IDEMPOTENCY_KEY="n1")
+    put_off = post(officer, f"{at}/snooze", {"until": later, "revision": 1}).json()
+    woken = post(officer, f"{at}/snooze", {"until": None, "revision": put_off["revision"]}).json()
+    tagged = post(officer, f"{at}/tags", {"tags": ["visit", "nairobi"], "revision": woken["revision"]}).json()
+    escalated = post(officer, f"{at}/escalate", {"to": str(approver.id), "revision": tagged["revision"]}).json()
+
+    assert (note.status_code, again.content, again["Idempotency-Replayed"]) == (201, note.content, "true")
+    assert escalated["assigned_to"] == {"id": str(approver.id), "name": approver.name}
+    events = officer.get(f"{at}/events").json()["data"]
+    assert [one["note"] for one in events if one["action"] == "application.noted"] == ["Called her."]
+    assert [one["action"].partition(".")[2] for one in events[-4:]] == ["snoozed", "snoozed", "tagged", "escalated"]
+    read = officer.get(at).json()
+    assert (read["tags"], read["priority"], read["revision"]) == (["nairobi", "visit"], 1, escalated["revision"])
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "status", "pointer"),
+    [
+        ("notes", {"note": " "}, 422, "/note"),
+        ("snooze", {"until": "2020-01-01T00:00:00Z", "revision": 1}, 422, "/until"),
+        ("snooze", {"until": "2026-12-01T09:00:00", "revision": 1}, 422, "/until"),
+        ("snooze", {"until": None, "revision": 7}, 409, ""),
+        ("tags", {"tags": ["Ä"], "revision": 1}, 422, "/tags"),
+        ("escalate", {"to": str(uuid7()), "revision": 1}, 422, "/to"),
+    ],
+)
+def test_what_cannot_be_done_besides_deciding_changes_nothing(
+    shop: House, route: str, body: dict[str, Any], status: int, pointer: str
+) -> None:
+    made = post(shop.api(), APPLICATIONS, body_of()).json()
+
+    answer = post(as_role(shop, "officer"), f"{APPLICATIONS}/{made['id']}/{route}", body)
+
+    assert answer.status_code == status, answer.json()
+    assert [one["pointer"] for one in answer.json().get("errors", [])] == ([pointer] if pointer else [])
+    assert shop.api().get(f"{APPLICATIONS}/{made['id']}").json()["revision"] == 1
+
+
+def test_many_are_assigned_and_what_changed_meanwhile_is_named(shop: House) -> None:
+    first, second = (post(shop.api(), APPLICATIONS, body_of()).json() for _ in range(2))
+    officer, approver = as_role(shop, "officer"), shop.users["approver"]
+    chosen = [{"id": first["id"], "revision": 1}, {"id": second["id"], "revision": 9}, {"id": str(uuid7()), "revision": 1}]
+
+    answer = post(officer, f"{APPLICATIONS}/assign", {"assignee_id": str(approver.id), "applications": chosen})
+    nobody = post(officer, f"{APPLICATIONS}/assign", {"assignee_id": str(uuid7()), "applications": chosen})
+    none = post(officer, f"{APPLICATIONS}/assign", {"assignee_id": str(approver.id), "applications": []})
+
+    told = answer.json()
+    assert (answer.status_code, told["done"]) == (200, 1)
+    assert [(one["id"], one["code"]) for one in told["refused"]] == [
+        (second["id"], "application_changed"), (chosen[2]["id"], "application_unknown"),
+    ]  # fmt: skip
+    assert officer.get(f"{APPLICATIONS}/{first['id']}").json()["assigned_to"]["name"] == approver.name
+    assert [one.json()["errors"][0]["pointer"] for one in (nobody, none)] == ["/assignee_id", "/applications"]

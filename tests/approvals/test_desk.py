@@ -1,6 +1,7 @@
 """The desk through HTTP: an application is decided on its page, the next one opens, and nothing that was typed is lost."""
 
 import re
+import uuid
 from html import unescape
 from typing import Any
 from urllib.parse import urlencode
@@ -15,10 +16,12 @@ from portal.approvals.services.decisions import decide_application
 from portal.approvals.services.policies import change_approval_policy
 from portal.approvals.services.work import next_in_queue, take_next_application
 from portal.approvals.transitions import MoveName
+from scoring import registry
+from scoring import selectors as scores
 from scoring.models import Applicant
 from tests.approvals.factories import APPROVES, REFERS, WHY, Browser, acting, add_product, another, asked, receive
 from tests.conftest import House
-from tests.scoring.factories import SLUG, by_key
+from tests.scoring.factories import SLUG, by_force, by_key, put_in_force
 
 
 @pytest.fixture
@@ -316,6 +319,120 @@ def test_it_is_put_off_handed_over_and_tagged_on_the_page(shop: House) -> None:
     shown = text_of(client.get(page(one)))
     assert 'value="nairobi second-loan"' in shown
     assert f'<option value="{approver.id}" selected>{approver.name}</option>' in shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "said", "kept"),
+    [
+        ({"do": "snooze", "until": "2020-01-01T09:00"}, "Choose a moment from now to 90 days ahead.", 'value="2020-01-01T09:00"'),
+        ({"do": "tags", "tags": "Ä visit"}, "is no tag", 'value="Ä visit"'),
+        ({"do": "assign", "assignee": str(uuid.uuid4())}, "Send the id of somebody who decides", 'aria-describedby="f-assignee"'),
+        ({"do": "dance"}, "Choose what to do with the application", ""),
+    ],
+)
+def test_what_cannot_be_done_with_it_is_told_on_its_page_with_what_was_typed(
+    shop: House, typed: dict[str, str], said: str, kept: str
+) -> None:
+    one = receive()
+
+    answer = Browser(shop, "officer").post(f"{page(one)}/work", {"revision": "1", **typed})
+
+    shown = text_of(answer)
+    assert answer.status_code == 422
+    assert "asks for KES" in shown
+    assert said in shown
+    assert kept in shown
+    assert fresh(one).revision == 1
+
+
+def test_a_file_that_cannot_be_kept_is_told_beside_the_documents(shop: House) -> None:
+    one = receive()
+
+    answer = Browser(shop, "officer").post(f"{page(one)}/files", {"file": SimpleUploadedFile("setup.exe", b"MZ")})
+
+    shown = text_of(answer)
+    assert answer.status_code == 422
+    assert "asks for KES" in shown
+    assert re.search(r'id="f-file" role="alert">Bring a PDF', shown)
+
+
+def test_who_comes_second_with_a_tag_sees_who_was_first(shop: House) -> None:
+    one = receive()
+    Browser(shop, "approver").post(f"{page(one)}/work", {"do": "tags", "tags": "visit", "revision": "1"})
+
+    answer = Browser(shop, "officer").post(f"{page(one)}/work", {"do": "tags", "tags": "nairobi", "revision": "1"})
+
+    assert answer.status_code == 409
+    assert f"{shop.users['approver'].name} was first" in text_of(answer)
+    assert fresh(one).tags == ["visit"]
+
+
+def test_what_is_held_is_open_with_one_person_alone(shop: House) -> None:
+    one = receive()
+    client = Browser(shop, "officer")
+    assert 'name="do" value="open"' in text_of(client.get(page(one)))
+
+    answer = client.post(f"{page(one)}/work", {"do": "open"}, follow=True)
+
+    assert "Held for you until" in text_of(answer)
+    assert (fresh(one).locked_by_id, fresh(one).state) == (shop.users["officer"].id, "in_review")
+    assert 'name="do" value="open"' not in text_of(answer)
+
+
+def test_the_one_before_leads_back_through_the_queue(shop: House) -> None:
+    first, second, third = receive(), receive(), receive()
+    Application.objects.filter(id=third.id).update(due_at=None)
+    client = Browser(shop, "officer")
+
+    def before(one: Application) -> str:
+        found = re.search(r'href="([^"]+)" rel="prev"', text_of(client.get(page(one))))
+        return found[1] if found else ""
+
+    assert [before(third), before(second), before(first)] == [page(second), page(first), page(third)]
+
+
+@pytest.fixture
+def french(in_north: House) -> Browser:
+    """An officer who reads French."""
+    add_product(REFERS)
+    put_in_force(3)
+    client = Browser(in_north, "officer")
+    client.post("/language", {"language": "fr"})
+    return client
+
+
+def test_reasons_are_told_in_the_readers_language_with_its_numbers(in_north: House, french: Browser) -> None:
+    one = receive(asked(income=1111.5, amount=900_000.0))    # asked in English, which its decision keeps
+    assert one.decision_id is not None
+    kept = [reason.text for reason in scores.decision_detail(one.decision_id).explanation.reasons]    # type: ignore[union-attr]
+    assert any("1,112" in text for text in kept)
+
+    for path in (page(one), f"/decisions/{one.decision_id}"):
+        shown = text_of(french.get(path))
+        english = text_of(Browser(in_north, "approver").get(path))
+
+        told = re.findall(r"<li><div><p>(.+?)</p>", shown)
+        assert told
+        assert all(" ; " in text for text in told)
+        assert not [text for text in told if re.search(r"\d,\d{3}", text)]
+        assert all(text in english for text in kept)
+    assert "applicants with" not in text_of(french.get("/applications"))
+
+
+def test_reasons_that_what_decided_gives_no_more_are_told_as_they_were_kept(
+    in_north: House, french: Browser
+) -> None:
+    one = receive(asked(income=200.0, amount=900_000.0))
+    kept = scores.decision_detail(one.decision_id).explanation.reasons    # type: ignore[arg-type,union-attr]
+    put_in_force(2)
+    registry.current(SLUG)
+    by_force(in_north, "scoring_modelversion", "UPDATE scoring_modelversion SET bundle = %s WHERE version = 1", b"damaged")
+
+    shown = text_of(french.get(page(one)))
+
+    told = re.findall(r"<li><div><p>(.+?)</p>", shown)
+    assert told
+    assert [text.partition(" is ")[0] for text in told] == [reason.text.partition(" is ")[0] for reason in kept]
 
 
 def test_skipping_goes_on_and_comes_round(shop: House) -> None:

@@ -13,11 +13,14 @@ from audit.models import Event
 from partners.tenancy import tenant_context
 from portal.approvals.errors import FileMissing, FileRefused, PersonNeeded
 from portal.approvals.models import Application, ApplicationFile
+from portal.approvals.sealed import open_text
 from portal.approvals.services import files as service
 from portal.approvals.services.files import LARGEST, add_file, path_of, read_file, remove_content
+from portal.approvals.services.queue import tag_application
+from portal.approvals.services.work import write_note
 from scoring.errors import ApplicantErased
 from scoring.models import Applicant
-from tests.approvals.factories import REFERS, acting, add_product, receive
+from tests.approvals.factories import REFERS, acting, add_product, asked, receive
 from tests.conftest import House
 
 PDF, PNG, JPEG, TEXT = b"%PDF-1.7\ncanary", b"\x89PNG\r\n\x1a\ncanary", b"\xff\xd8\xffcanary", "canary: café".encode()
@@ -120,14 +123,24 @@ def test_an_erased_applicants_files_open_no_more(shop: House) -> None:
     one = receive()
     made = kept(one, shop)
 
+    other = kept(receive(asked(5_000_000, "R-9")), shop)
+    officer = acting(shop, "officer")
+    write_note(application_id=one.id, text="Called her brother.", actor=officer)
+    tag_application(application_id=one.id, tags=["her-brother"], actor=officer)
+
     assert one.applicant_id is not None
     assert remove_content(one.applicant_id) == 1
+    assert remove_content(one.applicant_id) == 0
     assert not path_of(made.id).exists()
+    assert path_of(other.id).exists()
     Applicant.objects.filter(id=one.applicant_id).update(
         data_key_id=None, wrapped_key=None, sealed_profile=None, phone_index=None, national_id_index=None, name_index=None
     )
     with pytest.raises(ApplicantErased):
         kept(one, shop)
+    left = Application.objects.select_related("applicant").get(id=one.id)
+    assert left.tags == []
+    assert [open_text(left, note) for note in left.notes.all()] == [None]
     assert list(path_of(uuid.uuid4()).parent.parent.rglob(f"{made.id}*")) == []
 
 

@@ -84,6 +84,19 @@ def test_a_models_reasons_are_told_with_you_and_its_score_with_the_scale(in_nort
     assert set(dict(letter.facts)) == {"Score", "Made on", "What counted most"}
 
 
+def test_a_french_letter_writes_numbers_as_french_does(in_north: House) -> None:
+    add_product(REFERS)
+    put_in_force(3)
+    settle()
+    one = decline(receive(asked(income=1111.5, amount=900_000.0)), in_north)
+
+    reasons = letter_of(one, language="fr").reasons
+
+    assert "1,112" in " ".join(letter_of(one, language="en").reasons)
+    assert not [text for text in reasons if re.search(r"\d,\d{3}", text)]
+    assert any(re.search("1\N{NARROW NO-BREAK SPACE}112|1\N{NO-BREAK SPACE}112", text) for text in reasons)
+
+
 def test_a_partners_own_sentence_is_used_and_a_vague_one_refused(in_north: House) -> None:
     add_product(REFERS)
     put_in_force()

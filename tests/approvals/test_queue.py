@@ -25,7 +25,8 @@ from portal.approvals.errors import (
     ViewRefused,
 )
 from portal.approvals.models import Application, Review, SavedView
-from portal.approvals.selectors.queue import MOST, Order, QueueFilters, Tab, queue, queue_counts
+from portal.approvals.selectors.queue import Order, QueueFilters, Tab, queue
+from portal.approvals.selectors.waiting import Counts, waiting_counts
 from portal.approvals.services import queue as service
 from portal.approvals.services.decisions import decide_application
 from portal.approvals.services.moves import Why
@@ -126,16 +127,25 @@ def test_a_tab_has_its_own(shop: House) -> None:
     assert numbers(shop, tab=Tab.SECOND) == [proposed.number]
     assert numbers(shop, tab=Tab.DECIDED, order=Order.ENDED) == [ended.number]
     assert len(numbers(shop, tab=Tab.ALL, order=Order.NEWEST)) == 5
-    assert queue_counts(shop.users["officer"].id) == {Tab.WAITING: 3, Tab.MINE: 1, Tab.SECOND: 1}
+    assert waiting_counts(shop.users["officer"].id) == Counts(everybody=3, mine=1, second=1)
+
+
+def test_who_proposed_is_no_second_person_in_the_tab_and_in_the_counts(shop: House) -> None:
+    change_approval_policy(product_slug=SLUG, actor=by_key(), limits={"KES": 100})
+    one = receive()
+    decide_application(application_id=one.id, move=MoveName.APPROVE, why=Why("income_confirmed"), actor=acting(shop, "approver"))
+
+    assert numbers(shop, tab=Tab.SECOND, role="approver") == []
+    assert waiting_counts(shop.users["approver"].id).second == 0
+    assert numbers(shop, role="approver") == [one.number]
 
 
 def test_counts_end_early(shop: House, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(3):
         receive()
-    monkeypatch.setattr("portal.approvals.selectors.queue.MOST", 1)
+    monkeypatch.setattr("portal.approvals.selectors.waiting.MOST", 1)
 
-    assert queue_counts(shop.users["officer"].id)[Tab.WAITING] == 2
-    assert MOST == 99
+    assert waiting_counts(shop.users["officer"].id).everybody == 2
 
 
 def test_filters_leave_out_the_others(shop: House) -> None:
@@ -283,7 +293,7 @@ def test_many_are_assigned_and_those_that_changed_stay(shop: House) -> None:
         chosen=[Seen(one.id, 1) for one in made], assignee_id=uuid.UUID(officer.id), actor=officer
     )
 
-    assert (given.done, [refusal.code for refusal in given.refused]) == (2, ["application_changed"])
+    assert (given.done, [refusal.code for _, refusal in given.refused]) == (2, ["application_changed"])
     assert set(Application.objects.filter(assigned_to=shop.users["officer"]).values_list("id", flat=True)) == {made[0].id, made[1].id}
     released = service.release_applications(chosen=[Seen(made[0].id, 2), Seen(made[1].id, 1)], actor=officer)
     assert (released.done, len(released.refused)) == (1, 1)
@@ -442,8 +452,27 @@ def test_chosen_rows_are_assigned_and_the_page_says_what_stayed(shop: House) -> 
     assert answer["Location"] == "/applications?tab=mine"
     assert "1 application is with" in told
     assert "1 stays as it was" in told
-    wrong: list[dict[str, Any]] = [{}, {"chosen": ["x:1"]}, {"chosen": [f"{one.id}:x"]}, {"chosen": chosen, "assignee": "x"}]
-    assert [post(shop, "/applications/chosen", data).status_code for data in wrong] == [422] * 4
+
+
+@pytest.mark.parametrize(
+    ("path", "typed", "said"),
+    [
+        ("/applications/chosen", {}, "Choose at least one row first; nothing was changed."),
+        ("/applications/chosen", {"chosen": ["x:1"]}, "Choose rows of the list, then send it again."),
+        ("/applications/chosen", {"chosen": [f"{uuid.uuid4()}:1"], "assignee": "x"}, "Choose who is to have them; nothing was changed."),
+        ("/applications/views", {"name": " "}, "Name the view with 1 to 40 characters."),
+    ],
+)
+def test_what_the_queue_cannot_do_is_told_on_it(shop: House, path: str, typed: dict[str, Any], said: str) -> None:
+    client = shop.client("officer")
+
+    with tenant_context(shop.partner):
+        answer = client.post(path, {**typed, "back": "tab=mine"})
+        shown = text_of(client.get(answer["Location"]))
+
+    assert answer["Location"] == "/applications?tab=mine"
+    assert said in shown
+    assert not SavedView.objects.exists()
 
 
 def test_a_view_is_kept_without_what_was_searched_and_removed_by_its_owner_only(shop: House) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import sys
 from pathlib import Path
 
 import pyarrow
@@ -42,7 +43,7 @@ def test_growth_is_told_at_each_doubling(tmp_path: Path, monkeypatch: pytest.Mon
     assert [one.rows for one in told] == [50, 100, 200, 400]
     assert [(one.columns, one.texts) for one in told] == [(2, rows + 3) for rows in (50, 100, 200, 400)]
     assert all(0 < one.share <= 1 for one in told)
-    assert told[-1].characters == sum(len(str(number)) for number in range(400)) + 3 * len("town 1")
+    assert told[-1].text_bytes == sum(sys.getsizeof(str(number)) for number in range(400)) + 3 * sys.getsizeof("town 1")
 
 
 @pytest.mark.parametrize("change", ["appended", "replaced", "cut", "one byte and the time set back"])

@@ -61,8 +61,24 @@ def test_everything_is_told_to_people_in_every_language(ready: ReadyProduct) -> 
     assert all(one.label and one.help for one in product.contract.inputs)
     assert all(set(texts) == set(LANGUAGES) for texts in spoken)
     for language in set(LANGUAGES) - {"en"}:
-        assert set(product.labels[language]) == {feature.name for feature in product.features}
+        known = set(product.labels[language])
+        assert {feature.name for feature in product.features} | {feature.group for feature in product.features if feature.group} <= known
+        assert not [one for one in product.contract.inputs if not {one.name, one.label} & known or not {one.help, *one.categories} <= known]
     assert {code.rpartition(".")[0] for code in product.texts} <= {feature.name for feature in product.features}
+
+
+def test_a_product_is_spoken_in_a_language_and_decides_by_the_same_names(ready: ReadyProduct) -> None:
+    product = ready.product("KES")
+
+    french = product.spoken("fr")
+
+    assert [one.name for one in french.contract.inputs] == [one.name for one in product.contract.inputs]
+    assert [one.categories for one in french.contract.inputs] == [one.categories for one in product.contract.inputs]
+    assert not {one.title for one in french.contract.inputs} & {one.title for one in product.contract.inputs}
+    assert not {one.help for one in french.contract.inputs} & {one.help for one in product.contract.inputs}
+    assert {one.unit for one in french.contract.inputs} <= {"KES", "jours", "mois", "ans", None}
+    assert [product.label(one, "fr") for one in product.features] == [french.label(one, "fr") for one in french.features]
+    assert product.spoken("en") is product
 
 
 def test_its_table_is_the_same_for_the_same_seed_and_keeps_its_contract(ready: ReadyProduct) -> None:

@@ -1,11 +1,13 @@
 """Memory: what training takes is told before it is taken, and what does not fit is refused."""
 
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from scoring.engine import memory
-from scoring.engine.columns import Filling
+from scoring.engine import columns, memory
+from scoring.engine.columns import Filling, read_columns
 from scoring.engine.memory import Memory, Watch, size, table_bytes
 from scoring.engine.tables import TableError
 from scoring.engine.training.estimators import ESTIMATORS
@@ -30,7 +32,7 @@ def test_a_fit_without_room_is_refused_with_both_figures_and_a_way_out(estimator
 
 def filling(rows: int, *, texts_per_row: float, share: float, columns: int = 31, is_first: bool = False) -> Filling:
     texts = int(rows * texts_per_row)
-    return Filling(rows=rows, columns=columns, texts=texts, characters=9 * texts, share=share, is_first=is_first)
+    return Filling(rows=rows, columns=columns, texts=texts, text_bytes=58 * texts, share=share, is_first=is_first)
 
 
 def test_a_file_of_three_gigabytes_is_refused_while_its_beginning_is_read() -> None:
@@ -88,6 +90,36 @@ def test_training_is_refused_where_its_events_leave_no_room_for_the_table() -> N
 
 def test_many_events_are_not_taken_for_as_many_rows_to_fit() -> None:
     looks(TrainingMemory(Memory(4 * GIB), features=60, estimator="boosted").events, rows=12_000_000)
+
+
+@pytest.mark.parametrize("letters", ["abcdefgh", "äöüßéèêç", "мешканець", "\U0001f98a" * 8])
+def test_a_text_takes_what_python_takes_for_it(tmp_path: Path, letters: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, rows = tmp_path / "people.csv", 20_000
+    monkeypatch.setattr(columns, "FIRST_LOOK", 2 * rows)
+    table.write_text("name,note\n" + "".join(f"{letters}{row:07},{row}\n" for row in range(rows)), encoding="utf-8")
+    looks: list[Filling] = []
+
+    tracemalloc.start()
+    try:
+        held = read_columns(table, watch=looks.append)
+        taken = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    half = replace(looks[0], rows=rows // 2, texts=looks[0].texts // 2)
+    assert held.rows == rows
+    assert taken <= table_bytes(looks[0], half) < 1.6 * taken
+
+
+def test_columns_that_no_product_reads_are_not_held_and_still_tell_copies_apart(tmp_path: Path) -> None:
+    table = tmp_path / "people.csv"
+    table.write_text("amount,remark\n1,a\n1,b\n1,a\n")
+
+    found = read_columns(table, only={"amount"})
+
+    assert list(found.columns) == ["amount"]
+    assert found.rest is not None
+    assert found.rest[0] == found.rest[2] != found.rest[1]
 
 
 @pytest.mark.parametrize(("amount", "said"), [(300 * 1024**2, "0.3 GiB"), (80 * 1024**2, "80 MiB"), (1_234 * GIB, "1,234.0 GiB")])

@@ -16,14 +16,18 @@ from django.test import Client
 from django.urls import path
 
 from audit.context import SYSTEM, Actor
+from partners.accounts.models import Session
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
+from partners.webhooks.services import create_endpoint, send_test
 from portal import urls
 from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.files import add_file
 from portal.approvals.services.views import save_view
+from portal.exports.services.asking import Asked as Taken
+from portal.exports.services.asking import ask_export, schedule_export
 from scoring import registry
 from scoring.models import Channel
 from scoring.services.files import KIND
@@ -39,10 +43,12 @@ from tests.scoring.factories import a_batch, a_bundle, card_of
 CANARY = "canary-7f3a9c"
 REFUSED = {401, 404}
 PAGE_REFUSED = {302, 401, 403, 404, 405}
-OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs"}
+OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs", "redoc"}
 BODIES: dict[str, Any] = {
+    "webhook": {"is_active": False},
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
-    "model": {"state": "retired", "reason": "So."}, "product-rollback": {"reason": "So."}, "product-challenger": {"version": 1},
+    "model": {"state": "retired", "reason": "So."}, "retraining-plan": {"every": "monday"}, "product-rollback": {"reason": "So."},
+    "product-challenger": {"version": 1},
     "approval-policy": {
         "four_eyes": "never", "limits": [], "override_reasons": {}, "proposal_hours": 1, "due_hours": 1, "lifetime_days": 1,
         "notice_days": 1, "reason": "So.",
@@ -51,6 +57,8 @@ BODIES: dict[str, Any] = {
     "application-decisions": {"decision": "withdraw", "reason_code": "so", "revision": 1},
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
+    "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
+    "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
 
@@ -91,15 +99,20 @@ def other(south: House) -> Other:
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
+        hook = create_endpoint(url=f"https://{CANARY}.example.com/", event_types=["decision.made"], actor=SYSTEM).endpoint
+        delivery = send_test(endpoint_id=hook.id, actor=SYSTEM)
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
+        taken = Taken(list_name="decisions", kind="csv", filters={"reference": f"{CANARY}-reference"})
+        export, again = ask_export(asked=taken, actor=by_admin), schedule_export(asked=taken, every="day", actor=by_admin)
         bearer = issue_tokens(admin).access
+        session = Session.objects.get(user=admin)
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
-        "topic": CANARY, "case": 7,
-        "job_id": job.id, "event_id": made.event.id,
+        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY, "event_id": made.event.id,
+        "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id, "export_id": export.id, "schedule_id": again.id,
     }  # fmt: skip
     told = (
         CANARY,
@@ -190,7 +203,9 @@ def findings(urlconf: Any, north: House, other: Other) -> list[str]:
 
 def is_public(route: Route) -> bool:
     """Whether a page says the same to everybody, signed in or not."""
-    return not route.is_api and route.name in {"login", "logout", "language", "set_language"}
+    return not route.is_api and route.name in {
+        "login", "logout", "language", "set_language", "code", "forgotten", "passkey", "link", "link-followed",
+    }
 
 
 def test_no_route_gives_one_partner_anything_of_another(north: House, other: Other) -> None:

@@ -15,7 +15,7 @@ from partners.accounts.services import create_api_key
 from partners.models import Partner
 from partners.tenancy import tenant_context
 from portal import demo
-from portal.approvals.models import Application, SecondOpinion
+from portal.approvals.models import Application, NoticeSettings, SecondOpinion
 from scoring.models import Applicant, Decision, Product
 
 
@@ -47,6 +47,8 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
             late = Application.objects.filter(due_at__lt=timezone.now(), state="new").count()
 
         with tenant_context(Partner.objects.get(slug="soleil")):
+            titles = set(Product.objects.values_list("title", flat=True))
+            sender = NoticeSettings.objects.get().sender
             made = Decision.objects.filter(product__slug="tontine-credit")
             tontine = set(made.values_list("answered_by", "outcome"))
 
@@ -67,6 +69,7 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
     assert states["new"] >= 8
     assert (proposals >= 2, late) == (True, 1)
     assert tontine == {("model", "approve"), ("model", "refer"), ("model", "decline")}
+    assert (titles, sender) == ({"Prêt aux commerçants du marché", "Crédit tontine"}, "Soleil Microfinance")
     assert champion.version == 1
     assert {answered_by for _, answered_by in outcomes} == {"model"}
     assert {outcome for outcome, _ in outcomes} >= {"approve", "refer"}

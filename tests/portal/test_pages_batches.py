@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -17,10 +18,10 @@ from django.test import Client
 
 from audit.actions import Action
 from audit.context import SYSTEM
-from audit.models import Event
+from audit.models import Event, Outbox
 from partners.tenancy import public_context, tenant_context
-from scoring import selectors
-from scoring.engine.sheets import SheetWriter
+from scoring import registry, selectors
+from scoring.engine.writing import SheetWriter
 from scoring.models import Batch, Channel, Decision, Job, Outcome
 from scoring.services import batches, files, jobs, uploads, work
 from scoring.services.score import score_applicants
@@ -115,6 +116,20 @@ def test_an_officer_scores_a_table(stalls: House) -> None:
     assert uploaded() == []
 
 
+def test_a_batch_is_announced_once_when_it_was_worked_on_and_not_when_it_was_checked(stalls: House) -> None:
+    client = stalls.client("officer")
+    told = Outbox.objects.filter(topic="batch.completed")
+    address, _ = bring(client, [HEADER, *GOOD])
+    assert not told.exists()
+
+    send(client, address)
+    got(client, address)
+
+    batch, row = Batch.objects.get(), told.get()
+    assert row.object_id == str(batch.id)
+    assert row.body == {"job_id": str(batch.working_id), "kind": "score_file", "state": "done", "total": 8, "done": 8, "failed": 0}
+
+
 def test_the_figures_are_those_of_the_decisions(stalls: House) -> None:
     client = stalls.client("officer")
     address, _ = bring(client, [HEADER, *GOOD, "B-9,1,200000,,,,,"])
@@ -150,6 +165,48 @@ def test_a_check_names_row_column_what_was_read_and_the_fix(stalls: House) -> No
         ["3", "Income", "KES 48 200"], ["4", "trade", "fish"], ["4", "born", "03/04/1991"], ["5", "Applicant ref", ""], ["6", "", ""],
     ]  # fmt: skip
     assert all(one[3] and one[4] for one in found[1:])
+
+
+def test_what_a_check_says_is_in_the_readers_language(stalls: House) -> None:
+    client = stalls.client("officer")
+    send(client, "/language", {"language": "fr"})
+    wrong = ["B-x,KES 48 200,3000,14,fish,1990-02-28,true,", "B-y,,3000,700,food,1990-02-28,true,", ",900,3000,,,,,", "short,1"]
+
+    address, page = bring(client, [HEADER, GOOD[0], *wrong, 'B-z,"=1+1",3000,14,food,1990-02-28,true,'])
+    found = list(csv.reader(io.StringIO(file_of(got(client, f"{address}/errors", **{"as": "csv"})).decode("utf-8-sig"))))
+
+    assert found[0] == ["ligne", "colonne", "nous lisons", "ce qui ne va pas", "que faire"]
+    for _, _, _, what, fix in found[1:]:
+        said = " ".join(fix.split())
+        assert what in page
+        assert said in page
+        assert not {"is", "has", "the", "Send", "Write", "Give", "Make", "cells", "cannot"} & {*what.split(), *said.split()}, (what, fix)
+    columns = words(got(client, f"{address}/columns"))
+    assert "obligatoire" in columns
+    assert "required" not in columns
+
+
+def test_each_figure_of_a_batch_leads_to_its_rows(stalls: House) -> None:
+    client = stalls.client("officer")
+    other, _ = bring(client, [HEADER, "C-1,1,200000,,,,,"])
+    send(client, other)
+    address, _ = bring(client, [HEADER, *GOOD, "B-9,1,200000,,,,,"])
+    send(client, address)
+    shown = unescape(got(client, address).content.decode())
+
+    bars = re.findall(r'<a href="(/decisions\?[^"]+)" aria-label="Scores \d+ to \d+: (one|\d+)', shown)
+    counts = re.findall(r'<a href="(/decisions\?[^"]+&(?:outcome|band)=\w+)">(\d+)</a>', shown)
+
+    assert sum(1 if count == "one" else int(count) for _, count in bars) == 9
+    assert sum(int(count) for _, count in counts) == 18
+    for link, count in (*bars, *counts):
+        path, _, query = link.partition("?")
+        page = got(client, path, **dict(parse_qsl(query))).context["page"]
+        assert len(page.decisions) == (1 if count == "one" else int(count)), link
+        assert {one.reference for one in page.decisions} <= {f"B-{at}" for at in range(10)}
+    policy = registry.current(SLUG).policy
+    assert f">{policy.approve_from}</text>" in shown
+    assert got(client, "/decisions", batch=str(uuid.uuid4())).status_code == 422
 
 
 def test_the_good_rows_can_be_scored_without_the_others(stalls: House) -> None:
@@ -285,8 +342,7 @@ def test_a_file_that_is_too_large_is_told_and_not_kept(stalls: House, monkeypatc
 
 def test_a_form_without_its_token_leaves_no_file(stalls: House) -> None:
     client = Client(HTTP_HOST=stalls.host, enforce_csrf_checks=True)
-    with tenant_context(stalls.partner):
-        client.force_login(stalls.users["officer"])
+    stalls.sign_in(client, stalls.users["officer"])
     got(client, "/batches/new")    # with its cookie, so that the token is looked for in the form, and the form read
 
     answer = upload(client, "\n".join([HEADER, *GOOD]))

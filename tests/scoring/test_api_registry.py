@@ -312,7 +312,7 @@ def test_rules_changed_by_the_file_are_a_version_too(stalls: House) -> None:
 
     assert take_up_edits(product=product, actor=SYSTEM, reason="Reviewed.") == ["rules"]
 
-    newest = selectors.rules_versions(SLUG)[0]
+    newest = selectors.newest_rules(SLUG)
     assert (newest.version, newest.rules["base_probability"], newest.actor, newest.reason) == (2, 0.25, "Vouch", "Reviewed.")
     assert a_definition().rules.base_probability == 0.2
     path.unlink()
@@ -381,3 +381,24 @@ def test_a_job_says_how_far_it_is_and_where_its_results_are(stalls: House) -> No
     for unknown in (other.id, SYSTEM.kind, "0"):
         status, told = sent(viewer, "GET", f"score-jobs/{unknown}")
         assert (status, told["code"]) == (404, "job_unknown")
+
+
+def test_changes_and_versions_of_rules_come_in_pages(stalls: House) -> None:
+    for number in range(4):
+        rules = {**RULES, "base_probability": 0.3 + number / 100, "reason": f"Time {number}."}
+        assert sent(person(stalls, "analyst"), "POST", f"products/{SLUG}/rules", rules)[0] == 201
+
+    for path, name in (("changes", "revision"), ("rules", "version")):
+        whole, seen, cursor = sent(stalls.api(), "GET", f"products/{SLUG}/{path}")[1], list[object](), ""
+        while True:
+            page = sent(stalls.api(), "GET", f"products/{SLUG}/{path}?limit=2{cursor}")[1]
+            seen += page["data"]
+            assert page["has_more"] is (page["next_cursor"] is not None)
+            if not page["has_more"]:
+                break
+            cursor = f"&cursor={page['next_cursor']}"
+        assert seen == whole["data"]
+        assert [one[name] for one in whole["data"]] == [5, 4, 3, 2, 1]
+        assert sent(stalls.api(), "GET", f"products/{SLUG}/{path}?cursor=none")[0] == 400
+    assert [one.reason for one in selectors.changes(SLUG, limit=2).rows] == ["Time 3.", "Time 2."]
+    assert selectors.change_at(SLUG, 3).reason == "Time 1."

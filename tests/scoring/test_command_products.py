@@ -155,7 +155,7 @@ def test_a_model_without_signal_stays_a_draft_and_says_why(made: House, tmp_path
     said = lines_of("train_model", made.slug, PRODUCT, "--csv", str(noise), "--folds", "2", "--estimator", "scorecard")
 
     assert any(line.startswith("Warning: its ranking cannot be told from chance (AUC 0.") for line in said)
-    assert said[-1] == f"Next: manage.py offer_model {made.slug} {PRODUCT} 1"
+    assert said[-1] == f"Next: manage.py offer_model {made.slug} {PRODUCT} 1 --reason WHY"
     assert any(re.match(r"\d+ features with \d+ ranges and categories, whose points are on the model card; ", line) for line in said)
     with tenant_context(made.partner):
         assert ModelVersion.objects.get().state == "draft"
@@ -433,7 +433,7 @@ def test_a_product_whose_input_became_protected_by_hand_is_scored_in_the_browser
     edited["features"] = [feature for feature in edited["features"] if feature["name"] != "months_trading"]
     path.write_text(json.dumps(edited))
     run("train_model", made.slug, PRODUCT, csv=str(table), folds=2, estimator="scorecard")
-    run("offer_model", made.slug, PRODUCT, "1")    # without that feature it cannot be told from chance, so it stayed a draft
+    run("offer_model", made.slug, PRODUCT, "1", reason="A test.")    # without that feature it ranks like chance, so it stayed a draft
     run("promote_model", made.slug, PRODUCT, "1")
     with TableReader(table) as reader, tenant_context(made.partner):
         cells = next(row.cells for row in reader if isinstance(row, Row))

@@ -25,12 +25,14 @@ from scoring.errors import (
     PromotionAnswered,
     PromotionOpen,
     PromotionUnknown,
+    RanksLikeChance,
     ReasonMissing,
     SecondPersonNeeded,
     TransitionRefused,
     VersionInForce,
 )
 from scoring.models import TRANSITIONS, ModelVersion, Product, Promotion, PromotionRequest
+from scoring.selectors import model_card
 from scoring.services.challengers import remove_challenger, set_challenger
 from scoring.services.models import move, offer_model, promote_model, retire_model, rollback_model, store_model_version
 from scoring.services.promotions import ask_promotion, confirm_promotion, refuse_promotion, withdraw_promotion
@@ -375,6 +377,38 @@ def test_a_draft_is_offered_before_it_is_asked_for(in_north: House) -> None:
 
     assert asked(in_north).version.version == 1
     assert [event.detail["version"] for event in events(Action.MODEL_OFFERED)] == [1]
+
+
+CHANCE = {"auc_interval": [0.44, 0.58]}
+
+
+def chance_draft() -> None:
+    store_model_version(product_slug=SLUG, bundle=a_bundle(), estimator="boosted", metrics=CHANCE, actor=SYSTEM, state=State.DRAFT)
+
+
+@pytest.mark.parametrize(
+    ("role", "reason", "said"),
+    [("scientist", " ", r"AUC 0\.440 to 0\.580.*write why"), ("analyst", "We need it.", "Only a data scientist")],
+)
+def test_a_draft_that_ranks_like_chance_is_not_just_offered(in_north: House, role: str, reason: str, said: str) -> None:
+    add_product()
+    chance_draft()
+
+    with pytest.raises(RanksLikeChance, match=said):
+        offer_model(product_slug=SLUG, version=1, actor=acting(in_north, role), reason=reason)
+
+    assert ModelVersion.objects.get(product__slug=SLUG).state == State.DRAFT
+    assert not events(Action.MODEL_OFFERED)
+
+
+def test_why_a_draft_is_offered_though_it_ranks_like_chance_is_on_its_card(in_north: House) -> None:
+    add_product()
+    chance_draft()
+
+    offer_model(product_slug=SLUG, version=1, actor=acting(in_north, "scientist"), reason="A first month, to collect outcomes.")
+
+    told = model_card(SLUG, 1).history[-1]
+    assert (told.action, told.reason, told.actor) == (Action.MODEL_OFFERED, "A first month, to collect outcomes.", "North Data scientist")
 
 
 def test_a_champion_is_not_retired_but_rolled_back(in_north: House) -> None:

@@ -109,6 +109,28 @@ def test_each_filter_finds_exactly_its_decisions(decided: list[Decided]) -> None
     assert listed(until=middle) == those(lambda one: one.created_at < middle)
 
 
+def test_kinds_and_scores_go_together_and_are_paged(decided: list[Decided]) -> None:
+    scores, middle = sorted({one.score for one in decided}), decided[3].created_at
+    low, high = scores[1], scores[-1]
+    asked: list[tuple[dict[str, Any], Callable[[Decided], bool]]] = [
+        ({"score_from": low}, lambda one: one.score >= low),
+        ({"score_from": low, "score_below": high}, lambda one: low <= one.score < high),
+        ({"score_below": high, "answered_by": "model"}, lambda one: one.score < high and one.answered_by == "model"),
+        ({"score_from": low, "until": middle, "product": OTHER}, lambda one: False),
+        ({"product": SLUG, "answered_by": "model", "since": middle}, lambda one: one.created_at >= middle and one.product == SLUG),
+        ({"outcome": decided[0].outcome, "score_from": 300, "score_below": 851}, lambda one: one.outcome == decided[0].outcome),
+        ({"score_from": 850, "score_below": 300}, lambda one: False),
+    ]  # fmt: skip
+    for filters, matches in asked:
+        wanted, found, cursor = [one.id for one in reversed(decided) if matches(one)], list[uuid.UUID](), None
+        while True:
+            page = selectors.decisions(DecisionFilters(**filters), cursor=cursor, limit=2)
+            found += [one.id for one in page.decisions]
+            if (cursor := page.next_cursor) is None:
+                break
+        assert found == wanted, filters
+
+
 def _has(one: Decided, *, name: str, value: object) -> bool:
     return bool(getattr(one, name) == value)
 
@@ -252,7 +274,7 @@ def test_lists_and_details_cost_a_fixed_number_of_statements(
 ) -> None:
     with django_assert_num_queries(1):
         selectors.decisions()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         selectors.decisions(DecisionFilters(product=SLUG))
     with django_assert_num_queries(2):
         selectors.decision_detail(decided[0].id)

@@ -85,6 +85,28 @@ class NextTaken(msgspec.Struct, frozen=True):
     application: ApplicationState | None
 
 
+class NoteKept(msgspec.Struct, frozen=True):
+    """The note as it was kept; its text stands among the events."""
+
+    id: str
+    at: datetime
+
+
+class LeftAsItWas(msgspec.Struct, frozen=True):
+    """An application that could not be assigned, and why."""
+
+    id: str
+    code: str
+    detail: str
+
+
+class Assigned(msgspec.Struct, frozen=True):
+    """How many applications are assigned, and those that stay as they were."""
+
+    done: int
+    refused: list[LeftAsItWas]
+
+
 class ApplicationPage(msgspec.Struct, frozen=True):
     """Applications, newest first."""
 

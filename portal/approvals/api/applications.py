@@ -1,8 +1,7 @@
 """Applications over HTTP: send one, list them, look at one, decide, agree, assign, take the next."""
 
 import uuid
-from collections.abc import Callable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import msgspec
 from django.http import HttpResponse
@@ -10,11 +9,11 @@ from rest_framework.request import Request
 
 from audit.context import Actor
 from partners.accounts.roles import Permission
-from partners.api.bodies import decode, read_body
+from partners.api.bodies import read_body
 from partners.api.description import PAGING as PAGING_PARAMETERS
-from partners.api.description import described, path, query
+from partners.api.description import described, query
 from partners.api.errors import PermissionMissing
-from partners.api.idempotency import REPLAYED, answer_once, attempt_of
+from partners.api.idempotency import REPLAYED, attempt_of
 from partners.api.queries import PAGE, PAGING, Reader, moment, one_of, read_query, text
 from partners.api.queries import identifier as id_parameter
 from partners.api.views import ApiView, answer, answer_bytes, identifier, principal_of
@@ -32,6 +31,7 @@ from portal.approvals.api.answers import (
     event_of,
     state_of,
 )
+from portal.approvals.api.asking import ID, ROUTE, once, wanted_id
 from portal.approvals.api.bodies import (
     ApplicationRequest,
     Assignment,
@@ -41,7 +41,7 @@ from portal.approvals.api.bodies import (
     SecondOpinionGiven,
     read_application,
 )
-from portal.approvals.errors import ApplicationUnknown, MoveDetailsRefused
+from portal.approvals.errors import MoveDetailsRefused
 from portal.approvals.models import Application
 from portal.approvals.services.applications import receive_application
 from portal.approvals.services.decisions import agree_to_proposal, decide_application, refuse_proposal, retract_proposal
@@ -51,10 +51,6 @@ from portal.approvals.transitions import MoveName, State
 from scoring.api import examples
 from scoring.api.language import language_of
 from scoring.models import BandCode, Channel
-
-_ROUTE = "POST /api/v1/applications"
-_ID = (path("application_id", "The application.", type="string", format="uuid"),)
-B = TypeVar("B", bound=msgspec.Struct)
 
 _FILTERS: Mapping[str, Reader] = {
     "state": one_of(*State.values),
@@ -85,14 +81,6 @@ _FILTER_PARAMETERS = (
 _EXAMPLE = {**examples.SCORE, "amount": {"amount": "60000.00", "currency": "KES"}}
 
 
-def _once(request: Request, route: str, kind: type[B], perform: Callable[[B, Actor], msgspec.Struct]) -> HttpResponse:
-    """What `perform` makes of the body; under an Idempotency-Key once."""
-    raw = read_body(request)
-    asked, actor = decode(raw, kind), principal_of(request).actor
-    attempt = attempt_of(request, route=f"{_ROUTE}/{route}", actor=actor, body=raw)
-    return answer_once(attempt, status=200, perform=lambda: msgspec.json.encode(perform(asked, actor)))
-
-
 class ApplicationsView(ApiView):
     """The applications of the partner."""
 
@@ -107,17 +95,17 @@ class ApplicationsView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """201 with the application, once it is durable."""
         raw, principal = read_body(request), principal_of(request)
-        attempt = attempt_of(request, route=_ROUTE, actor=principal.actor, body=raw)
+        attempt = attempt_of(request, route=ROUTE, actor=principal.actor, body=raw)
         shows = principal.allows(Permission.APPLICANT_READ)
 
         def render(made: Application) -> bytes:
             return msgspec.json.encode(application_of(made, shows_applicant=shows))
 
         asked = read_application(raw, language_of(request))
-        once = receive_application(asked=asked, actor=principal.actor, channel=Channel.API, render=render, attempt=attempt)
-        made = msgspec.json.decode(once.body, type=_Made).id
+        answered = receive_application(asked=asked, actor=principal.actor, channel=Channel.API, render=render, attempt=attempt)
+        made = msgspec.json.decode(answered.body, type=_Made).id
         headers = {"Location": f"/api/v1/applications/{made}", "Vary": "Accept-Language"}
-        return answer_bytes(once.body, status=once.status, headers={**headers, **(REPLAYED if once.is_replayed else {})})
+        return answer_bytes(answered.body, status=answered.status, headers={**headers, **(REPLAYED if answered.is_replayed else {})})
 
     @described(
         "List applications", operation="application_list", gives=ApplicationPage, refuses=(400, 404), parameters=_FILTER_PARAMETERS
@@ -141,10 +129,10 @@ class ApplicationView(ApiView):
 
     permissions = {"GET": Permission.DECISION_READ}
 
-    @described("Look at one application", operation="application_read", gives=ApplicationAnswer, refuses=(404,), parameters=_ID)
+    @described("Look at one application", operation="application_read", gives=ApplicationAnswer, refuses=(404,), parameters=ID)
     def get(self, request: Request, application_id: str) -> HttpResponse:
         """The application as it stands."""
-        found = selectors.application(_id(application_id))
+        found = selectors.application(wanted_id(application_id))
         return answer(application_of(found, shows_applicant=principal_of(request).allows(Permission.APPLICANT_READ)))
 
 
@@ -154,11 +142,11 @@ class ApplicationEventsView(ApiView):
     permissions = {"GET": Permission.DECISION_READ}
 
     @described("What happened to an application", operation="application_events", gives=ApplicationEventList, refuses=(404,),
-               parameters=_ID)  # fmt: skip
+               parameters=ID)  # fmt: skip
     def get(self, request: Request, application_id: str) -> HttpResponse:
         """Everything, oldest first."""
         shows = principal_of(request).allows(Permission.APPLICANT_READ)
-        found = selectors.history(selectors.application(_id(application_id)))
+        found = selectors.history(selectors.application(wanted_id(application_id)))
         return answer(ApplicationEventList([event_of(one, shows_notes=shows) for one in found]))
 
 
@@ -169,11 +157,11 @@ class ApplicationDecisionsView(ApiView):
 
     @described(
         "Decide about an application", operation="application_decide", takes=DecisionTaken, gives=ApplicationState, refuses=(404, 409),
-        parameters=_ID, text="Above the limit, on an override and where the policy says so it is a proposal that a second person answers.",
+        parameters=ID, text="Above the limit, on an override and where the policy says so it is a proposal that a second person answers.",
     )  # fmt: skip
     def post(self, request: Request, application_id: str) -> HttpResponse:
         """Where the application stands now."""
-        wanted = _id(application_id)
+        wanted = wanted_id(application_id)
 
         def perform(asked: DecisionTaken, actor: Actor) -> ApplicationState:
             offer = None if asked.offer is None else _offered(asked.offer, wanted)
@@ -183,7 +171,7 @@ class ApplicationDecisionsView(ApiView):
             )
             return state_of(done)
 
-        return _once(request, f"{wanted}/decisions", DecisionTaken, perform)
+        return once(request, f"{wanted}/decisions", DecisionTaken, perform)
 
 
 class SecondOpinionView(ApiView):
@@ -193,11 +181,11 @@ class SecondOpinionView(ApiView):
 
     @described(
         "Answer a proposal", operation="application_second_opinion", takes=SecondOpinionGiven, gives=ApplicationState,
-        refuses=(404, 409), parameters=_ID, text="Neither who proposed nor who entered the application can agree.",
+        refuses=(404, 409), parameters=ID, text="Neither who proposed nor who entered the application can agree.",
     )  # fmt: skip
     def post(self, request: Request, application_id: str) -> HttpResponse:
         """Where the application stands now."""
-        wanted = _id(application_id)
+        wanted = wanted_id(application_id)
 
         def perform(asked: SecondOpinionGiven, actor: Actor) -> ApplicationState:
             if asked.answer == "agree":
@@ -209,7 +197,7 @@ class SecondOpinionView(ApiView):
                 done = refuse_proposal(application_id=wanted, why=why, actor=actor, revision=asked.revision)
             return state_of(done)
 
-        return _once(request, f"{wanted}/second-opinion", SecondOpinionGiven, perform)
+        return once(request, f"{wanted}/second-opinion", SecondOpinionGiven, perform)
 
 
 class ApplicationAssignmentView(ApiView):
@@ -219,17 +207,17 @@ class ApplicationAssignmentView(ApiView):
 
     @described(
         "Assign an application", operation="application_assign", takes=Assignment, gives=ApplicationState, refuses=(404, 409),
-        parameters=_ID,
+        parameters=ID,
     )  # fmt: skip
     def post(self, request: Request, application_id: str) -> HttpResponse:
         """Where the application stands now."""
-        wanted = _id(application_id)
+        wanted = wanted_id(application_id)
 
         def perform(asked: Assignment, actor: Actor) -> ApplicationState:
             assignee = identifier(asked.assignee_id) or uuid.UUID(int=0)
             return state_of(assign_application(application_id=wanted, assignee_id=assignee, actor=actor, revision=asked.revision))
 
-        return _once(request, f"{wanted}/assign", Assignment, perform)
+        return once(request, f"{wanted}/assign", Assignment, perform)
 
 
 class ApplicationReleaseView(ApiView):
@@ -238,16 +226,16 @@ class ApplicationReleaseView(ApiView):
     permissions = {"POST": Permission.APPLICATION_DECIDE}
 
     @described(
-        "Release an application", operation="application_release", takes=Release, gives=ApplicationState, refuses=(404, 409), parameters=_ID
+        "Release an application", operation="application_release", takes=Release, gives=ApplicationState, refuses=(404, 409), parameters=ID
     )
     def post(self, request: Request, application_id: str) -> HttpResponse:
         """Where the application stands now."""
-        wanted = _id(application_id)
+        wanted = wanted_id(application_id)
 
         def perform(asked: Release, actor: Actor) -> ApplicationState:
             return state_of(release_application(application_id=wanted, actor=actor, revision=asked.revision))
 
-        return _once(request, f"{wanted}/release", Release, perform)
+        return once(request, f"{wanted}/release", Release, perform)
 
 
 class NextApplicationView(ApiView):
@@ -266,7 +254,7 @@ class NextApplicationView(ApiView):
             taken = take_next_application(actor=actor, product_slug=asked.product)
             return NextTaken(None if taken is None else state_of(taken))
 
-        return _once(request, "take-next", NextAsked, perform)
+        return once(request, "take-next", NextAsked, perform)
 
 
 class _Made(msgspec.Struct):
@@ -279,10 +267,3 @@ def _offered(amount: str, application_id: uuid.UUID) -> int:
         return to_minor(amount, currency)
     except MoneyRefused as refusal:
         raise MoveDetailsRefused(fields={"offer": refusal.detail}) from refusal
-
-
-def _id(text: str) -> uuid.UUID:
-    application_id = identifier(text)
-    if application_id is None:
-        raise ApplicationUnknown
-    return application_id

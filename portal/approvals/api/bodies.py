@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,6 +20,7 @@ Revision = Annotated[int, Meta(ge=1, le=2**31 - 1, description="The revision you
 AmountText = Annotated[str, Meta(min_length=1, max_length=24, examples=["60000.00"])]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, examples=["KES"])]
 PersonId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{36}$(?!\n)", description="A person who decides about applications.")]
+ApplicationId = Annotated[str, Meta(pattern=r"^[0-9a-fA-F-]{36}$(?!\n)")]
 Tag = Annotated[str, Meta(min_length=1, max_length=40)]
 _TAG = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
@@ -74,6 +76,47 @@ class NextAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Takes the most urgent application, of one product or of any."""
 
     product: ProductName | None = None
+
+
+class NoteWritten(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A note for colleagues."""
+
+    note: Annotated[str, Meta(min_length=1, max_length=4_000, description="Kept encrypted under the applicant's own key.")]
+
+
+class Snooze(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Until when the application is put off, at most 90 days; null ends that."""
+
+    until: Annotated[datetime, Meta(tz=True)] | None
+    revision: Revision
+
+
+class Escalation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Puts the application before all others. `to`: the approver whose it is then."""
+
+    revision: Revision
+    to: PersonId | None = None
+
+
+class Tags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The tags that the application has from now on."""
+
+    tags: Annotated[list[Tag], Meta(max_length=20)]
+    revision: Revision
+
+
+class Chosen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An application as you saw it."""
+
+    id: ApplicationId
+    revision: Revision
+
+
+class Assignments(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Whose these applications are from now on."""
+
+    assignee_id: PersonId
+    applications: Annotated[list[Chosen], Meta(min_length=1, max_length=100)]
 
 
 def read_application(raw: bytes, language: str) -> Asked:

@@ -84,6 +84,10 @@ class Application(models.Model):
             models.Index(
                 fields=["assigned_to", "created_at", "id"], condition=Q(assigned_to__isnull=False), name="application_by_assignee"
             ),
+            models.Index(
+                fields=["assigned_to", "state", "due_at"], condition=Q(state__in=sorted(WAITING), assigned_to__isnull=False),
+                name="application_of_person",
+            ),  # fmt: skip
             models.Index(fields=["-priority", "due_at", "id"], condition=Q(state__in=sorted(WAITING)), name="application_queue"),
             models.Index(fields=["due_at", "id"], condition=Q(state__in=sorted(WAITING)), name="application_by_due"),
             models.Index(

@@ -12,7 +12,7 @@ from portal.approvals.selectors.applications import (
     open_proposal,
     reference_of,
 )
-from portal.approvals.selectors.months import Money, Month, month_of_applications
+from portal.approvals.selectors.months import Money, Month, last_months, month_of_applications, months_of_applications
 from portal.approvals.selectors.policies import ApprovalPolicyVersion, approval_policies
 from portal.approvals.selectors.waiting import MOST, Waiting, WaitingFor, applications_of, waiting_counts, waiting_for
 
@@ -33,7 +33,9 @@ __all__ = [
     "details",
     "approval_policies",
     "history",
+    "last_months",
     "month_of_applications",
+    "months_of_applications",
     "open_proposal",
     "reference_of",
     "waiting_counts",

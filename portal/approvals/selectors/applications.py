@@ -1,11 +1,9 @@
 """Applications in pages, one application, and everything that happened to it."""
 
-import base64
-import binascii
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -19,12 +17,10 @@ from portal.approvals.errors import ApplicationUnknown
 from portal.approvals.models import Application, Note, Review, SecondOpinion
 from portal.approvals.sealed import open_text
 from scoring.applicants import ApplicantDetails, details_of
-from scoring.errors import CursorRefused
-from scoring.models import Product
+from scoring.selectors.catalogue import product_id
+from scoring.selectors.cursors import from_cursor, to_cursor
 
 PAGE = 25
-_CURSOR = 32
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAVY = ("sealed_request", "product__definition", "decision__sealed")
 logger = structlog.get_logger(__name__)
 
@@ -71,10 +67,11 @@ def applications(filters: ApplicationFilters | None = None, *, cursor: str | Non
     """At most `limit` applications, newest first, after the cursor. Never counts. Raises CursorRefused, ProductUnknown."""
     found = _applications().filter(_wanted(filters or ApplicationFilters()))
     if cursor is not None:
-        created_at, application_id = _from_cursor(cursor)
+        created_at, application_id = from_cursor(cursor)
         found = found.filter(created_at__lte=created_at).exclude(created_at=created_at, id__gte=application_id)
     rows = list(found.order_by("-created_at", "-id")[: limit + 1])
-    return ApplicationPage(rows[:limit], _to_cursor(rows[limit - 1]) if len(rows) > limit else None)
+    last = rows[limit - 1] if len(rows) > limit else None
+    return ApplicationPage(rows[:limit], None if last is None else to_cursor(last.created_at, last.id))
 
 
 def application(application_id: uuid.UUID) -> Application:
@@ -128,7 +125,7 @@ def _wanted(filters: ApplicationFilters) -> Q:
     plain = {
         "state": filters.state, "band": filters.band, "assigned_to_id": filters.assigned_to, "due_at__lt": filters.due_before,
         "created_at__gte": filters.since, "created_at__lt": filters.until, "number": filters.number and filters.number.strip().upper(),
-        "product_id": filters.product and _product_id(filters.product),
+        "product_id": filters.product and product_id(filters.product),
         "applicant_id": filters.reference and keyring().applicant_id(filters.reference),
     }  # fmt: skip
     wanted &= Q(**{name: value for name, value in plain.items() if value is not None})
@@ -139,25 +136,3 @@ def _wanted(filters: ApplicationFilters) -> Q:
     if filters.tag is not None:
         wanted &= Q(tags__contains=[filters.tag])
     return wanted
-
-
-def _product_id(slug: str) -> uuid.UUID:
-    found = Product.objects.filter(slug=slug).values_list("id", flat=True).first()
-    if found is None:
-        raise Product.unknown(slug)
-    return found
-
-
-def _to_cursor(one: Application) -> str:
-    place = (one.created_at - _EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(place.to_bytes(8) + one.id.bytes).decode()
-
-
-def _from_cursor(cursor: str) -> tuple[datetime, uuid.UUID]:
-    if len(cursor) != _CURSOR:
-        raise CursorRefused
-    try:
-        place = base64.b64decode(cursor, altchars=b"-_", validate=True)
-        return _EPOCH + timedelta(microseconds=int.from_bytes(place[:8])), uuid.UUID(bytes=place[8:])
-    except (binascii.Error, ValueError, OverflowError) as error:
-        raise CursorRefused from error

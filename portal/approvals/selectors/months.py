@@ -1,27 +1,22 @@
 """One month of applications in figures: how many, who decided, how fast, how much money, and whether the model was right."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import pairwise
 
-from django.db.models import Aggregate, Avg, Count, DurationField, Exists, ExpressionWrapper, F, FloatField, OuterRef, Q, Sum
+import msgspec
+from django.db.models import Avg, Count, DurationField, Exists, ExpressionWrapper, F, OuterRef, Q, Sum
 from django.db.models.functions import Coalesce, Extract
 
-from portal.approvals.models import Application, Review
+from portal.approvals.models import Application, MonthFigures, Review
 from portal.approvals.transitions import MOVES, State
 from scoring.models import Outcome
+from scoring.selectors.figures import Percentile
 
 _DECISIVE = sorted(name.value for name, move in MOVES.items() if move.decides)
 _AGAINST = Q(state=State.APPROVED, outcome="decline") | Q(state=State.DECLINED, outcome="approve")
-
-
-class _Percentile(Aggregate):
-    """The value below which such a share lies."""
-
-    function = "PERCENTILE_CONT"
-    template = "%(function)s(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
-    output_field = FloatField()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +70,34 @@ class Month:
         return self.overrides / self.by_people if self.by_people else None
 
 
+Span = tuple[datetime, datetime]
+
+
+def last_months(count: int, zone: tzinfo) -> list[Span]:
+    """The month that runs in this zone and those before it, the oldest first: where each begins and where it ends."""
+    first = datetime.now(zone).date().replace(day=1)
+    edges = [(first + timedelta(days=32)).replace(day=1)]
+    while len(edges) <= count:
+        edges.append(first)
+        first = (first - timedelta(days=1)).replace(day=1)
+    begins = [datetime(one.year, one.month, 1, tzinfo=zone) for one in reversed(edges)]
+    return list(pairwise(begins))
+
+
+def months_of_applications(spans: Sequence[Span]) -> list[tuple[Month, datetime]]:
+    """Each month with when it was counted: as the scheduler counted it, or now where it has not."""
+    kept = {one.begins_at: one for one in MonthFigures.objects.filter(begins_at__in=[since for since, _until in spans])}
+    found = []
+    for since, until in spans:
+        one = kept.get(since)
+        if one is not None and one.ends_at == until:
+            month = replace(msgspec.convert(one.figures, Month), since=since, until=until)    # in the zone that asks
+            found.append((month, one.counted_at))
+        else:
+            found.append((month_of_applications(since, until), datetime.now(UTC)))
+    return found
+
+
 def month_of_applications(since: datetime, until: datetime) -> Month:
     """One month in figures, by two passes over its applications and one over what is known of them."""
     came = Application.objects.filter(decision__isnull=False, created_at__gte=since, created_at__lt=until).order_by()
@@ -109,13 +132,14 @@ def _times(since: datetime, until: datetime) -> tuple[timedelta | None, timedelt
     came = Application.objects.filter(created_at__gte=since, created_at__lt=until, decided_at__isnull=False)
     waited = came.exclude(because="").order_by()
     took = ExpressionWrapper(F("decided_at") - F("created_at"), output_field=DurationField())
-    found = waited.annotate(took=Extract(took, "epoch")).aggregate(half=_Percentile("took", share=0.5), most=_Percentile("took", share=0.9))
+    found = waited.annotate(took=Extract(took, "epoch")).aggregate(half=Percentile("took", share=0.5), most=Percentile("took", share=0.9))
     half, most = (None if found[name] is None else timedelta(seconds=found[name]) for name in ("half", "most"))
     return half, most
 
 
 def _defaults(since: datetime, until: datetime) -> tuple[int, float | None, float | None]:
     """How many outcomes of the month's decisions are known, and the expected and the observed share of defaults among them."""
-    holding = Outcome.objects.filter(superseded_by=None, decision__created_at__gte=since, decision__created_at__lt=until).order_by()
-    found = holding.aggregate(known=Count("id"), expected=Avg("decision__probability"), observed=Avg("value"))
+    later = Outcome.objects.filter(supersedes=OuterRef("id"))
+    theirs = Outcome.objects.filter(~Exists(later), decision__created_at__gte=since, decision__created_at__lt=until).order_by()
+    found = theirs.aggregate(known=Count("id"), expected=Avg("decision__probability"), observed=Avg("value"))
     return found["known"], found["expected"], found["observed"]

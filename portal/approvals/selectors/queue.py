@@ -1,6 +1,6 @@
-"""The queue: applications of a tab, filtered, in an order, page by page; counts that stop early; what the page tells of each row.
+"""The queue: applications of a tab, filtered, in an order, page by page; what the page tells of each row.
 
-Every order is one of an index, and a page begins after a place in it, so that it costs the same at any depth. Counts end at MOST."""
+Every order is one of an index, and a page begins after a place in it, so that it costs the same at any depth."""
 
 import base64
 import binascii
@@ -18,15 +18,18 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from audit.errors import SealBroken
-from audit.vault import Keyring, keyring
+from audit.vault import keyring
 from portal.approvals.models import Application, SecondOpinion
+from portal.approvals.selectors.waiting import open_proposals_for
 from portal.approvals.transitions import WAITING
 from scoring.applicants import key_of, open_profile
 from scoring.errors import CursorRefused
+from scoring.makers import Makers
 from scoring.models import Applicant, Product
+from scoring.retold import reasons_in
 from scoring.sealed import open_content
 
-PAGE, MOST = 25, 99
+PAGE = 25
 _MOST_NAMESAKES, _MOST_FOUND = 200, 2_000
 _NUMBER = re.compile(r"([0-9A-Za-z]{4})[- ]?([0-9A-Za-z]{4})")
 _LONGEST_CURSOR = 400
@@ -91,6 +94,11 @@ class QueueFilters:
     def is_empty(self) -> bool:
         return all(getattr(self, one.name) is None for one in fields(self))
 
+    @property
+    def is_about_waiting(self) -> bool:
+        """Whether it asks what only who waits has."""
+        return self.due_from is not None or self.due_before is not None or self.is_snoozed is not None
+
 
 @dataclass(frozen=True, slots=True)
 class QueueRow:
@@ -112,10 +120,12 @@ class QueuePage:
 
 
 def queue(
-    *, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order, cursor: str | None = None, limit: int = PAGE, opens: bool
-) -> QueuePage:
-    """At most `limit` rows of the tab after the cursor; `opens`: with what is sealed under applicants' keys. Raises CursorRefused."""
-    few = _looked_up(filters)
+    *, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order, cursor: str | None = None, limit: int = PAGE, opens: bool,
+    language: str | None = None,
+) -> QueuePage:  # fmt: skip
+    """At most `limit` rows of the tab after the cursor; `opens`: with what is sealed under applicants' keys, reasons in the reader's
+    language. Raises CursorRefused."""
+    few = _looked_up(tab, person_id, filters)
     found = _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, few)), order)
     chosen: list[Application] = []
     for part in _stages(order, cursor):
@@ -123,14 +133,12 @@ def queue(
         if len(chosen) > limit:
             break
     shown = chosen[:limit]
-    return QueuePage(_rows(shown, opens=opens), _to_cursor(order, shown[-1]) if len(chosen) > limit else None)
+    return QueuePage(_rows(shown, opens=opens, language=language), _to_cursor(order, shown[-1]) if len(chosen) > limit else None)
 
 
-def queue_counts(person_id: uuid.UUID) -> dict[Tab, int]:
-    """How many wait in each tab where something waits; MOST + 1 stands for more."""
-    tabs = (Tab.WAITING, Tab.MINE, Tab.SECOND)
-    nothing = QueueFilters()
-    return {tab: _of_tab(tab, person_id, nothing).order_by().values("id")[: MOST + 1].count() for tab in tabs}
+def applications_found(*, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order) -> QuerySet[Application]:
+    """All of the tab's applications that the filters leave, in the order."""
+    return _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, _looked_up(tab, person_id, filters))), order)
 
 
 def by_number(number: str) -> Application | None:
@@ -150,17 +158,16 @@ def _of_tab(tab: Tab, person_id: uuid.UUID, filters: QueueFilters) -> QuerySet[A
     """A search looks everywhere: whoever types a number wants that application, wherever it stands."""
     found, waiting = _listed(), Q(state__in=sorted(WAITING))
     if filters.search is not None or tab is Tab.ALL:
-        return found
+        return found.filter(waiting) if filters.is_about_waiting else found
     wants_waiting = tab is not Tab.DECIDED
     if filters.state is None or (filters.state in WAITING) != wants_waiting:    # else said twice, which misleads the planner
         found = found.filter(waiting if wants_waiting else ~waiting)
     if tab is Tab.DECIDED:
-        return found
+        return found.none() if filters.is_about_waiting else found
     if tab is Tab.MINE:
         return found.filter(assigned_to=person_id)
     if tab is Tab.SECOND:
-        opinions = SecondOpinion.objects.filter(state=SecondOpinion.Answer.OPEN)
-        return found.filter(id__in=opinions.values("application_id"))
+        return found.filter(id__in=open_proposals_for(person_id).values("application_id"))
     if filters.is_snoozed is None:
         return found.filter(Q(snoozed_until=None) | Q(snoozed_until__lte=datetime.now(UTC)))
     return found
@@ -178,23 +185,24 @@ def _wanted(filters: QueueFilters, few: Sequence[uuid.UUID] | None) -> Q:
         wanted &= Q(assigned_to__isnull=not filters.is_assigned)
     if filters.is_snoozed is not None:
         wanted &= Q(snoozed_until__gt=datetime.now(UTC)) if filters.is_snoozed else ~Q(snoozed_until__gt=datetime.now(UTC))
-    if filters.due_from is not None or filters.due_before is not None or filters.is_snoozed is not None:
-        wanted &= Q(state__in=sorted(WAITING))
     if filters.tag is not None:
         wanted &= Q(tags__contains=[filters.tag])
     return wanted if few is None else wanted & Q(id__in=few)
 
 
-def _looked_up(filters: QueueFilters) -> list[uuid.UUID] | None:
-    """The only applications it can be, where a search or a rare tag leaves few; None where many are left.
+def _looked_up(tab: Tab, person_id: uuid.UUID, filters: QueueFilters) -> list[uuid.UUID] | None:
+    """The only applications it can be, where a search, a rare tag or the tab leaves few; None where many are left.
 
     Looked up first: a plan would walk along the whole order in the hope to meet them."""
     if filters.search is not None:
         return _searched(filters.search)
-    if filters.tag is None:
+    if filters.tag is not None:
+        tagged = Application.objects.filter(tags__contains=[filters.tag]).order_by()
+        ids = list(tagged.values_list("id", flat=True)[: _MOST_FOUND + 1])
+    elif tab is Tab.SECOND:
+        ids = list(open_proposals_for(person_id).values_list("application_id", flat=True)[: _MOST_FOUND + 1])
+    else:
         return None
-    tagged = Application.objects.filter(tags__contains=[filters.tag]).order_by().values_list("id", flat=True)
-    ids = list(tagged[: _MOST_FOUND + 1])
     return ids if len(ids) <= _MOST_FOUND else None
 
 
@@ -294,25 +302,28 @@ def _value(name: str, told: Any) -> Any:
 # ---- what a row tells
 
 
-def _rows(applications: Sequence[Application], *, opens: bool) -> list[QueueRow]:
+def _rows(applications: Sequence[Application], *, opens: bool, language: str | None) -> list[QueueRow]:
     ids = [one.id for one in applications]
     opinions = SecondOpinion.objects.filter(application__in=ids, state=SecondOpinion.Answer.OPEN).select_related("proposed_by")
     proposals = {one.application_id: one for one in opinions}
-    there = Application.objects.filter(id__in=ids).select_related("applicant", "decision") if opens else ()
-    sealed = {one.id: one for one in there}
-    ring = keyring()
-    return [_row(ring, one, sealed.get(one.id), proposals.get(one.id)) for one in applications]
+    there = Application.objects.filter(id__in=ids).select_related("applicant", "decision__product").defer("decision__product__definition")
+    sealed = {one.id: one for one in there} if opens else {}
+    makers = Makers(keyring())
+    return [_row(makers, one, sealed.get(one.id), proposals.get(one.id), language) for one in applications]
 
 
-def _row(ring: Keyring, one: Application, sealed: Application | None, proposal: SecondOpinion | None) -> QueueRow:
+def _row(
+    makers: Makers, one: Application, sealed: Application | None, proposal: SecondOpinion | None, language: str | None
+) -> QueueRow:
     who = reference = why = None
     if sealed is not None and sealed.applicant is not None and sealed.decision is not None:
         try:
-            key = key_of(ring, sealed.applicant)
+            key = key_of(makers.ring, sealed.applicant)
             if key is not None:
-                details = open_profile(ring, key, sealed.applicant.id, sealed.applicant.sealed_profile or b"")
+                details = open_profile(makers.ring, key, sealed.applicant.id, sealed.applicant.sealed_profile or b"")
                 who, reference = details.name or details.reference, details.reference
-                reasons = open_content(ring, key, sealed.decision).reasons
+                content = open_content(makers.ring, key, sealed.decision)
+                reasons = reasons_in(language or content.language, sealed.decision, content, makers)
                 why = _short(reasons[0].text) if reasons else None
         except SealBroken:    # one damaged row hides no other
             logger.exception("application_damaged", application_id=str(one.id))
@@ -322,7 +333,7 @@ def _row(ring: Keyring, one: Application, sealed: Application | None, proposal: 
 def _short(reason: str) -> str:
     """The reason's own half: what is usual stands after the semicolon, and on the application's page."""
     first, usual, _rest = reason.partition("; ")
-    return f"{first}." if usual else reason
+    return f"{first.rstrip()}." if usual else reason
 
 
 def product_ids() -> dict[str, uuid.UUID]:

@@ -38,7 +38,7 @@ class Given:
     """How giving many away went: how many are done, and why each of the others is not."""
 
     done: int
-    refused: Sequence[DomainError]
+    refused: Sequence[tuple[Seen, DomainError]]
 
 
 @transaction.atomic
@@ -128,25 +128,25 @@ def assign_applications(*, chosen: Sequence[Seen], assignee_id: uuid.UUID, actor
     acting_person(actor, Permission.APPLICATION_DECIDE)
     assignee = User.objects.filter(id=assignee_id).first()
     if assignee is None or not assignee.allows(Permission.APPLICATION_DECIDE):
-        raise AssigneeRefused(fields={"assignee": "Choose somebody who decides about applications."})
-    refused: list[DomainError] = []
+        raise AssigneeRefused(fields={"assignee_id": "Choose somebody who decides about applications."})
+    refused: list[tuple[Seen, DomainError]] = []
     for one in _some(chosen):
         try:
             assign_application(application_id=one.id, assignee_id=assignee_id, actor=actor, revision=one.revision)
         except DomainError as refusal:
-            refused.append(refusal)
+            refused.append((one, refusal))
     return Given(len(chosen) - len(refused), refused)
 
 
 def release_applications(*, chosen: Sequence[Seen], actor: Actor) -> Given:
     """Each of these is nobody's, as `assign_applications` does it."""
     acting_person(actor, Permission.APPLICATION_DECIDE)
-    refused: list[DomainError] = []
+    refused: list[tuple[Seen, DomainError]] = []
     for one in _some(chosen):
         try:
             release_application(application_id=one.id, actor=actor, revision=one.revision)
         except DomainError as refusal:
-            refused.append(refusal)
+            refused.append((one, refusal))
     return Given(len(chosen) - len(refused), refused)
 
 

@@ -122,6 +122,12 @@ def next_in_queue(after: Application, person: User) -> Application | None:
     return waiting.filter(_behind(after)).first() or waiting.first()
 
 
+def previous_in_queue(before: Application, person: User) -> Application | None:
+    """What comes before this one for this person, and from the bottom where it was the first. Nothing changes."""
+    waiting = waiting_for(person, datetime.now(UTC)).exclude(id=before.id).only("number").reverse()
+    return waiting.exclude(_behind(before)).first() or waiting.first()
+
+
 def _behind(one: Application) -> Q:
     """Less urgent than this one: -priority, due_at with none at the end, id."""
     later = Q(due_at=one.due_at, id__gt=one.id)

@@ -7,13 +7,23 @@ from django.utils.safestring import SafeString
 
 from portal.approvals.models import Application
 from portal.approvals.web import queue_words as words
+from portal.approvals.web.words import STATE_MARK, STATE_WORDS
 
 register = template.Library()
-register.filter("application_state", words.state_words)
-register.filter("application_mark", words.state_mark)
 register.filter("because_words", words.because_words)
 register.filter("proposal_words", words.proposal_words)
-register.filter("at_most", words.at_most)
+
+
+@register.filter
+def application_state(state: str) -> str:
+    """Where an application stands."""
+    return str(STATE_WORDS[state])
+
+
+@register.filter
+def application_mark(state: str) -> str:
+    """The class of the dot before it."""
+    return STATE_MARK[state]
 
 
 @register.simple_tag

@@ -18,15 +18,13 @@ from portal.approvals.sealed import open_text
 from portal.approvals.selectors.notices import notices_sent
 from portal.approvals.services.files import name_of
 from portal.approvals.services.policies import policy_in_force
-from portal.approvals.services.work import next_in_queue
+from portal.approvals.services.work import next_in_queue, previous_in_queue
 from portal.approvals.transitions import DECIDED, TOLD, MoveName, moves_from
 from portal.approvals.web.queue import deciding_people
 from portal.approvals.web.words import (
     INFORMATION,
     MOVED,
     REFUSALS,
-    STATE_MARK,
-    STATE_WORDS,
     USUAL,
     happened,
     reason_words,
@@ -36,14 +34,11 @@ from portal.templatetags.vouch import money
 from scoring import registry
 from scoring import selectors as scores
 from scoring.engine.product import Product
-from scoring.engine.recourse import Alternative, Recourse
-from scoring.engine.texts import LANGUAGES
-from scoring.errors import DecisionAltered, ModelRefused
-from scoring.models import AnsweredBy, OutcomeCode
+from scoring.engine.recourse import Alternative
 from scoring.selectors.figures import ScoreBin, score_spread
-from scoring.services.recourse import recourse_of
 from scoring.web.charts import Columns, score_chart
-from scoring.web.shown import contributions, factors, named_inputs, speaking_for, weighed_reasons
+from scoring.web.evidence import evidence
+from scoring.web.written import in_page_language, language_of_page
 
 CHOICES: Mapping[str, MoveName] = {
     "approve": MoveName.APPROVE, "counter": MoveName.COUNTER_OFFER, "decline": MoveName.DECLINE, "ask": MoveName.ASK_INFORMATION,
@@ -93,27 +88,25 @@ class Case:
     def __init__(self, application: Application, user: User) -> None:
         self.application, self.user = application, user
         assert application.decision_id is not None
-        self.detail = scores.decision_detail(application.decision_id)
+        self.language = language_of_page()
+        self.detail = scores.decision_detail(application.decision_id, language=self.language)
         self.policy = policy_in_force(application.product_id)
         self.proposal = selectors.open_proposal(application)
         self.may_read = user.allows(Permission.APPLICANT_READ)
-        self.language = user.language if user.language in LANGUAGES else "en"
 
     def context(self) -> dict[str, Any]:
         """All that the page shows."""
-        one, detail = self.application, self.detail
-        product = registry.current(one.product.slug).definition
-        panel = self.panel()
+        one, panel = self.application, self.panel()
+        product = in_page_language(registry.current(one.product.slug).definition)
         return {
-            "one": one, "detail": detail, "decision": detail.summary, "product": product, "panel": panel,
-            "applicant": detail.applicant if self.may_read else None, "is_erased": one.applicant is None or one.applicant.is_erased,
-            "is_rules_only": detail.summary.answered_by == AnsweredBy.RULES, "state_words": STATE_WORDS[one.state],
-            "state_mark": STATE_MARK[one.state], "choices": self.choices() if panel == "decide" else [], "proposal": self._proposal(),
+            "one": one, "panel": panel, "is_erased": one.applicant is None or one.applicant.is_erased,
+            "choices": self.choices() if panel == "decide" else [], "proposal": self._proposal(),
             "decided": self._decided(), "others": self._others(panel), "limit": self._limit(), "refusals": list(REFUSALS.items()),
             "holds_it": self._holds(), "following": next_in_queue(one, self.user) if self._decides() else None,
+            "preceding": previous_in_queue(one, self.user) if self._decides() else None,
             "letters": notices_sent(one) if self.may_read else [], "owes_letter": one.state in TOLD,
             "files": self._files(), "may_work": self._decides(), "people": deciding_people() if panel == "decide" else [],
-            **self._why(product), **self._history(),
+            **self._evidence(product), "timeline": self._timeline(), "applications": self._others_of_applicant(),
         }  # fmt: skip
 
     def panel(self) -> str:
@@ -240,19 +233,13 @@ class Case:
         possible = moves_from(self.application.state)
         return [(str(move), titles[move]) for move in OTHER_MOVES if move in possible]
 
-    def _why(self, product: Product) -> dict[str, Any]:
-        detail, explanation = self.detail, self.detail.explanation
-        score, inputs = detail.summary.score, self.detail.inputs if self.may_read else None
-        found = factors(explanation, product, score) if explanation else []
-        recourse = self._recourse() if self.may_read else None
+    def _evidence(self, product: Product) -> dict[str, Any]:
+        found = evidence(self.detail, product, self.user)
+        recourse = found["recourse"]
         return {
-            "reasons": weighed_reasons(explanation, product, shows_values=self.may_read) if explanation else [],
-            "speaks_for": speaking_for(found, product, inputs, detail.summary.created_at.date()) if explanation else [],
-            "contributions": contributions(explanation, product, score) if explanation else None,
-            "recourse": recourse, "paths": [(one, self._offer(one, product)) for one in recourse.alternatives] if recourse else [],
-            "inputs": named_inputs(detail, product) if self.may_read else [],
-            "place": None if detail.summary.answered_by == AnsweredBy.RULES else self._place(),
-        }
+            **found, "paths": [(one, self._offer(one, product)) for one in recourse.alternatives] if recourse else [],
+            "place": None if found["is_rules_only"] else self._place(),
+        }  # fmt: skip
 
     def _offer(self, way: Alternative, product: Product) -> str:
         """The amount to offer, where lending less is all that changes; else empty."""
@@ -263,15 +250,6 @@ class Case:
             return ""
         return f"{after:.0f}" if isinstance(after, int | float) and 0 < after < before else ""
 
-    def _recourse(self) -> Recourse | None:
-        detail = self.detail
-        if detail.summary.outcome == OutcomeCode.APPROVE or detail.inputs is None or not detail.is_as_recorded:
-            return None
-        try:
-            return recourse_of(decision_id=detail.summary.id, language=self.language)
-        except (DecisionAltered, ModelRefused):
-            return None
-
     def _place(self) -> Place | None:
         """Among the latest scores of the product; None while there are too few to say anything."""
         spread = score_spread(self.application.product_id, self.detail.summary.score)
@@ -281,17 +259,12 @@ class Case:
         chart = score_chart(spread.bins, cut_offs=sorted({policy.decline_below, policy.approve_from}), chosen=score)
         return Place(chart, spread.bins, spread.total, spread.lower / spread.total)
 
-    def _history(self) -> dict[str, Any]:
+    def _others_of_applicant(self) -> list[Application]:
         one = self.application
         if not self.may_read or one.applicant is None:
-            return {"timeline": self._timeline(), "earlier": [], "applications": []}
-        same = scores.decisions(scores.DecisionFilters(applicant_id=one.applicant_id), limit=_EARLIER + 1).decisions
-        others = Application.objects.filter(applicant=one.applicant).exclude(id=one.id).order_by("-created_at")
-        earlier = [(row, STATE_WORDS[row.state], STATE_MARK[row.state]) for row in others.defer("sealed_request")[:_EARLIER]]
-        return {
-            "timeline": self._timeline(), "applications": earlier,
-            "earlier": [row for row in same if row.id != self.detail.summary.id][:_EARLIER],
-        }  # fmt: skip
+            return []
+        found = selectors.applications_of(one.applicant.id, at_most=_EARLIER + 1)
+        return [row for row in found if row.id != one.id][:_EARLIER]
 
     def _files(self) -> list[tuple[ApplicationFile, str | None]]:
         """The documents with their names, which only those learn who may know who applied."""

@@ -1,6 +1,6 @@
 """The desk: one application, decided without leaving the page, and the next one opens."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from audit.errors import DomainError
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
+from partners.accounts.web.told import told
 from partners.errors import MoneyRefused
 from partners.money import to_minor
 from portal.approvals import selectors
@@ -22,6 +23,8 @@ from portal.approvals.errors import (
     AnotherPersonNeeded,
     ApplicationChanged,
     ApplicationLocked,
+    AssigneeRefused,
+    FileRefused,
     MoveDetailsRefused,
     MoveRefused,
     ProposalMissing,
@@ -37,11 +40,35 @@ from portal.approvals.web.words import STATE_WORDS
 from scoring.errors import ApplicantErased
 
 _CONFLICTS = (ApplicationChanged, ApplicationLocked, MoveRefused, ProposalOpen, ProposalMissing, AnotherPersonNeeded, ApplicantErased)
+_UNUSABLE = (MoveDetailsRefused, AssigneeRefused, FileRefused)
 _SEPARATORS = str.maketrans("", "", " ,'\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}")
 Typed = Mapping[str, str]
 
 
-class ApplicationDetailPage(Page):
+class DeskPage(Page):
+    """Something done on the page of an application."""
+
+    def done_or_told(self, request: HttpRequest, number: str, typed: Typed, act: Callable[[], HttpResponse]) -> HttpResponse:
+        """What the act answers; what stands against it is told on the application's page, beside everything that was typed."""
+        try:
+            return act()
+        except _CONFLICTS as refusal:
+            return self.shown(request, _one(number), typed, conflict=_told(refusal), status=409)
+        except _UNUSABLE as refusal:
+            return self.shown(request, _one(number), typed, dict(refusal.fields) or {"choice": refusal.detail})
+
+    def shown(
+        self, request: HttpRequest, application: Application, typed: Typed | None = None, faults: Mapping[str, str] | None = None,
+        *, conflict: str = "", status: int = 200,
+    ) -> HttpResponse:  # fmt: skip
+        """The page, with what is wrong at its fields."""
+        context: dict[str, Any] = Case(application, self.user).context()
+        said = {name: told(text) for name, text in (faults or {}).items()}
+        context |= {"typed": typed or {}, "faults": said, "conflict": conflict, "queue": queue_address()}
+        return render(request, "approvals/application_detail.html", context, status=422 if faults else status)
+
+
+class ApplicationDetailPage(DeskPage):
     """One application: four plain reasons first, and the panel to decide."""
 
     permission = Permission.DECISION_READ
@@ -50,7 +77,7 @@ class ApplicationDetailPage(Page):
         """The application, or 404; `offer` in the address fills a counter-offer in."""
         offer = request.GET.get("offer", "")
         typed = {"choice": "counter", "offer": offer} if offer.isascii() and offer.isdigit() else {}
-        return self._shown(request, _one(number), typed)
+        return self.shown(request, _one(number), typed)
 
     def post(self, request: HttpRequest, number: str) -> HttpResponse:
         """What `act` says is done, and the next application opens; what stands against it is told with everything that was typed."""
@@ -59,14 +86,8 @@ class ApplicationDetailPage(Page):
         application, typed = _one(number), {name: str(value).strip() for name, value in request.POST.items()}
         act = getattr(self, f"_{typed.get('act')}", None) if typed.get("act") in _ACTS else None
         if act is None:
-            return self._shown(request, application, typed, {"choice": _("Choose one of the answers first.")})
-        try:
-            done: HttpResponse = act(request, application, typed)
-        except _CONFLICTS as refusal:
-            return self._shown(request, _one(number), typed, conflict=_told(refusal), status=409)
-        except MoveDetailsRefused as refusal:
-            return self._shown(request, application, typed, dict(refusal.fields) or {"choice": refusal.detail})
-        return done
+            return self.shown(request, application, typed, {"choice": _("Choose one of the answers first.")})
+        return self.done_or_told(request, number, typed, lambda: act(request, application, typed))
 
     def _decide(self, request: HttpRequest, application: Application, typed: Typed) -> HttpResponse:
         choice = typed.get("choice", "")
@@ -136,14 +157,6 @@ class ApplicationDetailPage(Page):
         messages.success(request, format_html('{} <a href="{}">{}</a>', said, _address(done), _("Look at it again")))
         return HttpResponseRedirect(queue_address() if following is None else _address(following))
 
-    def _shown(
-        self, request: HttpRequest, application: Application, typed: Typed | None = None, faults: Mapping[str, str] | None = None,
-        *, conflict: str = "", status: int = 200,
-    ) -> HttpResponse:  # fmt: skip
-        context: dict[str, Any] = Case(application, self.user).context()
-        context |= {"typed": typed or {}, "faults": faults or {}, "conflict": conflict, "queue": queue_address()}
-        return render(request, "approvals/application_detail.html", context, status=422 if faults else status)
-
 
 _ACTS = frozenset({"decide", "answer", "retract", "move", "note", "release", "skip"})
 
@@ -196,7 +209,7 @@ def _told(refusal: DomainError) -> str:
     if isinstance(refusal, ApplicationChanged):
         said = {"who": refusal.by, "time": f"{localtime(refusal.at):%H:%M:%S}", "state": STATE_WORDS[refusal.state]}
         return _("%(who)s was first, at %(time)s. The application is now: %(state)s.") % said
-    return refusal.detail
+    return told(refusal.detail)
 
 
 def _said(done: Application) -> str:

@@ -17,6 +17,7 @@ from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from portal.approvals.errors import FileMissing, FileRefused
 from portal.approvals.services.files import LARGEST, add_file, read_file
+from portal.approvals.web.desk import DeskPage
 from portal.approvals.web.work import address_of, found_by
 
 _FORM = 64 * 1024    # what a form holds besides the file
@@ -43,28 +44,33 @@ class InMemory(MemoryFileUploadHandler):
 
 
 @method_decorator(csrf_exempt, name="dispatch")    # the token is looked at once the handler stands ready: reading it reads the file
-class FileAddPage(Page):
+class FileAddPage(DeskPage):
     """A file is added to an application."""
 
     permission = Permission.APPLICATION_DECIDE
 
     def post(self, request: HttpRequest, number: str) -> HttpResponseBase:
-        """Keeps it, and goes to the application. Raises FileRefused, ApplicantErased."""
-        application = found_by(number)
-        handler = InMemory(request)
-        if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST + _FORM:
-            raise FileRefused(fields={"file": _("The file is larger than 10 MB: make it smaller, or bring it in parts.")})
+        """Keeps it, and goes to the application; or says on it why not."""
+        application, handler = found_by(number), InMemory(request)
         request.upload_handlers = [handler]
 
-        def kept(asked: HttpRequest) -> HttpResponse:
-            given = asked.FILES.get("file")
+        def kept() -> HttpResponse:
+            given = request.FILES.get("file")
+            if handler.is_too_large:
+                return _refuse_too_large()
             if not isinstance(given, UploadedFile) or given.name is None:
                 raise FileRefused(fields={"file": _("Choose a file first; nothing was stored.")})
             add_file(application_id=application.id, name=given.name, content=given.read(), actor=self.actor)
-            messages.success(asked, _("The file is kept, sealed under the applicant's own key."))
+            messages.success(request, _("The file is kept, sealed under the applicant's own key."))
             return HttpResponseRedirect(address_of(application))
 
-        return csrf_protect(kept)(request)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > LARGEST + _FORM:    # not a byte of it is read
+            return self.done_or_told(request, number, {}, _refuse_too_large)
+        return csrf_protect(lambda _asked: self.done_or_told(request, number, {}, kept))(request)
+
+
+def _refuse_too_large() -> HttpResponse:
+    raise FileRefused(fields={"file": _("The file is larger than 10 MB: make it smaller, or bring it in parts.")})
 
 
 class FilePage(Page):

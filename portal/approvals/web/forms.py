@@ -13,7 +13,8 @@ from partners.money import to_minor
 from portal.approvals.errors import MoveDetailsRefused
 from portal.approvals.services.applications import Asked
 from portal.approvals.services.queue import checked_tags
-from scoring.engine.contract import Contract, Input, Validator
+from scoring.engine.contract import Input, Validator
+from scoring.engine.product import Product
 from scoring.web.forms import ScoreForm
 
 _GROUPED, _GROUPS = re.compile(r"\d{1,3}(?:([,\s])\d{3})+(\.\d+)?"), re.compile(r"[\s,]")
@@ -34,8 +35,8 @@ class ApplicationForm(ScoreForm):
         help_text=gettext_lazy("Small letters, digits and -, with spaces between: second-loan nairobi."),
     )
 
-    def __init__(self, contract: Contract, *arguments: Any, currency: str, **named: Any) -> None:
-        super().__init__(contract, *arguments, **named)
+    def __init__(self, product: Product, *arguments: Any, currency: str, **named: Any) -> None:
+        super().__init__(product, *arguments, **named)
         choices = [(currency, currency), *((one, one) for one in sorted(CURRENCIES) if one != currency)]
         field = self.fields["currency"]
         assert isinstance(field, forms.ChoiceField)

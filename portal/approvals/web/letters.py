@@ -22,7 +22,6 @@ from portal.approvals.models import Application, Notice, NoticeSettings
 from portal.approvals.sealed import open_letter
 from portal.approvals.selectors.notices import notices_due
 from portal.approvals.services.notices import change_notice_settings, send_notice
-from portal.approvals.web.words import STATE_MARK, STATE_WORDS
 from scoring.errors import ApplicantErased, CursorRefused, DecisionAltered
 
 WAYS: Mapping[str, Any] = {
@@ -121,7 +120,7 @@ class NoticeListPage(Page):
             page = notices_due(cursor=request.GET.get("cursor") or None)
         except CursorRefused as refusal:
             return render(request, "approvals/letter_list.html", {**context, "problem": refusal.detail}, status=422)
-        rows = [(one, selectors.details(one), STATE_WORDS[one.state], STATE_MARK[one.state]) for one in page.applications]
+        rows = [(one, selectors.details(one)) for one in page.applications]
         context |= {"rows": rows, "next": urlencode({"cursor": page.next_cursor}) if page.next_cursor else ""}
         return render(request, "approvals/letter_list.html", context)
 

@@ -11,8 +11,8 @@ from partners.errors import MoneyRefused
 from partners.money import to_minor, to_text
 from portal.approvals.models import ApprovalPolicy
 from portal.approvals.services.policies import MOST_REASONS, TIMES
-from scoring.engine.contract import DefinitionRefused
-from scoring.engine.texts import LANGUAGES, refuse_vague
+from scoring.engine.texts import LANGUAGES
+from scoring.web.rule_forms import refuse_vague_texts
 
 MOST_LIMITS = 20
 _LANGUAGES = {"en": gettext_lazy("English"), "fr": gettext_lazy("French")}
@@ -106,12 +106,7 @@ class ReasonForm(forms.Form):
         if cleaned.get("remove"):
             self.errors.clear()    # nobody has to mend what is taken out
             return cleaned
-        for language in LANGUAGES:
-            if text := cleaned.get(f"text_{language}"):
-                try:
-                    refuse_vague(text)
-                except DefinitionRefused as refusal:
-                    self.add_error(f"text_{language}", str(refusal))
+        refuse_vague_texts(self)
         return cleaned
 
     def written(self) -> tuple[str, dict[str, str]] | None:

@@ -17,9 +17,11 @@ from audit.errors import DomainError
 from partners.accounts.models import User
 from partners.accounts.roles import ROLE_PERMISSIONS, Permission
 from partners.accounts.web.access import Page
-from portal.approvals.errors import AssigneeRefused, MoveDetailsRefused
+from partners.accounts.web.told import told
+from portal.approvals.errors import AssigneeRefused, MoveDetailsRefused, ViewRefused
 from portal.approvals.models import SavedView
-from portal.approvals.selectors.queue import Order, Tab, queue, queue_counts
+from portal.approvals.selectors import waiting_counts
+from portal.approvals.selectors.queue import Order, Tab, queue
 from portal.approvals.services.queue import Given, Seen, assign_applications, release_applications
 from portal.approvals.services.views import remove_view, save_view
 from portal.approvals.services.work import take_next_application
@@ -28,6 +30,7 @@ from portal.approvals.web.queue_words import clock_words
 from scoring import selectors
 from scoring.errors import CursorRefused, FilterRefused
 from scoring.models import BandCode
+from scoring.web.written import language_of_page
 
 
 class ApplicationListPage(Page):
@@ -48,8 +51,9 @@ class ApplicationListPage(Page):
             else:
                 cursor = request.GET.get("cursor") or None
                 found = queue(
-                    tab=state.tab, person_id=self.user.id, filters=filters, order=state.order, cursor=cursor, opens=may_read
-                )
+                    tab=state.tab, person_id=self.user.id, filters=filters, order=state.order, cursor=cursor, opens=may_read,
+                    language=language_of_page(),
+                )  # fmt: skip
         except (FilterRefused, CursorRefused) as refusal:
             problem, status = refusal.detail, 422
         context = {
@@ -61,7 +65,8 @@ class ApplicationListPage(Page):
 
     def _frame(self, state: Wanted) -> dict[str, Any]:
         """What stands around the rows."""
-        counts = queue_counts(self.user.id)
+        waits = waiting_counts(self.user.id)
+        counts = {Tab.WAITING: waits.everybody, Tab.MINE: waits.mine, Tab.SECOND: waits.second}
         may_work = self.user.allows(Permission.APPLICATION_DECIDE)
         people = deciding_people() if may_work else []
         titles = {
@@ -111,7 +116,14 @@ class ChosenPage(Page):
     permission = Permission.APPLICATION_DECIDE
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Assigns or releases them, each for itself, and says what was not done and why. Raises MoveDetailsRefused."""
+        """Assigns or releases them, each for itself, and goes back with a word on what was done, what not, and why."""
+        try:
+            self._give(request)
+        except (MoveDetailsRefused, AssigneeRefused) as refusal:
+            _warn(request, refusal)
+        return _back(request)
+
+    def _give(self, request: HttpRequest) -> None:
         chosen = _chosen(request.POST.getlist("chosen"))
         if request.POST.get("do") == "release":
             given = release_applications(chosen=chosen, actor=self.actor)
@@ -122,7 +134,6 @@ class ChosenPage(Page):
             done = ngettext("%(n)s application is with %(who)s now.", "%(n)s applications are with %(who)s now.", given.done)
             done = done.replace("%(who)s", assignee.name.replace("%", "%%"))
         _tell(request, given, done)
-        return _back(request)
 
 
 class ViewSavePage(Page):
@@ -131,9 +142,12 @@ class ViewSavePage(Page):
     permission = Permission.DECISION_READ
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        """Goes back to the queue in that state. Raises ViewRefused."""
+        """Goes back to the queue in that state."""
         query = safe_query(request.POST.get("back", ""), without={"q"})
-        save_view(person=self.user, name=request.POST.get("name", ""), query=query)
+        try:
+            save_view(person=self.user, name=request.POST.get("name", ""), query=query)
+        except ViewRefused as refusal:
+            _warn(request, refusal)
         return _back(request)
 
 
@@ -154,9 +168,9 @@ def deciding_people(permission: Permission = Permission.APPLICATION_DECIDE) -> l
     return list(User.objects.filter(is_active=True, role__in=roles).only("id", "name", "role").order_by("name", "id"))
 
 
-def _chosen(told: Sequence[str]) -> list[Seen]:
+def _chosen(sent: Sequence[str]) -> list[Seen]:
     seen = []
-    for one in told:
+    for one in sent:
         name, _colon, revision = one.partition(":")
         try:
             seen.append(Seen(uuid.UUID(name), int(revision[:9])))
@@ -167,9 +181,9 @@ def _chosen(told: Sequence[str]) -> list[Seen]:
     return seen
 
 
-def _person(told: str) -> User:
+def _person(sent: str) -> User:
     try:
-        found = User.objects.filter(id=uuid.UUID(told)).first()
+        found = User.objects.filter(id=uuid.UUID(sent)).first()
     except ValueError:
         found = None
     if found is None:
@@ -182,12 +196,12 @@ def _tell(request: HttpRequest, given: Given, done: str) -> None:
         messages.success(request, done % {"n": given.done})
     if given.refused:
         left = ngettext("%(n)s stays as it was: %(why)s", "%(n)s stay as they were: %(why)s", len(given.refused))
-        why = " ".join(dict.fromkeys(_said(one) for one in given.refused))
+        why = " ".join(dict.fromkeys(told(one.detail) for _seen, one in given.refused))
         messages.warning(request, left % {"n": len(given.refused), "why": why})
 
 
-def _said(refusal: DomainError) -> str:
-    return refusal.detail
+def _warn(request: HttpRequest, refusal: DomainError) -> None:
+    messages.warning(request, told(next(iter(refusal.fields.values()), refusal.detail)))
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:

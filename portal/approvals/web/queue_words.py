@@ -1,4 +1,4 @@
-"""How pages write states and times left of applications."""
+"""How the queue writes what an application waits for, and the time left."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -6,27 +6,8 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 
 from portal.approvals.models import SecondOpinion
-from portal.approvals.selectors.queue import MOST
 
 SOON = timedelta(minutes=90)
-
-
-def state_words(state: str) -> str:
-    """Where the application stands. That nobody looked differs from that somebody did and something is missing."""
-    words = {
-        "new": _("Nobody looked"), "in_review": _("Looked at"), "needs_information": _("Looked at, incomplete"), "approved": _("Approved"),
-        "declined": _("Declined"), "counter_offered": _("Offered something else"), "withdrawn": _("Withdrawn"), "expired": _("Expired"),
-    }  # fmt: skip
-    return words.get(state, state)
-
-
-def state_mark(state: str) -> str:
-    """The class of the dot before it: a ring, half, half and a gap, full."""
-    marks = {
-        "in_review": "is-half", "needs_information": "is-part", "approved": "is-good", "declined": "is-bad", "counter_offered": "is-over",
-        "withdrawn": "is-over", "expired": "is-over",
-    }  # fmt: skip
-    return marks.get(state, "")
 
 
 def because_words(because: str) -> str:
@@ -61,8 +42,3 @@ def time_left(due_at: datetime, now: datetime) -> tuple[str, str]:
     if due_at <= now:
         return words["late"].format(left=left), "is-late"
     return words["in"].format(left=left), "is-soon" if due_at - now <= SOON else ""
-
-
-def at_most(count: int) -> str:
-    """A count that stopped early says so."""
-    return f"{MOST}+" if count > MOST else str(count)

@@ -8,14 +8,14 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from audit.actions import Action
 from portal.approvals.four_eyes import ABOVE_LIMIT, ALWAYS, OVERRIDE
-from portal.approvals.models import Application
 from portal.approvals.transitions import MoveName, State
 
 AS_REASONED, ALL_WEIGHED, DIFFERENT_AMOUNT, OTHER = "as_reasoned", "all_weighed", "amount_too_high", "other"
 USUAL: Mapping[str, str] = {"approve": ALL_WEIGHED, "counter": DIFFERENT_AMOUNT, "decline": AS_REASONED}
+# That nobody looked differs from that somebody did and something is missing.
 STATE_WORDS: Mapping[str, Any] = {
     State.NEW: gettext_lazy("Nobody looked"),
-    State.IN_REVIEW: gettext_lazy("Being looked at"),
+    State.IN_REVIEW: gettext_lazy("Looked at"),
     State.NEEDS_INFORMATION: gettext_lazy("Looked at, incomplete"),
     State.APPROVED: gettext_lazy("Approved"),
     State.DECLINED: gettext_lazy("Declined"),
@@ -23,9 +23,10 @@ STATE_WORDS: Mapping[str, Any] = {
     State.WITHDRAWN: gettext_lazy("Withdrawn"),
     State.EXPIRED: gettext_lazy("Expired"),
 }
+# The class of the dot before a state: a ring, half, half and a gap, full.
 STATE_MARK: Mapping[str, str] = {
-    State.NEW: "", State.IN_REVIEW: "is-half", State.NEEDS_INFORMATION: "is-half", State.APPROVED: "is-good", State.DECLINED: "is-bad",
-    State.COUNTER_OFFERED: "is-full", State.WITHDRAWN: "", State.EXPIRED: "",
+    State.NEW: "", State.IN_REVIEW: "is-half", State.NEEDS_INFORMATION: "is-part", State.APPROVED: "is-good", State.DECLINED: "is-bad",
+    State.COUNTER_OFFERED: "is-over", State.WITHDRAWN: "is-over", State.EXPIRED: "is-over",
 }  # fmt: skip
 INFORMATION: Mapping[str, Any] = {
     "income_proof": gettext_lazy("Proof of income"),
@@ -107,12 +108,3 @@ def why_two_words(because: list[str], limit: str, asked: str) -> str:
         ALWAYS: _("The policy always asks two people."),
     }
     return " ".join(said[one] for one in because)
-
-
-def because_words(one: Application) -> str:
-    """Why a person decides about it at all."""
-    return {
-        Application.Because.ABOVE_LIMIT: _("because of the amount"),
-        Application.Because.ALWAYS: _("the policy always asks people"),
-        Application.Because.OWN: _("it looked like the own application of whoever entered it"),
-    }.get(Application.Because(one.because), "") if one.because else ""

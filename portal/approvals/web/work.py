@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 
 from audit.context import Actor
 from partners.accounts.roles import Permission
-from partners.accounts.web.access import Page
 from portal.approvals.errors import MoveDetailsRefused
 from portal.approvals.models import Application
 from portal.approvals.selectors.queue import by_number
 from portal.approvals.services.queue import escalate_application, open_application, snooze_application, tag_application
 from portal.approvals.services.work import assign_application, release_application, write_note
+from portal.approvals.web.desk import DeskPage
 
 Act = Callable[[Application, Actor, Mapping[str, str]], str]
 
@@ -35,21 +35,24 @@ def address_of(application: Application) -> str:
     return f"{reverse('approvals:application-list')}/{application.number}"
 
 
-class ApplicationWorkPage(Page):
+class ApplicationWorkPage(DeskPage):
     """One button about one application: open, release, assign, snooze, wake, escalate, note or tags."""
 
     permission = Permission.APPLICATION_DECIDE
 
     def post(self, request: HttpRequest, number: str) -> HttpResponse:
-        """Does it, and goes to the application with a word on what happened. Raises what the service raises."""
-        application = found_by(number)
-        act = _ACTS.get(request.POST.get("do", ""))
-        if act is None:
-            raise MoveDetailsRefused(_("Choose what to do with the application; nothing was changed."))
-        told = act(application, self.actor, request.POST.dict())
-        if told:
-            messages.success(request, told)
-        return HttpResponseRedirect(address_of(application))
+        """Does it, and goes to the application with a word on what happened; or says on it why not, with what was typed."""
+        application, typed = found_by(number), {name: str(value) for name, value in request.POST.items()}
+
+        def done() -> HttpResponse:
+            act = _ACTS.get(typed.get("do", ""))
+            if act is None:
+                raise MoveDetailsRefused(_("Choose what to do with the application; nothing was changed."))
+            if said := act(application, self.actor, typed):
+                messages.success(request, said)
+            return HttpResponseRedirect(address_of(application))
+
+        return self.done_or_told(request, number, typed, done)
 
 
 def _open(application: Application, actor: Actor, told: Mapping[str, str]) -> str:

@@ -18,8 +18,9 @@ from partners.accounts.web.access import Page
 from portal.record.bundle import OfDecision, OfPeriod
 from portal.record.files import bundle, event_table, record_lines
 from portal.record.keys import keys_document
-from portal.record.web.pages import day_of, filters_of, since_ever
+from portal.record.web.pages import filters_of, since_ever
 from scoring.errors import DecisionUnknown, FilterRefused
+from scoring.selectors.asked import day_of
 
 _NAMES = ("person", "applicant", "request", "object", "action", "since", "until")
 

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +24,7 @@ from partners.accounts.web.access import Page
 from portal.record.search import EventPage, about_applicant, actors_called, event_page
 from portal.record.web.words import ACTION_WORDS, NOUN_WORDS, action_words
 from scoring.errors import CursorRefused, FilterRefused
+from scoring.selectors.asked import day_of
 
 _TEXTS = ("person", "applicant", "request", "object")
 _LONGEST = 200
@@ -66,14 +67,6 @@ def filters_of(wanted: Mapping[str, str]) -> EventFilters:
         objects=about_applicant(wanted["applicant"]) if "applicant" in wanted else None,
         since=day_of(wanted.get("since")), until=day_of(wanted.get("until")),
     )  # fmt: skip
-
-
-def day_of(text: str | None) -> datetime | None:
-    """The beginning of a day in the person's time zone. Raises FilterRefused."""
-    try:
-        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None
-    except (ValueError, OverflowError) as error:
-        raise FilterRefused(_("A day is written like 2026-11-21.")) from error
 
 
 def _rows(page: EventPage) -> list[tuple[Event, str, int | None]]:

@@ -180,6 +180,25 @@ LABELS = {
         "mobile_deposits_30d": "Dépôts de mobile money en 30 jours", "savings_balance": "Épargne",
         "savings_to_loan": "Épargne par rapport au prêt", "previous_loans": "Prêts précédents",
         "longest_delay_days": "Plus long retard sur un prêt passé", "savings_group_member": "Membre d'un groupe d'épargne",
+        "monthly_revenue": "Ventes mensuelles", "age": "Âge", "gender": "Genre", "Size of the loan": "Taille du prêt", "Savings": "Épargne",
+        "food": "alimentation", "clothing": "vêtements", "household": "articles ménagers", "electronics": "électronique",
+        "services": "services", "central": "centre", "north": "nord", "east": "est", "coast": "côte", "lake": "lac",
+        "female": "femme", "male": "homme",
+        "What the applicant would receive, without interest and fees.": "Ce que le demandeur recevrait, sans intérêts ni frais.",
+        "From the first month to the last payment.": "Du premier mois au dernier paiement.",
+        "What the stall takes in an ordinary month, before costs.": "Ce que l'étal encaisse un mois ordinaire, avant les frais.",
+        "How long the applicant has sold in this trade, at this or another place.":
+            "Depuis quand le demandeur vend dans ce commerce, ici ou ailleurs.",
+        "What most of the sales come from.": "Ce dont viennent la plupart des ventes.",
+        "Where the stall stands.": "Où se trouve l'étal.",
+        "How many deposits arrived on the stall's number in the last 30 days.":
+            "Combien de dépôts sont arrivés sur le numéro de l'étal ces 30 derniers jours.",
+        "In the bank, on the phone or with a group; leave empty if nobody asked.":
+            "À la banque, sur le téléphone ou dans un groupe ; laissez vide si personne ne l'a demandé.",
+        "Loans taken and ended before this one, with any lender.": "Prêts pris et terminés avant celui-ci, chez n'importe quel prêteur.",
+        "Leave empty if there was no earlier loan.": "Laissez vide s'il n'y a pas eu de prêt avant.",
+        "A tontine, chama or other group that saves together.": "Une tontine, une chama ou un autre groupe qui épargne ensemble.",
+        "Kept to compare groups; no model reads it.": "Gardé pour comparer des groupes ; aucun modèle ne le lit.",
     },
 }  # fmt: skip
 

@@ -134,6 +134,18 @@ LABELS = {
         "contributions_count": "Nombre de cotisations", "each_contribution": "Une cotisation en moyenne",
         "log_contributions": "Total des cotisations", "log_mobile": "Mobile money en 30 jours",
         "community_endorsements": "Membres qui se portent garants",
+        "tontine_contributions": "Total des cotisations", "mobile_tx_volume": "Mobile money en 30 jours", "Punctuality": "Ponctualité",
+        "Contributions": "Cotisations",
+        "What the member has paid into the group in the last 12 months.": "Ce que le membre a versé au groupe ces 12 derniers mois.",
+        "From 0 to 1: 0.9 means nine of ten. Leave empty if none was due yet.":
+            "De 0 à 1 : 0,9 veut dire neuf sur dix. Laissez vide si aucune n'était encore due.",
+        "How many times the member has paid in the last 12 months.": "Combien de fois le membre a payé ces 12 derniers mois.",
+        "What came in and went out on the member's number in the last 30 days; leave empty if it is not known.":
+            "Ce qui est entré et sorti sur le numéro du membre ces 30 derniers jours ; laissez vide si ce n'est pas connu.",
+        "Days after the day agreed, on average; 0 for on time. Leave empty if none was due yet.":
+            "Jours après le jour convenu, en moyenne ; 0 si à temps. Laissez vide si aucune n'était encore due.",
+        "How many other members of the group have said that they vouch for this one.":
+            "Combien d'autres membres du groupe ont dit se porter garants de celui-ci.",
     },
 }  # fmt: skip
 

@@ -64,10 +64,16 @@ def duplicates_of(table: Columns, product: Product, target: Target) -> Duplicate
     keyed = {one.key for one in product.contract.inputs if one.key}    # whose events they are
     asked = [*inputs, *(table.columns[name] for name in sorted(keyed) if name in table.columns)]
     return Duplicates(
-        copies=_repeats(table, row_keys(table.columns.values(), known), known),
+        copies=_repeats(table, _whole_rows(table, known), known),
         contradictions=_contradictions(table, row_keys(asked, known), known, target) if asked else Repeats(),
         references=_references(table, product.id_column, known),
     )
+
+
+def _whole_rows(table: Columns, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """One number per row for all of its columns, those that are not kept too."""
+    keys = row_keys(table.columns.values(), rows)
+    return keys if table.rest is None else (keys ^ table.rest[rows].view(np.uint64)) * _ODD
 
 
 def row_keys(columns: Iterable[Column], rows: NDArray[np.int64]) -> NDArray[np.uint64]:

@@ -50,7 +50,8 @@ def read_training_rows(
     required = [one.name for one in product.contract.inputs if one.required]
     told = read_events(product, events or {}, memory.events if memory else None)
     needed = [product.target, *required, *(one.input.key for one in told)]
-    columns = read_columns(table, require=needed, watch=memory.table if memory else None)
+    used = {*needed, *(one.name for one in product.contract.inputs), product.id_column or "", product.time_column or ""}
+    columns = read_columns(table, require=needed, only=used, watch=memory.table if memory else None)
     target = read_target(columns.columns[product.target], product.positive or None)
     check_categories(columns, product.contract)
     if time := columns.columns.get(product.time_column or ""):

@@ -9,6 +9,7 @@ from partners.models import Partner
 from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.training.estimators import ESTIMATORS
 from scoring.models import ModelVersion
+from scoring.services.models import ranks_like_chance
 from scoring.services.training import TrainedVersion, train_model
 
 
@@ -95,7 +96,8 @@ def _size(trained: TrainedVersion) -> str:
 
 def _next(trained: TrainedVersion, named: str) -> list[str]:
     if trained.version.state == ModelVersion.State.DRAFT:
-        return [f"Next: manage.py offer_model {named}"]
+        why = " --reason WHY" if ranks_like_chance(trained.metrics) else ""
+        return [f"Next: manage.py offer_model {named}{why}"]
     return [*in_force(trained.version.version, named)]
 
 
