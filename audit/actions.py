@@ -6,6 +6,11 @@ from enum import StrEnum
 class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
     KEYRING_CREATED = "keyring.created"
+    KEYRING_ROTATED = "keyring.rotated"
+
+    RECORD_VERIFIED = "record.verified"
+    RECORD_EXPORTED = "record.exported"
+    BUNDLE_EXPORTED = "bundle.exported"
 
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"

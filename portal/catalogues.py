@@ -14,7 +14,8 @@ from portal.errors import TABLE, UNEXPECTED
 PACKAGES = ("audit", "partners", "portal", "scoring")
 # Modules whose sentences reach pages although they are written for the API and the log as well: see partners.accounts.web.told.
 REFUSING = (
-    "audit/errors.py", "partners/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
+    "audit/errors.py", "audit/proofs.py", "portal/record/bundle.py",
+    "partners/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
     "scoring/engine/contract.py", "scoring/engine/texts.py", "scoring/engine/training/card.py",
     "scoring/services/*.py", "scoring/selectors/*.py",
     "partners/webhooks/*.py", "partners/accounts/*.py", "portal/approvals/*.py", "portal/approvals/services/*.py",

@@ -238,6 +238,15 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     record.KeyringMissing: _row(500, "The partner is not set up", _OURS),
     record.SealBroken: _row(500, "A stored value could not be opened", _OURS),
     record.ReceiptRefused: _row(422, "The receipt is not genuine", "Check that it is complete and this partner's."),
+    record.EventUnknown: _row(404, "There is no such event", "GET /api/v1/audit/events lists them.", at_page=_NOT_THERE),
+    record.CheckpointUnknown: _row(
+        404, "There is no such checkpoint", "GET /api/v1/audit/checkpoints lists them.",
+        at_page="What was asked for is not sealed yet, or was never there. Try again in a few seconds.",
+    ),  # fmt: skip
+    record.PeriodEmpty: _row(404, "Nothing was recorded then", "Ask for another time."),
+    record.EventNotSealed: _row(409, "The event is not sealed yet", "Ask again in a second.", retry_after=1),
+    record.VerificationRunning: _row(409, "The record is being checked already", "Wait for its result."),
+    record.BundleTooLarge: _row(413, "So much does not fit into one answer", "Ask for a shorter period."),
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
     DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
     InterfaceError: _row(

@@ -13,6 +13,7 @@ from django.db import Error, close_old_connections
 from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
+from audit.verification import verifications_left
 from partners.accounts.links import has_unsent
 from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
@@ -74,6 +75,12 @@ def ring_for_applications() -> None:
         app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_verifications() -> None:
+    """Where a check of the record waits, a worker is called."""
+    if verifications_left():
+        app.send_task("audit.work_on_verification", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 def ring_for_months() -> None:
     """Where figures of a month are to be counted, a worker is called."""
     if months_due():
@@ -97,6 +104,7 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("ring-for-verifications", 5.0, ring_for_verifications),
     Duty("forget-requests", 600.0, forget_requests),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),

@@ -24,6 +24,7 @@ from django.test import Client, RequestFactory
 from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
+from audit.selectors import EventFilters, events
 from partners.accounts.models import User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
@@ -58,6 +59,7 @@ PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 KEEPERS = frozenset({"developer", "admin"})    # who connects other systems
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
+EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
 ADMINISTRATORS = frozenset({"admin"})
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
 STRANGER = "stranger"
@@ -184,6 +186,16 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
     ("language", "POST"): Access(400, stranger=400),
+    ("event-list", "GET"): Access(200, EXAMINERS),
+    ("event-detail", "GET"): Access(200, EXAMINERS),
+    ("record-summary", "GET"): Access(200, EXAMINERS),
+    ("record-check", "GET"): Access(200, EXAMINERS),
+    ("record-check", "POST"): Access(302, EXAMINERS, stranger=401),
+    ("record-export", "GET"): Access(404, EXAMINERS),    # nothing is sealed in a transaction that is rolled back
+    ("record-bundle", "GET"): Access(200, EXAMINERS),
+    ("record-bundle", "POST"): Access(422, EXAMINERS, stranger=401),
+    ("record-verifier", "GET"): Access(200, EXAMINERS),
+    ("record-keys", "GET"): Access(200, EXAMINERS),
     ("docs", "GET"): Access(200, stranger=200),
     ("redoc", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
@@ -196,12 +208,14 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "account", "outcome",
            "key-list", "key-new", "key-detail", "request-list", "queue-list",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
+           "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
            "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new",
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
 ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
-FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
+         "record-verifier", "record-keys"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -245,7 +259,13 @@ def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
             "applicant_id": known_as(house, "T-1"), "user_id": house.users["viewer"].id, "key_id": key_of(house),
-            **a_webhook(house)}  # fmt: skip
+            "event_id": newest_event(house), **a_webhook(house)}  # fmt: skip
+
+
+def newest_event(house: House) -> uuid.UUID:
+    """The event that was recorded last."""
+    with tenant_context(house.partner):
+        return events(EventFilters(), limit=1)[0].id
 
 
 def a_webhook(house: House) -> dict[str, uuid.UUID]:
@@ -258,7 +278,7 @@ def a_webhook(house: House) -> dict[str, uuid.UUID]:
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1,
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1, "event_id": uuid7(),
              "webhook_id": uuid7(), "delivery_id": uuid7(), "key_id": uuid7(), "export_id": uuid7(), "schedule_id": uuid7(),
              "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
