@@ -18,6 +18,7 @@ from partners.tenancy import tenant_context
 from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
+from portal.backups.copies import begin_due_backup
 from portal.celery import app
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
@@ -79,6 +80,7 @@ DUTIES = (
     Duty("roll-up-hours", 60.0, roll_up_hours),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
+    Duty("back-up", 600.0, begin_due_backup),
 )
 
 

@@ -4,10 +4,12 @@ import importlib.metadata
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import signal
 import stat
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -116,6 +118,9 @@ def prepare() -> None:
     if not (data_folder() / "PG_VERSION").exists():
         _make_data(user)
     private_folder(socket_folder(data_folder()), user)
+    if keeps_history():
+        for folder in (history_folder(), history_folder() / "wal", history_folder() / "base"):
+            private_folder(folder, user)
 
 
 def _make_data(user: tuple[int, int]) -> None:
@@ -134,10 +139,32 @@ def _make_data(user: tuple[int, int]) -> None:
 
 
 def command() -> list[str]:
-    """What starts it: on a socket only, with every write durable."""
+    """What starts it."""
+    return start_command(data_folder(), _archiving() if keeps_history() else {})
+
+
+def keeps_history() -> bool:
+    """Whether every WAL file is kept, so that any moment can be gone back to."""
+    return os.environ.get("VOUCH_WAL_ARCHIVE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def history_folder() -> Path:
+    """Where base backups and WAL files are kept."""
+    return (other_place() or home()) / "history"
+
+
+def _archiving() -> dict[str, str]:
+    """A file has its name in the archive only once it is whole and on the disk. One that is there is the same, or nothing is archived."""
+    wal = shlex.quote(str(history_folder() / "wal").replace("%", "%%"))
+    put = f"test ! -e {wal}/%f && cp %p {wal}/%f.part && sync {wal}/%f.part && mv {wal}/%f.part {wal}/%f"
+    return {"archive_mode": "on", "archive_timeout": "60", "archive_command": f"cmp -s %p {wal}/%f || {{ {put}; }}"}
+
+
+def start_command(folder: Path, changes: Mapping[str, str]) -> list[str]:
+    """What starts a server on these data: on a socket only, with every write durable."""
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": str(socket_folder(data_folder())),
+        "unix_socket_directories": str(socket_folder(folder)),
         "unix_socket_permissions": "0700",
         "max_connections": "150",
         "max_locks_per_transaction": "256",
@@ -146,8 +173,9 @@ def command() -> list[str]:
         "log_timezone": "UTC",
         "log_error_verbosity": "terse",  # DETAIL would write values of rows into the log
         "log_min_error_statement": "panic",
+        **changes,
     }
-    command = [str(programs() / "postgres"), "-D", str(data_folder())]
+    command = [str(programs() / "postgres"), "-D", str(folder)]
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 

@@ -9,6 +9,7 @@ from partners.models import Partner
 from portal.backups.archive import extract
 from portal.backups.console import SystemCommand
 from portal.backups.errors import BackupRefused
+from portal.backups.moments import as_of, moment_of
 from portal.backups.place import read_key, staging
 from portal.backups.restoring import Restored, restore_partner, restore_system
 
@@ -19,15 +20,15 @@ class Command(SystemCommand):
     help = "Bring the whole system, or one partner beside the others, back from a backup. What was written since then goes."
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path, metavar="FILE", help="what `backup` has written")
+        parser.add_argument("file", type=Path, nargs="?", metavar="FILE", help="what `backup` has written")
+        parser.add_argument("--at", metavar="TIME", help="instead of a FILE: as of this moment, such as 2026-11-21T09:30:00+03:00")
         parser.add_argument("--partner", metavar="SLUG", help="this partner alone; the others go on meanwhile")
         parser.add_argument("--yes", action="store_true", help="really put it in the place of what is there")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints what came back. Without --yes it only says whether the archive is whole and ours, and what would go."""
         with staging() as staged:
-            self.progress("reading the archive")
-            manifest = extract(options["file"], staged, read_key(options["key_file"]))
+            manifest = self._manifest(staged, options)
             whom = options["partner"] or ("everybody" if manifest["scope"] == "system" else "")
             if not whom:
                 raise BackupRefused(f"This backup is of one partner: restore it with --partner {manifest['scope']}.")
@@ -41,6 +42,14 @@ class Command(SystemCommand):
         if done.kept_database:
             lines.append(f"The database as it was is kept: DROP DATABASE {done.kept_database}; when you need it no more.")
         return Result(values, *lines)
+
+    def _manifest(self, staged: Path, options: dict[str, Any]) -> dict[str, Any]:
+        if (options["file"] is None) == (options["at"] is None):
+            raise BackupRefused("Name the FILE that `backup` has written, or a moment with --at TIME.")
+        if options["at"] is not None:
+            return as_of(moment_of(options["at"]), staged, slug=options["partner"], report=self.progress)
+        self.progress("reading the archive")
+        return extract(options["file"], staged, read_key(options["key_file"]))
 
     def _restore(self, staged: Path, manifest: dict[str, Any], slug: str | None) -> Restored:
         if slug is not None:
