@@ -115,3 +115,6 @@ class Action(StrEnum):
     BATCH_DOWNLOADED = "batch.downloaded"
     OUTCOME_RECORDED = "outcome.recorded"
     CONSENT_RECORDED = "consent.recorded"
+
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"

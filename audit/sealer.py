@@ -84,10 +84,19 @@ def _ring_in_use() -> Keyring:
 
 def _alone(schema: str) -> bool:
     """Whether this transaction is the only one that seals this partner, until it ends."""
-    lock = int.from_bytes(hashlib.sha256(f"seal|{schema}".encode()).digest()[:8], signed=True)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock(schema)])
         return bool(cursor.fetchone()[0])
+
+
+def wait_alone(schema: str) -> None:
+    """Nobody seals this partner until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock(schema)])
+
+
+def _lock(schema: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"seal|{schema}".encode()).digest()[:8], signed=True)
 
 
 def _continued(last: Checkpoint | None) -> Frontier:

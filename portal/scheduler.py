@@ -24,6 +24,7 @@ from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
+from portal.backups.copies import begin_due_backup
 from portal.celery import app
 from portal.exports.services import writing
 from portal.exports.services.clock import begin_due_exports
@@ -115,6 +116,7 @@ DUTIES = (
     Duty("ring-for-exports", 5.0, ring_for_exports),
     Duty("begin-exports", 60.0, begin_due_exports),
     Duty("forget-exports", 600.0, forget_old_exports),
+    Duty("back-up", 600.0, begin_due_backup),
 )
 
 

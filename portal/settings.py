@@ -247,6 +247,13 @@ EVENTS_MEMORY_MB = env.number("VOUCH_EVENTS_MEMORY_MB", 0)  # what the files of 
 WEBHOOKS_TO_LOCALHOST = env.flag("VOUCH_WEBHOOKS_TO_LOCALHOST")  # for trials: events may also be sent to http://localhost
 JOB_LEASE_SECONDS = env.number("VOUCH_JOB_LEASE_SECONDS", 60, minimum=1)  # when another worker takes over what a dead one held
 
+# --- backups ----------------------------------------------------------------------------------------------------------
+
+BACKUPS = env.text("VOUCH_BACKUPS")  # the folder that the scheduler writes a copy of the whole system to; without one it makes none
+BACKUP_KEY = env.secret("VOUCH_BACKUP_KEY")
+BACKUP_HOURS = env.number("VOUCH_BACKUP_HOURS", 24, minimum=1)
+BACKUP_COPIES = env.number("VOUCH_BACKUP_COPIES", 7, minimum=1)
+
 # --- limits of the plans: requests per hour and key -------------------------------------------------------------------
 
 PLAN_REQUESTS_PER_HOUR = {
