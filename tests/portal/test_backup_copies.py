@@ -53,7 +53,7 @@ def test_nothing_is_begun_when_none_is_due_or_asked_for(folder: Path, monkeypatc
         def poll(self) -> None:
             return None
 
-    monkeypatch.setattr(copies.subprocess, "Popen", Process)
+    monkeypatch.setattr("portal.backups.copies.subprocess.Popen", Process)
     monkeypatch.setattr(copies, "_running", [])
     put(folder, 1)
     copies.begin_due_backup()
