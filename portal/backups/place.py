@@ -2,7 +2,6 @@
 
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from django.db import connection
 
 from audit.sealer import checkpoint_log
 from portal.backups.errors import BackupRefused
+from portal.embedded.place import left_behind
 
 HOME = "home"    # below it, an archive has the files by their place in the state folder
 
@@ -79,8 +79,10 @@ def put_back_log(staged: Path, schema: str, stamp: str) -> None:
 
 @contextmanager
 def staging() -> Iterator[Path]:
-    """A closed folder on the disk of the state folder, which goes afterwards."""
-    folder = Path(settings.VOUCH_HOME) / "backups" / f".staging-{secrets.token_hex(4)}"
+    """A closed folder on the disk of the state folder, which goes afterwards; what a killed command left there goes now."""
+    folder = Path(settings.VOUCH_HOME) / "backups" / f".staging-{os.getpid()}"
+    for left in left_behind(folder.parent, ".staging-"):
+        shutil.rmtree(left)
     folder.mkdir(mode=0o700, parents=True)
     try:
         yield folder

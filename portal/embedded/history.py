@@ -14,7 +14,7 @@ from shlex import quote
 import psycopg
 
 from portal.embedded import postgres
-from portal.embedded.place import EmbeddedFault, become, last_words, log_path, private_folder, socket_folder
+from portal.embedded.place import EmbeddedFault, become, last_words, left_behind, log_path, private_folder, socket_folder
 from portal.waiting import wait_until
 
 ARCHIVED_SECONDS, ROLLED_SECONDS, STOPPED_SECONDS = 120, 3600, 60
@@ -29,6 +29,7 @@ def make_base() -> Path:
     if mode is None or mode[0] != "on":
         raise EmbeddedFault("This server keeps no WAL.", "Set VOUCH_WAL_ARCHIVE=1 and start everything again.", part="postgres")
     bases = postgres.history_folder() / "base"
+    _clear()
     part = bases / f"part-{os.getpid()}"
     sockets = str(socket_folder(postgres.data_folder()))
     _run([str(postgres.programs() / "pg_basebackup"), "-D", str(part), "-h", sockets, "-U", "postgres", "-X", "stream", "-c", "fast"])
@@ -63,6 +64,7 @@ def server_at(moment: datetime) -> Iterator[str]:
     """A server beside the one that runs, whose data are those of that moment; yields the folder of its socket. Raises EmbeddedFault."""
     base = _base_before(moment)
     _archive_all()
+    _clear()
     side = postgres.history_folder() / f"side-{os.getpid()}"
     try:
         _run(["cp", "-a", str(base), str(side)])
@@ -75,6 +77,13 @@ def server_at(moment: datetime) -> Iterator[str]:
         shutil.rmtree(side, ignore_errors=True)
         if socket_folder(side) != side:
             shutil.rmtree(socket_folder(side), ignore_errors=True)
+
+
+def _clear() -> None:
+    """What killed commands left is gone."""
+    for folder, prefix in (("base", "part-"), ("", "side-")):
+        for left in left_behind(postgres.history_folder() / folder, prefix):
+            shutil.rmtree(left)
 
 
 def _base_before(moment: datetime) -> Path:

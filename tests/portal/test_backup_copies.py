@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,7 +69,7 @@ def test_nothing_is_begun_when_none_is_due_or_asked_for(folder: Path, monkeypatc
     assert begun == [["backup", "--due", "--json"]]
 
 
-def test_one_process_makes_the_copy(folder: Path) -> None:
+def test_one_process_makes_the_copy(folder: Path, new_partner: Partners) -> None:
     folder.mkdir()
     with open(folder / ".lock", "ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

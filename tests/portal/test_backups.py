@@ -1,10 +1,11 @@
 """Backups: what comes back is what was there, the others stay byte for byte, and what is not whole and ours is refused."""
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from portal.backups import facts, programs, restoring
 from portal.backups.archive import extract, refuse_foreign
 from portal.backups.errors import BackupRefused
 from portal.backups.place import staging
-from portal.backups.sealing import CHUNK
+from portal.backups.sealing import CHUNK, SealedReader, SealedWriter
 from tests.conftest import House
 
 KEY = "ab" * 32
@@ -279,6 +280,24 @@ def test_a_sealed_archive_opens_with_its_key_alone_and_shows_nothing(copy: Copy,
         told("backup", partner=copy.house.slug, out=tmp_path, key_file=wrong)
 
 
+def test_chunks_cannot_be_cut_off_swapped_or_told_twice() -> None:
+    target, plain = BytesIO(), os.urandom(2 * CHUNK + 100)
+    writer = SealedWriter(target, bytes.fromhex(KEY))
+    for start in range(0, len(plain), 70_000):
+        writer.write(plain[start : start + 70_000])
+    writer.close()
+    whole, long = target.getvalue(), CHUNK + 16
+    first, second, last = whole[16 : 16 + long], whole[16 + long : 16 + 2 * long], whole[16 + 2 * long :]
+
+    def opened(*chunks: bytes) -> bytes:
+        return SealedReader(BytesIO(whole[:16] + b"".join(chunks)), bytes.fromhex(KEY)).read(3 * CHUNK)
+
+    assert opened(first, second, last) == plain
+    for chunks in ((first, second), (first,), (second, first, last), (first, first, second, last), (first, last)):
+        with pytest.raises(BackupRefused):
+            opened(*chunks)
+
+
 # ---- what else can stand against it
 
 
@@ -289,6 +308,15 @@ def test_nothing_half_written_stays_where_the_backup_cannot_be_written(copy: Cop
         told("backup", partner=copy.house.slug, out=tmp_path / "elsewhere" / "a.vouch-backup")
 
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_a_killed_restore_left_lying_open_goes_with_the_next(copy: Copy) -> None:
+    left = Path(settings.VOUCH_HOME, "backups", ".staging-99999999")
+    left.mkdir(parents=True)
+
+    told("restore", copy.path, partner=copy.house.slug)
+
+    assert not left.exists()
 
 
 def test_the_system_is_not_replaced_while_somebody_uses_it(copy: Copy, tmp_path: Path) -> None:
