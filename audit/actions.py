@@ -6,6 +6,8 @@ from enum import StrEnum
 class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
     KEYRING_CREATED = "keyring.created"
+    KEYRING_ROTATED = "keyring.rotated"
+    KEYRING_REWRAPPED = "keyring.rewrapped"
 
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
@@ -77,6 +79,14 @@ class Action(StrEnum):
     APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
+    APPLICANT_RECTIFIED = "applicant.rectified"
+    APPLICANT_KEY_CHANGED = "applicant.key_changed"
+    PRIVACY_REQUEST_OPENED = "privacy_request.opened"
+    PRIVACY_REQUEST_STEPPED = "privacy_request.stepped"
+    PRIVACY_REQUEST_CLOSED = "privacy_request.closed"
+    PRIVACY_TERMS_CHANGED = "privacy_terms.changed"
+    ALERT_RAISED = "alert.raised"
+    ALERT_CLOSED = "alert.closed"
 
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"

@@ -9,6 +9,7 @@ from kombu.entity import Queue
 from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
+from audit.alerts import tell_of_broken_seals
 from partners.errors import NoPartner
 from partners.tenancy import current_schema
 
@@ -41,7 +42,10 @@ class PartnerTask(TenantTask):
         if not schema or _schema_here() != schema:
             self._bury(arguments, named, schema)
             raise Reject(PartnerMissing(self.name), requeue=False)
-        return super().__call__(*arguments, **named)
+        try:
+            return super().__call__(*arguments, **named)
+        finally:
+            tell_of_broken_seals()
 
     def _bury(self, arguments: tuple[Any, ...], named: dict[str, Any], schema: str | None) -> None:
         log.error("task without its partner", extra={"task": self.name, "schema": schema})

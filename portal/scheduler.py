@@ -12,6 +12,7 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
+from audit.privacy.ledger import publish_erasures
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
@@ -21,6 +22,7 @@ from portal.celery import app
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.replay import is_nightly_due
 from scoring.services.retraining import begin_due
 from scoring.services.uploads import forget_old_uploads
 
@@ -59,6 +61,12 @@ def ring_for_applications() -> None:
         app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_replay() -> None:
+    """Where tonight's sample was not replayed yet, a worker is called."""
+    if is_nightly_due():
+        app.send_task("scoring.replay_nightly", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
@@ -71,6 +79,8 @@ DUTIES = (
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
     Duty("begin-retraining", 600.0, begin_due),
+    Duty("publish-erasures", 60.0, publish_erasures),
+    Duty("ring-for-replay", 600.0, ring_for_replay),
 )
 
 

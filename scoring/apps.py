@@ -1,5 +1,7 @@
 """Scoring: products, model versions, policies, applicants and the decisions about them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -12,3 +14,7 @@ class ScoringConfig(AppConfig):
         "scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow", "scoring_outcome",
         "scoring_consent",
     )  # fmt: skip
+
+    def ready(self) -> None:
+        """What is held of applicants is known to whoever copies and erases it."""
+        import_module("scoring.privacy").register()    # models cannot be imported before the apps are ready
