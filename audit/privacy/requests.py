@@ -30,6 +30,7 @@ from audit.vault import keyring
 
 DEFAULT_DAYS = dict.fromkeys(RequestKind.values, 30)    # one month, as most laws have it
 MOST_DAYS = 365
+PAGE = 50
 LONGEST_STATEMENT, LONGEST_REASON = 4_000, 500
 _TABLE = "audit_privacyrequest"
 _Name = PrivacyStep.Name
@@ -55,7 +56,15 @@ def request_of(number: int, *, is_locked: bool = False) -> PrivacyRequest:
     return found
 
 
-def requests(*, is_open: bool = True, before: int | None = None, limit: int = 50) -> list[PrivacyRequest]:
+def answered(number: int) -> PrivacyRequest:
+    """The request with its certificate. Raises PrivacyRequestUnknown, PrivacyStepRefused while it is open."""
+    found = request_of(number)
+    if found.certificate is None:
+        raise PrivacyStepRefused(f"Request {number} is {found.state}: its certificate is made when it is answered.")
+    return found
+
+
+def requests(*, is_open: bool = True, before: int | None = None, limit: int = PAGE) -> list[PrivacyRequest]:
     """Open ones, the most urgent first; or answered ones, the newest first, with numbers below `before`."""
     if is_open:
         return list(PrivacyRequest.objects.filter(state__in=UNANSWERED).order_by("due_on", "number")[:limit])
@@ -78,7 +87,9 @@ def terms_in_force() -> dict[str, int]:
 
 
 def copy_of(request: PrivacyRequest) -> dict[str, Any]:
-    """Everything that is held of the applicant, plain, by section."""
+    """Everything that is held of the applicant, plain, by section. Raises PrivacyStepRefused, and what their apps do for the erased."""
+    if not request.is_open or request.kind not in {RequestKind.ACCESS, RequestKind.PORTABILITY}:
+        raise PrivacyStepRefused(f"Request {request.number} is {request.state} and asks for {request.kind}: no copy is made for it.")
     copy: dict[str, Any] = {"request": request.number, "made_on": timezone.now().date().isoformat()}
     for holder in holders():
         copy.update(holder.copy(request.applicant_id, request.language))

@@ -56,7 +56,10 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Products"), reverse("scoring:product-list"), Permission.PRODUCT_READ, 0),
         (_("Models"), reverse("scoring:model-list"), Permission.MODEL_READ, 0),
     ]
-    craft = [(_("API"), reverse("api:docs"), Permission.KEY_MANAGE, 0)]
+    craft = [
+        (_("Requests of applicants"), reverse("privacy:request-list"), Permission.PRIVACY_MANAGE, 0),
+        (_("API"), reverse("api:docs"), Permission.KEY_MANAGE, 0),
+    ]
     parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, craft)]
     here = _here(request, [one[1] for part in parts for one in part])
     return [[Place(title, url, url == here, count) for title, url, _permission, count in part] for part in parts]

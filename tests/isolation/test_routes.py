@@ -14,8 +14,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
+from django.utils import timezone
 
+from audit.alerts import raise_alert
 from audit.context import SYSTEM, Actor
+from audit.privacy.requests import open_request
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
@@ -53,6 +56,7 @@ BODIES: dict[str, Any] = {
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
     "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
+    "privacy-request-actions": {"action": "withdraw"},
     "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
@@ -95,6 +99,9 @@ def other(south: House) -> Other:
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
+        today = timezone.now().date()
+        asked_for_access = open_request(kind="access", reference=details.reference, received_on=today, statement=CANARY, actor=by_admin)
+        alert = raise_alert(kind="seal_broken", object_kind=CANARY, object_id=CANARY, detail={})
         bearer = issue_tokens(admin).access
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
@@ -102,7 +109,7 @@ def other(south: House) -> Other:
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
         "topic": CANARY, "case": 7,
-        "job_id": job.id,
+        "job_id": job.id, "request_number": asked_for_access.number, "alert_id": alert.id,
     }  # fmt: skip
     told = (
         CANARY,

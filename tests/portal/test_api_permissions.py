@@ -94,6 +94,11 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("api-keys", "POST"): KEEPERS,
     ("api-key", "DELETE"): KEEPERS,
     ("api-key-rotate", "POST"): KEEPERS,
+    ("privacy-requests", "GET"): SEERS_OF_PEOPLE,
+    ("privacy-requests", "POST"): SEERS_OF_PEOPLE,
+    ("privacy-request", "GET"): SEERS_OF_PEOPLE,
+    ("privacy-request-actions", "POST"): SEERS_OF_PEOPLE,
+    ("privacy-request-copies", "POST"): SEERS_OF_PEOPLE,
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
@@ -107,7 +112,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "request_number": 0}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

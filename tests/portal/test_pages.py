@@ -20,10 +20,12 @@ from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
+from audit.privacy.requests import open_request
 from partners.accounts.models import User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_user
@@ -56,6 +58,7 @@ DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
+OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
 
 
@@ -128,6 +131,18 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("request-list", "GET"): Access(200, OFFICERS),
+    ("request-new", "GET"): Access(200, OFFICERS),
+    ("request-new", "POST"): Access(422, OFFICERS, stranger=401),
+    ("request-detail", "GET"): Access(200, OFFICERS),
+    ("request-detail", "POST"): Access(422, OFFICERS, stranger=401),
+    ("copy-json", "GET"): Access(200, OFFICERS),
+    ("copy-pdf", "GET"): Access(200, OFFICERS),
+    ("certificate-json", "GET"): Access(409, OFFICERS),    # it is still open
+    ("certificate-pdf", "GET"): Access(409, OFFICERS),
+    ("privacy-terms", "GET"): Access(200, OFFICERS),
+    ("privacy-terms", "POST"): Access(422, OFFICERS, stranger=401),
+    ("alert-close", "POST"): Access(302, OFFICERS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -145,8 +160,9 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "model-retraining",
            "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
-           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+           "application-detail", "letter", "notice-list", "notice-settings",
+           "request-list", "request-new", "request-detail", "privacy-terms")  # fmt: skip
+FILES = {"copy-json", "copy-pdf", "certificate-json", "certificate-pdf"} | {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -172,6 +188,12 @@ def apply(house: House) -> str:
     return made.body.decode()
 
 
+def asks(house: House, reference: str) -> int:
+    """The number of a request for access."""
+    with tenant_context(house.partner):
+        return open_request(kind="access", reference=reference, received_on=timezone.now().date(), actor=SYSTEM).number
+
+
 def known_as(house: House, reference: str) -> uuid.UUID:
     """The applicant of this reference."""
     with tenant_context(house.partner):
@@ -183,12 +205,13 @@ def known_as(house: House, reference: str) -> uuid.UUID:
 def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
-            "applicant_id": known_as(house, "T-1")}  # fmt: skip
+            "applicant_id": known_as(house, "T-1"), "request_number": asks(house, "T-1")}  # fmt: skip
 
 
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
+             "request_number": 0, "alert_id": uuid7(),
              "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
