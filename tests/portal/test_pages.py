@@ -162,7 +162,8 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "batch-list", "batch-new", "batch-detail", "batch-columns",
            "application-detail", "letter", "notice-list", "notice-settings",
            "request-list", "request-new", "request-detail", "privacy-terms")  # fmt: skip
-FILES = {"copy-json", "copy-pdf", "certificate-json", "certificate-pdf"} | {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf",
+         "copy-json", "copy-pdf", "certificate-json", "certificate-pdf"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
