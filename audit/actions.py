@@ -7,6 +7,7 @@ class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
     KEYRING_CREATED = "keyring.created"
     KEYRING_ROTATED = "keyring.rotated"
+    KEYRING_REWRAPPED = "keyring.rewrapped"
 
     RECORD_VERIFIED = "record.verified"
     RECORD_EXPORTED = "record.exported"
@@ -99,6 +100,14 @@ class Action(StrEnum):
     APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
+    APPLICANT_RECTIFIED = "applicant.rectified"
+    APPLICANT_KEY_CHANGED = "applicant.key_changed"
+    PRIVACY_REQUEST_OPENED = "privacy_request.opened"
+    PRIVACY_REQUEST_STEPPED = "privacy_request.stepped"
+    PRIVACY_REQUEST_CLOSED = "privacy_request.closed"
+    PRIVACY_TERMS_CHANGED = "privacy_terms.changed"
+    ALERT_RAISED = "alert.raised"
+    ALERT_CLOSED = "alert.closed"
 
     EXPORT_ASKED = "export.asked"
     EXPORT_FINISHED = "export.finished"

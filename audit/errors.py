@@ -32,6 +32,12 @@ class RootKeyWrong(DomainError):
     code = "root_key_wrong"
 
 
+class RootKeyUnreachable(DomainError):
+    """The program of VOUCH_ROOT_KEY_COMMAND could not be asked: look at it and at the key service behind it."""
+
+    code = "root_key_unreachable"
+
+
 class KeyringMissing(DomainError):
     """This partner has no keys yet: create the partner first."""
 

@@ -7,6 +7,11 @@ from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
+from audit.privacy.models import Alert, Erasure, PrivacyRequest, PrivacyStep, PrivacyTerms
+
+__all__ = [
+    "Alert", "Checkpoint", "Erasure", "Event", "Idempotency", "Keyring", "Leaf", "Outbox", "PrivacyRequest", "PrivacyStep", "PrivacyTerms",
+]  # fmt: skip
 
 
 class TransactionId(models.BigIntegerField):  # type: ignore[type-arg]  # the class takes none at run time

@@ -2,7 +2,7 @@
 
 from partners.errors import PartnerUnknown
 from partners.models import Partner
-from partners.tenancy import public_context
+from partners.tenancy import current_schema, public_context
 
 
 def partner(slug: str) -> Partner:
@@ -13,4 +13,12 @@ def partner(slug: str) -> Partner:
             known = ", ".join(Partner.objects.order_by("slug").values_list("slug", flat=True)[:10])
             hint = f"There are: {known}." if known else "There is none yet: make one with `manage.py create_partner`."
             raise PartnerUnknown(f"There is no partner '{slug}'. {hint}")
+    return found
+
+
+def current_partner() -> Partner:
+    """The partner in whose schema the caller is. Raises NoPartner outside one."""
+    schema = current_schema()
+    with public_context():
+        found: Partner = Partner.objects.get(schema_name=schema)
     return found

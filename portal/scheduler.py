@@ -12,6 +12,7 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
+from audit.privacy.ledger import publish_erasures
 from audit.services import forget_old_answers
 from audit.verification import verifications_left
 from partners.accounts.links import has_unsent
@@ -32,6 +33,7 @@ from portal.exports.services.opening import forget_old_exports
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.replay import is_nightly_due
 from scoring.services.retraining import begin_due
 from scoring.services.uploads import forget_old_uploads
 
@@ -94,6 +96,12 @@ def ring_for_mail() -> None:
         app.send_task("accounts.send_resets", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_replay() -> None:
+    """Where tonight's sample was not replayed yet, a worker is called."""
+    if is_nightly_due():
+        app.send_task("scoring.replay_nightly", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
@@ -117,6 +125,8 @@ DUTIES = (
     Duty("begin-exports", 60.0, begin_due_exports),
     Duty("forget-exports", 600.0, forget_old_exports),
     Duty("back-up", 600.0, begin_due_backup),
+    Duty("publish-erasures", 60.0, publish_erasures),
+    Duty("ring-for-replay", 600.0, ring_for_replay),
 )
 
 

@@ -29,6 +29,8 @@ VERSION = "0.1.0"
 SECRET_KEY = env.secret("VOUCH_SECRET_KEY") or ("absent" if PRODUCTION else embedded.local_secret("secret"))
 SECRET_KEY_FALLBACKS = env.words("VOUCH_OLD_SECRET_KEYS")
 ROOT_KEY = env.secret("VOUCH_ROOT_KEY") or ("" if PRODUCTION else embedded.kept_secret("root"))
+ROOT_KEY_PREVIOUS = env.secret("VOUCH_ROOT_KEY_PREVIOUS")  # opens what it wrapped until `rotate_root_key` has been run
+ROOT_KEY_COMMAND = env.text("VOUCH_ROOT_KEY_COMMAND")  # a program that asks a key service; the others then only open
 
 # --- applications -----------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ class ScoringConfig(AppConfig):
     )  # fmt: skip
 
     def ready(self) -> None:
-        """Decisions stand in exports of the record, beside the events that made them."""
-        sealed = import_module("scoring.sealed")    # models cannot be imported before the apps are ready
+        """Decisions stand in exports of the record, beside the events that made them; what is held of applicants is known to whoever copies
+        and erases it. Models cannot be imported before the apps are ready."""
+        sealed = import_module("scoring.sealed")
         attest(Attested(Action.DECISION_MADE, sealed.attested_rows, sealed.unrecorded_rows))
+        import_module("scoring.privacy").register()

@@ -11,6 +11,7 @@ _VERSION_1: list[URLPattern | URLResolver] = [
     path("", include("portal.record.api.urls")),
     path("", include("portal.approvals.api.urls")),
     path("", include("portal.exports.api.urls")),
+    path("", include("portal.privacy.api.urls")),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),
     path("", include("partners.webhooks.api.urls")),

@@ -61,6 +61,7 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Exports"), reverse("exports:export-list"), Permission.DECISION_READ, 0),
     ]
     craft = [
+        (_("Requests of applicants"), reverse("privacy:privacy-list"), Permission.PRIVACY_MANAGE, 0),
         (_("Developers"), reverse("accounts:developers"), Permission.KEY_MANAGE, 0),
         (_("Team"), reverse("accounts:team"), Permission.USER_READ, 0),
     ]

@@ -20,10 +20,12 @@ from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
+from audit.privacy.requests import open_request
 from audit.selectors import EventFilters, events
 from partners.accounts.models import User
 from partners.accounts.roles import Role
@@ -62,6 +64,7 @@ READERS = DECIDERS | {"compliance"}    # who may know who was scored
 EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
 ADMINISTRATORS = frozenset({"admin"})
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
+OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
 
 
@@ -159,6 +162,18 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("export-link", "POST"): Access(404, stranger=401),
     ("export-file", "GET"): Access(404),
     ("schedule-stop", "POST"): Access(404, stranger=401),
+    ("privacy-list", "GET"): Access(200, OFFICERS),
+    ("privacy-new", "GET"): Access(200, OFFICERS),
+    ("privacy-new", "POST"): Access(422, OFFICERS, stranger=401),
+    ("privacy-detail", "GET"): Access(200, OFFICERS),
+    ("privacy-detail", "POST"): Access(422, OFFICERS, stranger=401),
+    ("copy-json", "GET"): Access(200, OFFICERS),
+    ("copy-pdf", "GET"): Access(200, OFFICERS),
+    ("certificate-json", "GET"): Access(409, OFFICERS),    # it is still open
+    ("certificate-pdf", "GET"): Access(409, OFFICERS),
+    ("privacy-terms", "GET"): Access(200, OFFICERS),
+    ("privacy-terms", "POST"): Access(422, OFFICERS, stranger=401),
+    ("alert-close", "POST"): Access(302, OFFICERS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("time-zone", "POST"): Access(422, stranger=401),
@@ -211,11 +226,12 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
            "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new",
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail",
+           "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
 ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
-         "record-verifier", "record-keys"}  # fmt: skip
+         "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -241,6 +257,12 @@ def apply(house: House) -> str:
     return made.body.decode()
 
 
+def asks(house: House, reference: str) -> int:
+    """The number of a request for access."""
+    with tenant_context(house.partner):
+        return open_request(kind="access", reference=reference, received_on=timezone.now().date(), actor=SYSTEM).number
+
+
 def known_as(house: House, reference: str) -> uuid.UUID:
     """The applicant of this reference."""
     with tenant_context(house.partner):
@@ -259,7 +281,7 @@ def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
             "applicant_id": known_as(house, "T-1"), "user_id": house.users["viewer"].id, "key_id": key_of(house),
-            "event_id": newest_event(house), **a_webhook(house)}  # fmt: skip
+            "event_id": newest_event(house), "request_number": asks(house, "T-1"), **a_webhook(house)}  # fmt: skip
 
 
 def newest_event(house: House) -> uuid.UUID:
@@ -280,6 +302,7 @@ def path_of(page: str, **about: Any) -> str:
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
              "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1, "event_id": uuid7(),
              "webhook_id": uuid7(), "delivery_id": uuid7(), "key_id": uuid7(), "export_id": uuid7(), "schedule_id": uuid7(),
+             "request_number": 0, "alert_id": uuid7(),
              "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
