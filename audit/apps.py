@@ -1,6 +1,10 @@
 """The record: events, their proof, the keys that seal personal data, and what leaves the house (outbox)."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from audit.retention.registry import keep
 
 
 class AuditConfig(AppConfig):
@@ -8,4 +12,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Record"
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
-    append_only_tables = ("audit_event", "audit_leaf", "audit_checkpoint")
+    append_only_tables = ("audit_event", "audit_leaf", "audit_checkpoint", "audit_gone")
+
+    def ready(self) -> None:
+        keep(import_module("audit.retention.classes").ANNOUNCEMENTS)    # models can be imported only now

@@ -7,6 +7,11 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
+from audit.retention.models import Gone, Hold, RetentionPolicy, RetentionRun
+
+__all__ = [
+    "Checkpoint", "Event", "Gone", "Hold", "Idempotency", "Keyring", "Leaf", "Outbox", "RetentionPolicy", "RetentionRun",
+]  # fmt: skip
 
 
 class TransactionId(models.BigIntegerField):  # type: ignore[type-arg]  # the class takes none at run time

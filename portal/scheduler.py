@@ -12,6 +12,7 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
+from audit.retention import runs
 from audit.services import forget_old_answers
 from partners.models import Partner
 from partners.tenancy import tenant_context
@@ -66,6 +67,12 @@ def ring_for_months() -> None:
         app.send_task("approvals.count_months", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_retention() -> None:
+    """Where a run of retention was confirmed and nobody is at it, a worker is called."""
+    if runs.is_waiting():
+        app.send_task("audit.work_on_retention", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
     Duty("forget-answers", 600.0, forget_old_answers),
@@ -79,6 +86,7 @@ DUTIES = (
     Duty("roll-up-hours", 60.0, roll_up_hours),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
+    Duty("ring-for-retention", 5.0, ring_for_retention),
 )
 
 

@@ -1,6 +1,10 @@
 """Scoring: products, model versions, policies, applicants and the decisions about them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from audit.retention.registry import keep
 
 
 class ScoringConfig(AppConfig):
@@ -12,3 +16,6 @@ class ScoringConfig(AppConfig):
         "scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow", "scoring_outcome",
         "scoring_consent",
     )  # fmt: skip
+
+    def ready(self) -> None:
+        keep(import_module("scoring.retention").BATCHES)    # models can be imported only now

@@ -23,6 +23,7 @@ class Permission(StrEnum):
     USER_MANAGE = "user.manage"
     KEY_MANAGE = "key.manage"
     RECORD_READ = "record.read"
+    RETENTION_MANAGE = "retention.manage"    # rules, holds and runs, each by two people where it matters
 
 
 class Role(models.TextChoices):
@@ -49,7 +50,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ANALYST: _DECIDES | {_P.PRODUCT_EDIT, _P.RECORD_READ, _P.MODEL_PROMOTE},    # the second person of a promotion: ADR 10
     Role.SCIENTIST: _SEES | {_P.PRODUCT_EDIT, _P.MODEL_TRAIN, _P.MODEL_PROMOTE},
     Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE},
-    Role.COMPLIANCE: _SEES | {_P.APPLICANT_READ, _P.RECORD_READ, _P.USER_READ},
+    Role.COMPLIANCE: _SEES | {_P.APPLICANT_READ, _P.RECORD_READ, _P.USER_READ, _P.RETENTION_MANAGE},
     Role.ADMIN: frozenset(Permission),
 }
 KEY_SCOPES = frozenset({_P.DECISION_READ, _P.DECISION_MAKE, _P.APPLICANT_READ, _P.PRODUCT_READ, _P.MODEL_READ})

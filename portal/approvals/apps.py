@@ -1,6 +1,10 @@
 """Approvals: applications for money and what people decide about them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from audit.retention.registry import find_applicants, keep
 
 
 class ApprovalsConfig(AppConfig):
@@ -13,3 +17,10 @@ class ApprovalsConfig(AppConfig):
         "approvals_review", "approvals_approvalpolicy", "approvals_note", "approvals_applicationfile", "approvals_noticesettings",
         "approvals_notice",
     )  # fmt: skip
+
+    def ready(self) -> None:
+        kept = import_module("portal.approvals.retention")    # models can be imported only now
+        keep(kept.FILES, kept.APPLICANTS)    # in this order: a file goes by its own rules before its applicant does
+        find_applicants(
+            applicant=kept.known_applicant, application=kept.applicant_of_application, decision=kept.applicant_of_decision
+        )

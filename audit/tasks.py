@@ -1,0 +1,11 @@
+"""What the queue's workers do for the record. A message names the partner and nothing else."""
+
+from celery import shared_task
+
+from audit.retention import runs
+
+
+@shared_task(name="audit.work_on_retention")  # type: ignore[untyped-decorator]
+def work_on_retention() -> None:
+    """The confirmed run of retention is done. Safe to run twice, and beside itself."""
+    runs.work_on_run()
