@@ -102,3 +102,9 @@ class PeriodRefused(DomainError):
     """The period cannot be reported on."""
 
     code = "period_refused"
+
+
+class RetentionRuleUnknown(DomainError):
+    """There is no such rule of retention."""
+
+    code = "retention_rule_unknown"

@@ -14,7 +14,9 @@ from portal.errors import TABLE, UNEXPECTED
 PACKAGES = ("audit", "partners", "portal", "scoring")
 # Modules whose sentences reach pages although they are written for the API and the log as well: see partners.accounts.web.told.
 REFUSING = (
-    "audit/errors.py", "partners/errors.py", "partners/accounts/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
+    "audit/errors.py", "audit/holds.py", "audit/retention/services.py", "audit/retention/turns.py",
+    "portal/compliance/report.py", "portal/compliance/web.py",
+    "partners/errors.py", "partners/accounts/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
     "scoring/engine/contract.py", "scoring/engine/texts.py", "scoring/engine/training/card.py",
     "scoring/services/*.py", "scoring/selectors/*.py",
     "partners/accounts/services.py", "partners/accounts/passwords.py", "portal/approvals/*.py", "portal/approvals/services/*.py",

@@ -115,6 +115,9 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them.", at_page=_NOT_THERE),
     scoring.ApplicantUnknown: _row(404, "There is no such applicant", "Look for the reference again.", at_page=_NOT_THERE),
     record.HoldUnknown: _row(404, "There is no such hold", "GET /api/v1/retention/holds lists them.", at_page=_NOT_THERE),
+    record.RetentionRuleUnknown: _row(
+        404, "There is no such rule of retention", "GET /api/v1/retention/policies lists them.", at_page=_NOT_THERE
+    ),
     record.RunUnknown: _row(404, "There is no such run", "GET /api/v1/retention/runs lists them.", at_page=_NOT_THERE),
     record.RetentionRefused: _row(422, "The rule cannot be used", "Correct the fields under errors; nothing was changed."),
     record.HoldRefused: _row(422, "The hold cannot be used", "Correct the fields under errors; nothing was changed."),

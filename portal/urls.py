@@ -10,6 +10,7 @@ handler500 = "portal.handlers.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.api.urls")),
     path("", include("portal.web.urls")),
+    path("", include("portal.retention.urls")),
     path("", include("portal.approvals.web.urls")),
     path("", include("scoring.web.urls")),
     path("", include("partners.accounts.web.urls")),

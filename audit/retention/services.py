@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.errors import RetentionConflict, RetentionRefused, RunUnknown, SecondPersonNeeded
+from audit.errors import RetentionConflict, RetentionRefused, RetentionRuleUnknown, RunUnknown, SecondPersonNeeded
 from audit.holds import held, rules_in_force
 from audit.models import RetentionPolicy, RetentionRun
 from audit.retention.registry import RecordClass, record_classes
@@ -55,12 +55,12 @@ def change_policy(*, record_class: str, trigger: str, period: int, unit: str, ci
 
 @transaction.atomic
 def remove_policy(*, record_class: str, trigger: str, actor: Actor) -> None:
-    """No rule speaks of this event any more; a class without rules stays whole. Raises RetentionRefused, RetentionConflict."""
+    """No rule speaks of this event any more; a class without rules stays whole. Raises RetentionRuleUnknown, RetentionConflict."""
     take_turn()
     _refuse_while_under_way()
     found = RetentionPolicy.objects.filter(record_class=record_class, trigger=trigger).first()
     if found is None:
-        raise RetentionRefused(fields={"trigger": "There is no such rule; load the page again."})
+        raise RetentionRuleUnknown
     detail = {"class": record_class, "after": trigger, "period": found.period, "unit": found.unit}
     record(action=Action.RETENTION_POLICY_REMOVED, actor=actor, object_kind="retention_policy", object_id=found.id, detail=detail)
     found.delete()

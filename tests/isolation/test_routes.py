@@ -16,6 +16,7 @@ from django.test import Client
 from django.urls import path
 
 from audit.context import SYSTEM, Actor
+from audit.holds import place_hold
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
@@ -53,6 +54,7 @@ BODIES: dict[str, Any] = {
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
     "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
+    "hold-lift": {"reason": "So."}, "hold-lift-answer": {"agrees": True}, "retention-run-answer": {"agrees": True},
     "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
@@ -91,6 +93,7 @@ def other(south: House) -> Other:
         application = Application.objects.get(id=uuid.UUID(bytes=sent.body))
         by_admin = Actor(kind="user", id=str(admin.id), label="South", role="admin")
         file = add_file(application_id=application.id, name=f"{CANARY}.txt", content=CANARY.encode(), actor=by_admin)
+        hold = place_hold(kind="applicant", object_id=made.applicant_id, reason=f"{CANARY} case", until=None, actor=SYSTEM)
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
@@ -101,7 +104,7 @@ def other(south: House) -> Other:
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
-        "topic": CANARY, "case": 7,
+        "topic": CANARY, "case": 7, "run": 7, "record_class": CANARY, "trigger": "made", "hold_id": hold.id,
         "job_id": job.id,
     }  # fmt: skip
     told = (

@@ -19,6 +19,7 @@ REVIEWERS = {"officer", "approver", "admin"}
 KEEPERS = {"developer", "admin"}
 PROMOTERS = {"analyst", "scientist", "admin"}
 SEERS_OF_PEOPLE = {"compliance", "admin"}
+AUDITORS = {"analyst", "compliance", "admin"}
 KEY = "key"  # an API key with every scope that a key can have
 
 # Route name and method: who is let in. None: anybody, without a credential.
@@ -84,6 +85,20 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("promotion-confirm", "POST"): PROMOTERS,
     ("promotion-refuse", "POST"): PROMOTERS,
     ("promotion-withdraw", "POST"): PROMOTERS,
+    ("retention-policies", "GET"): AUDITORS,
+    ("retention-policies", "POST"): SEERS_OF_PEOPLE,
+    ("retention-policy", "DELETE"): SEERS_OF_PEOPLE,
+    ("retention-preview", "GET"): AUDITORS,
+    ("retention-runs", "GET"): AUDITORS,
+    ("retention-runs", "POST"): SEERS_OF_PEOPLE,
+    ("retention-run-answer", "POST"): SEERS_OF_PEOPLE,
+    ("retention-certificate", "GET"): AUDITORS,
+    ("holds", "GET"): AUDITORS,
+    ("holds", "POST"): SEERS_OF_PEOPLE,
+    ("hold-lift", "POST"): SEERS_OF_PEOPLE,
+    ("hold-lift-answer", "POST"): SEERS_OF_PEOPLE,
+    ("compliance-report-data", "GET"): AUDITORS,
+    ("earlier-audit-cleanup", "POST"): SEERS_OF_PEOPLE,
     ("logout", "POST"): EVERYBODY | {KEY},
     ("change-password", "POST"): EVERYBODY | {KEY},
     ("users", "GET"): SEERS_OF_PEOPLE,
@@ -107,7 +122,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "record_class": "nothing", "trigger": "made", "run": 99,
+          "hold_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

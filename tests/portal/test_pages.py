@@ -56,6 +56,7 @@ DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
+AUDITORS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
 STRANGER = "stranger"
 
 
@@ -128,6 +129,12 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("retention", "GET"): Access(200, AUDITORS),
+    ("retention", "POST"): Access(422, frozenset({"compliance", "admin"}), stranger=401),
+    ("retention-trial", "GET"): Access(200, AUDITORS),
+    ("certificate-json", "GET"): Access(404, AUDITORS),    # no run is done
+    ("certificate-pdf", "GET"): Access(404, AUDITORS),
+    ("compliance-report", "GET"): Access(200, AUDITORS),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("login", "GET"): Access(302, stranger=200),
@@ -145,8 +152,10 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "model-retraining",
            "account", "outcome",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
-           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+           "application-detail", "letter", "notice-list", "notice-settings",
+           "retention", "retention-trial", "compliance-report")  # fmt: skip
+FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "certificate-json",
+         "certificate-pdf"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -189,7 +198,8 @@ def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1,
+             "run": 99}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 
