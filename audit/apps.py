@@ -12,7 +12,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Record"
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
-    append_only_tables = ("audit_event", "audit_leaf", "audit_checkpoint", "audit_gone")
+    append_only_tables = ("audit_event", "audit_leaf", "audit_checkpoint", "audit_subtree", "audit_gone")
 
     def ready(self) -> None:
         keep(import_module("audit.retention.classes").ANNOUNCEMENTS)    # models can be imported only now

@@ -2,6 +2,7 @@
 
 from celery import shared_task
 
+from audit import verification
 from audit.retention import runs
 
 
@@ -9,3 +10,9 @@ from audit.retention import runs
 def work_on_retention() -> None:
     """The confirmed run of retention is done. Safe to run twice, and beside itself."""
     runs.work_on_run()
+
+
+@shared_task(name="audit.work_on_verification")  # type: ignore[untyped-decorator]
+def work_on_verification() -> None:
+    """The check that waits is done. Safe to run twice, and beside itself."""
+    verification.work_on_verification()

@@ -277,7 +277,12 @@ def _root_place(schema: str, purpose: str, version: int) -> bytes:
 
 
 def _open(schema: str) -> Keyring:
-    rows = list(KeyringRow.objects.order_by("version"))
+    return opened(schema, list(KeyringRow.objects.order_by("version")))
+
+
+def opened(schema: str, rows: Iterable[KeyringRow]) -> Keyring:
+    """A partner's keys from these rows, wherever they come from. Raises KeyringMissing, RootKeyMissing or RootKeyWrong."""
+    rows = list(rows)
     root = AESGCM(root_key()) if rows else None
     secrets: dict[str, dict[int, bytes]] = {purpose: {} for purpose in KeyringRow.Purpose.values}
     in_use: dict[str, KeyringRow] = {}

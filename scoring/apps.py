@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from audit.actions import Action
+from audit.registry import Attested, attest
 from audit.retention.registry import keep
 
 
@@ -18,4 +20,7 @@ class ScoringConfig(AppConfig):
     )  # fmt: skip
 
     def ready(self) -> None:
+        """Decisions stand in exports of the record, beside the events that made them."""
+        sealed = import_module("scoring.sealed")    # models cannot be imported before the apps are ready
+        attest(Attested(Action.DECISION_MADE, sealed.attested_rows, sealed.unrecorded_rows))
         keep(import_module("scoring.retention").BATCHES)    # models can be imported only now

@@ -25,7 +25,7 @@ INSERT = "INSERT INTO audit_retentionpolicy (id, record_class, trigger, period, 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('audit', '0003_storage'),
+        ('audit', '0005_proof'),
     ]
 
     operations = [

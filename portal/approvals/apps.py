@@ -19,6 +19,8 @@ class ApprovalsConfig(AppConfig):
     )  # fmt: skip
 
     def ready(self) -> None:
+        """The lists of applications can be taken away."""
+        import_module("portal.approvals.exports").declare_lists()    # it needs the models, which are there only now
         kept = import_module("portal.approvals.retention")    # models can be imported only now
         keep(kept.FILES, kept.APPLICANTS)    # in this order: a file goes by its own rules before its applicant does
         find_applicants(
