@@ -125,5 +125,17 @@ class Action(StrEnum):
     OUTCOME_RECORDED = "outcome.recorded"
     CONSENT_RECORDED = "consent.recorded"
 
+    RETENTION_POLICY_CHANGED = "retention_policy.changed"
+    RETENTION_POLICY_REMOVED = "retention_policy.removed"
+    RETENTION_RUN_PROPOSED = "retention_run.proposed"
+    RETENTION_RUN_CONFIRMED = "retention_run.confirmed"
+    RETENTION_RUN_REFUSED = "retention_run.refused"
+    RETENTION_RUN_FINISHED = "retention_run.finished"
+    HOLD_PLACED = "hold.placed"
+    HOLD_LIFT_ASKED = "hold.lift_asked"
+    HOLD_LIFT_REFUSED = "hold.lift_refused"
+    HOLD_LIFTED = "hold.lifted"
+    COMPLIANCE_REPORT_MADE = "compliance_report.made"
+
     BACKUP_MADE = "backup.made"
     BACKUP_RESTORED = "backup.restored"

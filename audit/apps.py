@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from audit.retention.registry import keep
+
 
 class AuditConfig(AppConfig):
     name = "audit"
@@ -12,8 +14,10 @@ class AuditConfig(AppConfig):
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
     append_only_tables = (
         "audit_event", "audit_leaf", "audit_checkpoint", "audit_subtree", "audit_privacystep", "audit_privacyterms", "audit_erasure",
+        "audit_gone",
     )  # fmt: skip
 
     def ready(self) -> None:
-        """What the record itself keeps of applicants is erased too."""
+        """What the record itself keeps of applicants is erased too, and what it announced goes in its time."""
         import_module("audit.privacy.answers").register()
+        keep(import_module("audit.retention.classes").ANNOUNCEMENTS)    # models can be imported only now

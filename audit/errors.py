@@ -102,3 +102,51 @@ class TreeBroken(DomainError):
     """The sealed tree does not continue the last checkpoint: sealing stopped rather than hide it."""
 
     code = "tree_broken"
+
+
+class RetentionRefused(DomainError):
+    """The rule of retention cannot be kept as it is."""
+
+    code = "retention_refused"
+
+
+class HoldRefused(DomainError):
+    """The hold cannot be kept as it is."""
+
+    code = "hold_refused"
+
+
+class HoldUnknown(DomainError):
+    """There is no such hold."""
+
+    code = "hold_unknown"
+
+
+class RunUnknown(DomainError):
+    """There is no such run."""
+
+    code = "run_unknown"
+
+
+class RetentionConflict(DomainError):
+    """Something stands against it."""
+
+    code = "retention_conflict"
+
+
+class SecondPersonNeeded(DomainError):
+    """Another person than the one who asked has to answer."""
+
+    code = "second_person_needed"
+
+
+class PeriodRefused(DomainError):
+    """The period cannot be reported on."""
+
+    code = "period_refused"
+
+
+class RetentionRuleUnknown(DomainError):
+    """There is no such rule of retention."""
+
+    code = "retention_rule_unknown"

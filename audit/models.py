@@ -8,9 +8,11 @@ from django.db.models.functions import Now
 
 from audit.ids import uuid7
 from audit.privacy.models import Alert, Erasure, PrivacyRequest, PrivacyStep, PrivacyTerms
+from audit.retention.models import Gone, Hold, RetentionPolicy, RetentionRun
 
 __all__ = [
-    "Alert", "Checkpoint", "Erasure", "Event", "Idempotency", "Keyring", "Leaf", "Outbox", "PrivacyRequest", "PrivacyStep", "PrivacyTerms",
+    "Alert", "Checkpoint", "Erasure", "Event", "Gone", "Hold", "Idempotency", "Keyring", "Leaf", "Outbox", "PrivacyRequest", "PrivacyStep",
+    "PrivacyTerms", "RetentionPolicy", "RetentionRun",
 ]  # fmt: skip
 
 

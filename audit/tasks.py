@@ -3,6 +3,13 @@
 from celery import shared_task
 
 from audit import verification
+from audit.retention import runs
+
+
+@shared_task(name="audit.work_on_retention")  # type: ignore[untyped-decorator]
+def work_on_retention() -> None:
+    """The confirmed run of retention is done. Safe to run twice, and beside itself."""
+    runs.work_on_run()
 
 
 @shared_task(name="audit.work_on_verification")  # type: ignore[untyped-decorator]

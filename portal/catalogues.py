@@ -14,7 +14,8 @@ from portal.errors import TABLE, UNEXPECTED
 PACKAGES = ("audit", "partners", "portal", "scoring")
 # Modules whose sentences reach pages although they are written for the API and the log as well: see partners.accounts.web.told.
 REFUSING = (
-    "audit/errors.py", "audit/proofs.py", "portal/record/bundle.py",
+    "audit/errors.py", "audit/proofs.py", "audit/holds.py", "audit/retention/services.py", "audit/retention/turns.py",
+    "portal/record/bundle.py", "portal/compliance/report.py", "portal/compliance/web.py",
     "partners/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
     "scoring/engine/contract.py", "scoring/engine/texts.py", "scoring/engine/training/card.py",
     "scoring/services/*.py", "scoring/selectors/*.py", "audit/privacy/*.py", "scoring/privacy.py",

@@ -122,6 +122,16 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.ModelVersionUnknown: _row(404, "There is no such model version", "GET /api/v1/models lists them.", at_page=_NOT_THERE),
     scoring.DecisionUnknown: _row(404, "There is no such decision", "GET /api/v1/scores lists them.", at_page=_NOT_THERE),
     scoring.ApplicantUnknown: _row(404, "There is no such applicant", "Look for the reference again.", at_page=_NOT_THERE),
+    record.HoldUnknown: _row(404, "There is no such hold", "GET /api/v1/retention/holds lists them.", at_page=_NOT_THERE),
+    record.RetentionRuleUnknown: _row(
+        404, "There is no such rule of retention", "GET /api/v1/retention/policies lists them.", at_page=_NOT_THERE
+    ),
+    record.RunUnknown: _row(404, "There is no such run", "GET /api/v1/retention/runs lists them.", at_page=_NOT_THERE),
+    record.RetentionRefused: _row(422, "The rule cannot be used", "Correct the fields under errors; nothing was changed."),
+    record.HoldRefused: _row(422, "The hold cannot be used", "Correct the fields under errors; nothing was changed."),
+    record.PeriodRefused: _row(422, "The period cannot be used", "Correct the fields under errors."),
+    record.RetentionConflict: _row(409, "Something stands against it", "Read it again and do as the detail says."),
+    record.SecondPersonNeeded: _row(403, "Another person has to agree", "Ask a second person who may do this."),
     scoring.PromotionUnknown: _row(404, "There is no such request", "GET /api/v1/promotions lists them.", at_page=_NOT_THERE),
     scoring.MomentRefused: _row(404, "Nothing was in force then", "Ask for a moment after the product was made.", at_page=_NOT_THERE),
     accounts.UserUnknown: _row(404, "There is no such user", "GET /api/v1/users lists them.", at_page=_NOT_THERE),

@@ -13,6 +13,7 @@ from django.db import Error, close_old_connections
 from audit import sealer
 from audit.errors import DomainError
 from audit.privacy.ledger import publish_erasures
+from audit.retention import runs
 from audit.services import forget_old_answers
 from audit.verification import verifications_left
 from partners.accounts.links import has_unsent
@@ -90,6 +91,12 @@ def ring_for_months() -> None:
         app.send_task("approvals.count_months", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_retention() -> None:
+    """Where a run of retention was confirmed and nobody is at it, a worker is called."""
+    if runs.is_waiting():
+        app.send_task("audit.work_on_retention", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 def ring_for_mail() -> None:
     """Where somebody asked for a new password, a worker is called."""
     if has_unsent():
@@ -127,6 +134,7 @@ DUTIES = (
     Duty("back-up", 600.0, begin_due_backup),
     Duty("publish-erasures", 60.0, publish_erasures),
     Duty("ring-for-replay", 600.0, ring_for_replay),
+    Duty("ring-for-retention", 5.0, ring_for_retention),
 )
 
 

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.api.urls")),
     path("", include("portal.web.urls")),
     path("", include("portal.record.web.urls")),
+    path("", include("portal.retention.urls")),
     path("", include("portal.approvals.web.urls")),
     path("", include("portal.exports.web.urls")),
     path("", include("portal.privacy.web.urls")),

@@ -6,6 +6,7 @@ from django.apps import AppConfig
 
 from audit.actions import Action
 from audit.registry import Attested, attest
+from audit.retention.registry import keep
 
 
 class ScoringConfig(AppConfig):
@@ -24,3 +25,4 @@ class ScoringConfig(AppConfig):
         sealed = import_module("scoring.sealed")
         attest(Attested(Action.DECISION_MADE, sealed.attested_rows, sealed.unrecorded_rows))
         import_module("scoring.privacy").register()
+        keep(import_module("scoring.retention").BATCHES)    # models can be imported only now

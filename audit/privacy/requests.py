@@ -291,9 +291,9 @@ def _refuse_by_rule(number: int, actor: Actor) -> None:
     if against is None:
         return
     with transaction.atomic():
-        evidence = {"rule": against.rule, "until": against.until.isoformat() if against.until else ""}
+        evidence = {"rule": against.rule, "until": against.last_day.isoformat() if against.last_day else ""}
         _step(_open(number, RequestKind.ERASURE), _Name.STOPPED, actor, evidence, Action.PRIVACY_REQUEST_STEPPED)
-    raise ErasureRefused(against.rule, against.until)
+    raise ErasureRefused(against.rule, against.last_day)
 
 
 def _refuse_unless_proposed(request: PrivacyRequest) -> None:

@@ -12,6 +12,7 @@ _VERSION_1: list[URLPattern | URLResolver] = [
     path("", include("portal.approvals.api.urls")),
     path("", include("portal.exports.api.urls")),
     path("", include("portal.privacy.api.urls")),
+    path("", include("portal.retention.api_urls")),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),
     path("", include("partners.webhooks.api.urls")),

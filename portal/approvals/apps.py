@@ -4,6 +4,8 @@ from importlib import import_module
 
 from django.apps import AppConfig
 
+from audit.retention.registry import find_applicants, keep
+
 
 class ApprovalsConfig(AppConfig):
     name = "portal.approvals"
@@ -20,3 +22,8 @@ class ApprovalsConfig(AppConfig):
         """Lists can be taken away; what is held of applicants is known, and whoever objects to a decision is heard here."""
         import_module("portal.approvals.exports").declare_lists()    # it needs the models, which are there only now
         import_module("portal.approvals.privacy").register()
+        kept = import_module("portal.approvals.retention")    # models can be imported only now
+        keep(kept.FILES, kept.APPLICANTS)    # in this order: a file goes by its own rules before its applicant does
+        find_applicants(
+            applicant=kept.known_applicant, application=kept.applicant_of_application, decision=kept.applicant_of_decision
+        )

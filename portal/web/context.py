@@ -65,7 +65,11 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Developers"), reverse("accounts:developers"), Permission.KEY_MANAGE, 0),
         (_("Team"), reverse("accounts:team"), Permission.USER_READ, 0),
     ]
-    parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, craft)]
+    compliance = [
+        (_("Retention"), reverse("retention:retention"), Permission.RECORD_READ, 0),
+        (_("Compliance report"), reverse("retention:compliance-report"), Permission.RECORD_READ, 0),
+    ]
+    parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, compliance, craft)]
     here = _here(request, [one[1] for part in parts for one in part])
     return [[Place(title, url, url == here, count) for title, url, _permission, count in part] for part in parts]
 

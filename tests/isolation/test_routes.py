@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from audit.alerts import raise_alert
 from audit.context import SYSTEM, Actor
+from audit.holds import place_hold
 from audit.privacy.requests import open_request
 from partners.accounts.models import Session
 from partners.accounts.services import create_api_key
@@ -62,6 +63,7 @@ BODIES: dict[str, Any] = {
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
     "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
     "privacy-request-actions": {"action": "withdraw"},
+    "hold-lift": {"reason": "So."}, "hold-lift-answer": {"agrees": True}, "retention-run-answer": {"agrees": True},
     "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
@@ -100,6 +102,7 @@ def other(south: House) -> Other:
         application = Application.objects.get(id=uuid.UUID(bytes=sent.body))
         by_admin = Actor(kind="user", id=str(admin.id), label="South", role="admin")
         file = add_file(application_id=application.id, name=f"{CANARY}.txt", content=CANARY.encode(), actor=by_admin)
+        hold = place_hold(kind="applicant", object_id=made.applicant_id, reason=f"{CANARY} case", until=None, actor=SYSTEM)
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
@@ -121,6 +124,7 @@ def other(south: House) -> Other:
         "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY, "event_id": made.event.id,
         "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id, "export_id": export.id, "schedule_id": again.id,
         "request_number": asked_for_access.number, "alert_id": alert.id,
+        "run": 7, "record_class": CANARY, "trigger": "made", "hold_id": hold.id,
     }  # fmt: skip
     told = (
         CANARY,

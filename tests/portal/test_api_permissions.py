@@ -85,6 +85,20 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("promotion-confirm", "POST"): PROMOTERS,
     ("promotion-refuse", "POST"): PROMOTERS,
     ("promotion-withdraw", "POST"): PROMOTERS,
+    ("retention-policies", "GET"): EXAMINERS,
+    ("retention-policies", "POST"): SEERS_OF_PEOPLE,
+    ("retention-policy", "DELETE"): SEERS_OF_PEOPLE,
+    ("retention-preview", "GET"): EXAMINERS,
+    ("retention-runs", "GET"): EXAMINERS,
+    ("retention-runs", "POST"): SEERS_OF_PEOPLE,
+    ("retention-run-answer", "POST"): SEERS_OF_PEOPLE,
+    ("retention-certificate", "GET"): EXAMINERS,
+    ("holds", "GET"): EXAMINERS,
+    ("holds", "POST"): SEERS_OF_PEOPLE,
+    ("hold-lift", "POST"): SEERS_OF_PEOPLE,
+    ("hold-lift-answer", "POST"): SEERS_OF_PEOPLE,
+    ("compliance-report-data", "GET"): EXAMINERS,
+    ("earlier-audit-cleanup", "POST"): SEERS_OF_PEOPLE,
     ("logout", "POST"): EVERYBODY | {KEY},
     ("change-password", "POST"): EVERYBODY | {KEY},
     ("users", "GET"): SEERS_OF_PEOPLE,
@@ -145,7 +159,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
           "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7(), "export_id": uuid7(),
-          "event_id": uuid7(), "request_number": 0}  # fmt: skip
+          "event_id": uuid7(), "request_number": 0,
+          "record_class": "nothing", "trigger": "made", "run": 99, "hold_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

@@ -34,7 +34,8 @@ PAGES = {
     "help-decide": "/help/decide", "practice": "/help/practice/2?decision=approve",
     "form": "/decisions/new", "products": "/products", "product": "/products/market-loan", "models": "/models",
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
-    "compare": "/models/market-loan/compare", "retraining": "/models/market-loan/retraining", "account": "/account",
+    "compare": "/models/market-loan/compare", "retraining": "/models/market-loan/retraining",
+    "retention": "/retention", "trial": "/retention/trial", "report": "/compliance-report", "account": "/account",
     "batches-empty": "/batches",
     "batch-new": "/batches/new", "exports": "/exports", "export": "/exports/new?outcome=decline", "nothing": "/nothing-here",
 }  # fmt: skip

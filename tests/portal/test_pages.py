@@ -137,6 +137,12 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("retention", "GET"): Access(200, EXAMINERS),
+    ("retention", "POST"): Access(422, frozenset({"compliance", "admin"}), stranger=401),
+    ("retention-trial", "GET"): Access(200, EXAMINERS),
+    ("certificate-json", "GET"): Access(404, EXAMINERS),    # no run is done
+    ("certificate-pdf", "GET"): Access(404, EXAMINERS),
+    ("compliance-report", "GET"): Access(200, EXAMINERS),
     ("endpoint-list", "GET"): Access(200, KEEPERS),
     ("endpoint-new", "GET"): Access(200, KEEPERS),
     ("endpoint-new", "POST"): Access(422, KEEPERS, stranger=401),
@@ -169,8 +175,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("privacy-detail", "POST"): Access(422, OFFICERS, stranger=401),
     ("copy-json", "GET"): Access(200, OFFICERS),
     ("copy-pdf", "GET"): Access(200, OFFICERS),
-    ("certificate-json", "GET"): Access(409, OFFICERS),    # it is still open
-    ("certificate-pdf", "GET"): Access(409, OFFICERS),
+    ("answered-json", "GET"): Access(409, OFFICERS),    # it is still open
+    ("answered-pdf", "GET"): Access(409, OFFICERS),
     ("privacy-terms", "GET"): Access(200, OFFICERS),
     ("privacy-terms", "POST"): Access(422, OFFICERS, stranger=401),
     ("alert-close", "POST"): Access(302, OFFICERS, stranger=401),
@@ -224,14 +230,16 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "key-list", "key-new", "key-detail", "request-list", "queue-list",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
            "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
-           "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new",
+           "application-detail", "letter", "notice-list", "notice-settings", "retention", "retention-trial", "compliance-report",
+           "export-list", "export-new",
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail",
            "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
 ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
-         "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf"}  # fmt: skip
+         "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf", "answered-json",
+         "answered-pdf"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -302,7 +310,7 @@ def path_of(page: str, **about: Any) -> str:
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
              "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1, "event_id": uuid7(),
              "webhook_id": uuid7(), "delivery_id": uuid7(), "key_id": uuid7(), "export_id": uuid7(), "schedule_id": uuid7(),
-             "request_number": 0, "alert_id": uuid7(),
+             "request_number": 0, "alert_id": uuid7(), "run": 99,
              "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 

@@ -115,5 +115,6 @@ def test_the_duties_are_those_that_are_promised() -> None:
         "ring-for-exports": 5.0, "begin-exports": 60.0, "forget-exports": 600.0, "ring-for-verifications": 5.0,
         "back-up": 600.0,
         "publish-erasures": 60.0, "ring-for-replay": 600.0,
+        "ring-for-retention": 5.0,
     }  # fmt: skip
     assert {duty.name: duty.seconds for duty in DUTIES} == promised

@@ -8,7 +8,9 @@ import pytest
 from django.utils import timezone
 
 from audit import holds
+from audit.models import RetentionPolicy
 from audit.privacy.certificates import is_genuine
+from audit.retention.rules import Why
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import tenant_context
 from scoring.models import Applicant, Channel
@@ -26,6 +28,7 @@ def house(new_partner: Partners) -> House:
     house = new_partner()
     with tenant_context(house.partner):
         add_product()
+        RetentionPolicy.objects.all().delete()    # no period stands against an erasure
         score_applicants(product_slug=SLUG, items=[an_item(applicant=PERSON)], actor=by_key(), channel=Channel.API)
     return house
 
@@ -70,7 +73,7 @@ def test_an_erasure_takes_two_people_and_the_page_names_nobody_afterwards(house:
 
 
 def test_a_rule_that_stands_against_it_is_shown_with_its_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds, "_checks", [lambda _one: holds.Refusal("Legal hold 7", date(2031, 5, 1))])
+    monkeypatch.setattr(holds, "refusal", lambda _one: holds.Refusal(Why.HELD, "Legal hold 7", date(2031, 5, 1)))
     address = taken_in(house, "erasure")
     shown = house.client("compliance").get(address).content.decode()
     answer = house.client("compliance").post(address, {"act": "propose"})

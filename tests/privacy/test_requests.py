@@ -10,12 +10,13 @@ from django.utils import timezone
 from audit import holds
 from audit.actions import Action
 from audit.context import Actor
-from audit.models import Erasure, Event, Idempotency, PrivacyRequest
+from audit.models import Erasure, Event, Idempotency, PrivacyRequest, RetentionPolicy
 from audit.privacy import requests
 from audit.privacy.certificates import is_genuine
 from audit.privacy.errors import ErasureRefused, PrivacyRequestRefused, PrivacyStepRefused, SecondPersonMissing
 from audit.privacy.ledger import path_of, replay_erasures
 from audit.privacy.models import RequestState
+from audit.retention.rules import Why
 from audit.sealer import seal
 from audit.services import Attempt
 from audit.vault import broken, keyring
@@ -42,6 +43,7 @@ def house(new_partner: Partners) -> House:
     house = new_partner()
     with tenant_context(house.partner):
         factories.add_product(factories.DECLINES)
+        RetentionPolicy.objects.all().delete()    # no period stands against an erasure
         factories.receive(factories.asked(reference=PERSON.reference, name=PERSON.name))
         attempt = Attempt.of(route="scores", key="k-1", actor=by_key(), body=b"{}")
         score_once(
@@ -230,7 +232,8 @@ def test_a_hold_stands_against_an_erasure_with_rule_and_day(house: House, monkey
         number = asks(house, "erasure").number
         requests.propose_erasure(number=number, actor=first)
         until = date(2031, 5, 1)
-        monkeypatch.setattr(holds, "_checks", [lambda _one: holds.Refusal("12 CFR 1002.12(b), 25 months after notification", until)])
+        rule = "12 CFR 1002.12(b), 25 months after notification"
+        monkeypatch.setattr(holds, "refusal", lambda _one: holds.Refusal(Why.INSIDE, rule, until))
         with pytest.raises(ErasureRefused, match=r"1002\.12\(b\).*until 2031-05-01"):
             requests.confirm_erasure(number=number, actor=second)
 

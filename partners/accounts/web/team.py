@@ -36,6 +36,7 @@ MAY = {
     Permission.KEY_MANAGE: gettext_lazy("Manage API keys"),
     Permission.WEBHOOK_MANAGE: gettext_lazy("Manage webhooks"),
     Permission.PRIVACY_MANAGE: gettext_lazy("Answer requests of applicants"),
+    Permission.RETENTION_MANAGE: gettext_lazy("Manage rules of retention, holds and runs"),
     Permission.RECORD_READ: gettext_lazy("Read the record"),
 }
 _REFUSALS = (LastAdministrator, SecondFactorRefused, UserRefused)

@@ -13,6 +13,6 @@ urlpatterns = [
     path("privacy/<int:request_number>", pages.RequestDetailPage.as_view(), name="privacy-detail"),
     path("privacy/<int:request_number>/data.json", pages.CopyFile.as_view(), {"form": "json"}, name="copy-json"),
     path("privacy/<int:request_number>/data.pdf", pages.CopyFile.as_view(), {"form": "pdf"}, name="copy-pdf"),
-    path("privacy/<int:request_number>/certificate.json", pages.CertificateFile.as_view(), {"form": "json"}, name="certificate-json"),
-    path("privacy/<int:request_number>/certificate.pdf", pages.CertificateFile.as_view(), {"form": "pdf"}, name="certificate-pdf"),
+    path("privacy/<int:request_number>/certificate.json", pages.CertificateFile.as_view(), {"form": "json"}, name="answered-json"),
+    path("privacy/<int:request_number>/certificate.pdf", pages.CertificateFile.as_view(), {"form": "pdf"}, name="answered-pdf"),
 ]

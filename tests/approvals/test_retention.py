@@ -1,0 +1,274 @@
+"""Retention against the database: what is due goes once, by two people, whoever dies; what is held or inside its period stays."""
+
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from audit.actions import Action
+from audit.context import SYSTEM
+from audit.errors import HoldRefused, ReceiptRefused, RetentionConflict, RetentionRefused, SecondPersonNeeded
+from audit.holds import answer_lift, ask_lift, place_hold, refusal
+from audit.models import Event, Gone, Hold, Outbox, RetentionPolicy, RetentionRun
+from audit.retention.rules import Why
+from audit.retention.runs import is_waiting, signed_certificate, verify_certificate, work_on_run
+from audit.retention.services import answer_run, change_policy, preview, propose_run, remove_policy
+from audit.vault import keyring
+from partners.tenancy import tenant_context
+from portal.approvals.models import Application
+from portal.approvals.services.files import add_file, path_of
+from portal.approvals.transitions import State
+from portal.waiting import wait_until
+from scoring.models import Applicant, Batch
+from scoring.models.outcome import OutcomeSource
+from scoring.services.outcomes import Observed, record_outcomes
+from tests.approvals.factories import REFERS, acting, add_product, receive
+from tests.conftest import ROOT, House, address_of
+from tests.scoring.factories import SLUG, a_batch
+
+Partners = Callable[..., House]
+NOW = datetime.now(UTC)
+LONG_AGO, LATELY = NOW - timedelta(days=8 * 366), NOW - timedelta(days=300)
+
+
+@pytest.fixture
+def shop(new_partner: Partners) -> Iterator[House]:
+    """A partner of its own with a product, whose rows are really committed."""
+    house = new_partner()
+    with tenant_context(house.partner):
+        add_product(REFERS)
+        yield house
+
+
+def declined(at: datetime, *, told: bool = True) -> Application:
+    """An application that was made, declined and told then."""
+    one = receive()
+    Application.objects.filter(id=one.id).update(
+        created_at=at, decided_at=at, state=State.DECLINED, notice_sent_at=at if told else None
+    )
+    one.refresh_from_db()
+    return one
+
+
+def confirmed(house: House) -> RetentionRun:
+    run = propose_run(actor=acting(house, "compliance"))
+    return answer_run(number=run.number, agrees=True, actor=acting(house, "admin"))
+
+
+def known(found: uuid.UUID | None) -> uuid.UUID:
+    assert found is not None
+    return found
+
+
+def is_erased(one: Application) -> bool:
+    return Applicant.objects.get(applications=one).is_erased
+
+
+def counts_of(name: str) -> dict[str, int]:
+    return next(dict(one.counts) for one in preview() if one.kind.name == name)
+
+
+def test_a_new_partner_has_rules_with_their_citations(shop: House) -> None:
+    found = {(one.record_class, one.trigger): (one.period, one.unit) for one in RetentionPolicy.objects.all()}
+
+    assert found["applicant", "notice"] == (25, "months")
+    assert found["applicant", "closure"] == (5, "years")
+    assert found["applicant", "application"] == (7, "years")
+    assert all(one.citation for one in RetentionPolicy.objects.all())
+
+
+def test_a_trial_says_what_would_go_and_changes_nothing(shop: House) -> None:
+    declined(LONG_AGO), declined(LATELY), declined(LONG_AGO, told=False), receive()
+    events = Event.objects.count()
+
+    assert counts_of("applicant") == {Why.DUE: 1, Why.INSIDE: 1, Why.WAITING: 2}
+    assert (Event.objects.count(), Applicant.objects.filter(wrapped_key=None).count()) == (events, 0)
+
+
+def test_a_run_lets_go_of_what_is_due_and_of_nothing_else(shop: House) -> None:
+    old, new, untold, held = declined(LONG_AGO), declined(LATELY), declined(LONG_AGO, told=False), declined(LONG_AGO)
+    file = add_file(application_id=old.id, name="slip.txt", content=b"pay", actor=acting(shop, "officer"))
+    kept = add_file(application_id=held.id, name="slip.txt", content=b"pay", actor=acting(shop, "officer"))
+    batch = a_batch(SLUG, "reference\nA\n", name="amina.csv")
+    Batch.objects.filter(id=batch.id).update(created_at=LONG_AGO)
+    said = Outbox.objects.create(topic="x", object_id="1", delivered_at=NOW)
+    Outbox.objects.filter(id=said.id).update(created_at=LONG_AGO)
+    hold = place_hold(kind="decision", object_id=known(held.decision_id), reason="Case 17", until=None, actor=acting(shop, "compliance"))
+
+    run = confirmed(shop)
+    assert is_waiting()
+    assert work_on_run()
+
+    run.refresh_from_db()
+    assert run.state == RetentionRun.State.DONE
+    assert [is_erased(one) for one in (old, new, untold, held)] == [True, False, False, False]
+    assert (path_of(file.id).exists(), path_of(kept.id).exists()) == (False, True)
+    assert Batch.objects.get(id=batch.id).name == "—"
+    assert not Outbox.objects.filter(id=said.id).exists()
+    assert {(one.record_class, one.object_id) for one in Gone.objects.all()} == {
+        ("applicant", str(old.applicant_id)), ("file", str(file.id)), ("batch", str(batch.id)), ("announcement", str(said.id)),
+    }  # fmt: skip
+    assert Event.objects.filter(action=Action.APPLICANT_ERASED, object_id=str(old.applicant_id)).count() == 1
+    assert not work_on_run()
+    assert Hold.objects.get(id=hold.id).lifted_at is None
+
+
+def test_the_certificate_says_what_went_and_a_changed_one_is_refused(shop: House) -> None:
+    declined(LONG_AGO)
+    confirmed(shop)
+    work_on_run()
+    signed, keys = signed_certificate(RetentionRun.objects.get()), keyring().public_keys()
+
+    said = verify_certificate(signed, public_keys=keys)
+
+    assert (said["gone"], said["run"], said["partner"]) == ({"applicant": 1}, 1, shop.schema)
+    assert said["proposed_by"] != said["confirmed_by"]
+    with pytest.raises(ReceiptRefused):
+        verify_certificate(signed.replace(b'\\"applicant\\":1', b'\\"applicant\\":0'), public_keys=keys)
+
+
+def test_one_person_alone_runs_nothing(shop: House) -> None:
+    old = declined(LONG_AGO)
+    run = propose_run(actor=acting(shop, "compliance"))
+
+    with pytest.raises(SecondPersonNeeded):
+        answer_run(number=run.number, agrees=True, actor=acting(shop, "compliance"))
+    with pytest.raises(SecondPersonNeeded):
+        answer_run(number=run.number, agrees=True, actor=SYSTEM)
+    assert not work_on_run()
+    assert not is_erased(old)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        RetentionRun.objects.update(state="confirmed", answered_by_id=run.proposed_by_id)
+
+
+def test_a_hold_between_the_agreement_and_the_run_is_kept(shop: House) -> None:
+    old, other = declined(LONG_AGO), declined(LONG_AGO)
+    confirmed(shop)
+    place_hold(kind="application", object_id=old.id, reason="Case 18", until=None, actor=acting(shop, "compliance"))
+
+    work_on_run()
+
+    assert (is_erased(old), is_erased(other)) == (False, True)
+
+
+def test_changed_rules_outdate_a_proposal_and_wait_for_a_run(shop: House) -> None:
+    declined(LONG_AGO)
+    compliance = acting(shop, "compliance")
+    run = propose_run(actor=compliance)
+    change_policy(record_class="applicant", trigger="notice", period=30, unit="months", citation="ours", actor=compliance)
+
+    with pytest.raises(RetentionConflict, match="rules have changed"):
+        answer_run(number=run.number, agrees=True, actor=acting(shop, "admin"))
+    confirmed(shop)
+    with pytest.raises(RetentionConflict, match="under way"):
+        remove_policy(record_class="applicant", trigger="notice", actor=compliance)
+    assert RetentionRun.objects.get(number=run.number).state == RetentionRun.State.OUTDATED
+
+
+def test_rules_that_cannot_be_kept_are_refused_with_every_fault(shop: House) -> None:
+    with pytest.raises(RetentionRefused) as refused:
+        change_policy(record_class="batch", trigger="notice", period=0, unit="weeks", citation=" ", actor=acting(shop, "compliance"))
+    assert set(refused.value.fields) == {"trigger", "unit", "citation"}
+    with pytest.raises(RetentionConflict, match="Nothing is due"):
+        propose_run(actor=acting(shop, "compliance"))
+
+
+def test_two_people_lift_a_hold(shop: House) -> None:
+    one = declined(LONG_AGO)
+    compliance, admin = acting(shop, "compliance"), acting(shop, "admin")
+    hold = place_hold(kind="applicant", object_id=known(one.applicant_id), reason="Case 19", until=None, actor=compliance)
+
+    with pytest.raises(RetentionConflict):
+        answer_lift(hold_id=hold.id, agrees=True, actor=admin)
+    ask_lift(hold_id=hold.id, reason="It is over", actor=compliance)
+    with pytest.raises(SecondPersonNeeded):
+        answer_lift(hold_id=hold.id, agrees=True, actor=compliance)
+    answer_lift(hold_id=hold.id, agrees=False, actor=admin)
+    assert counts_of("applicant") == {Why.HELD: 1}
+    ask_lift(hold_id=hold.id, reason="It is over now", actor=admin)
+    answer_lift(hold_id=hold.id, agrees=True, actor=compliance)
+
+    assert counts_of("applicant") == {Why.DUE: 1}
+    found = Event.objects.filter(object_kind="hold").order_by("id").values_list("action", flat=True)
+    assert list(found) == ["hold.placed", "hold.lift_asked", "hold.lift_refused", "hold.lift_asked", "hold.lifted"]
+
+
+def test_a_hold_on_nothing_or_on_a_day_that_is_over_is_refused(shop: House) -> None:
+    with pytest.raises(HoldRefused) as refused:
+        place_hold(kind="application", object_id=uuid.uuid4(), reason="", until=NOW.date() - timedelta(days=2), actor=SYSTEM)
+
+    assert set(refused.value.fields) == {"object_id", "reason", "until"}
+
+
+def test_an_erasure_is_told_which_rule_and_day_forbids_it(shop: House) -> None:
+    new, old, held = declined(LATELY), declined(LONG_AGO), declined(LONG_AGO)
+    place_hold(kind="application", object_id=held.id, reason="Case 20", until=None, actor=acting(shop, "compliance"))
+
+    found = refusal(known(new.applicant_id))
+
+    assert found is not None
+    assert "seven years" in found.rule
+    assert found.until is not None
+    assert found.until.year == LATELY.year + 7
+    assert refusal(known(old.applicant_id)) is None
+    stands = refusal(known(held.applicant_id))
+    assert stands is not None
+    assert stands.rule == "Legal hold: Case 20"
+
+
+def test_an_account_counts_from_its_end_and_while_none_is_known_it_stays(shop: House) -> None:
+    one = declined(LONG_AGO)
+    Application.objects.filter(id=one.id).update(state=State.APPROVED)
+    assert counts_of("applicant") == {Why.WAITING: 1}
+
+    record_outcomes(items=[Observed("repaid", NOW.date(), one.decision_id)], source=OutcomeSource.API, actor=SYSTEM)
+
+    assert counts_of("applicant") == {Why.INSIDE: 1}
+
+
+@contextmanager
+def worker(house: House) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that works on the run, one record in each commit."""
+    program = (
+        "import django; django.setup()\n"
+        "from audit.retention import runs, services\n"
+        "from partners.tenancy import tenant_context\n"
+        "services.AT_ONCE = 1\n"
+        f"with tenant_context({house.schema!r}): runs.work_on_run()\n"
+    )
+    environment = {
+        **os.environ, "DATABASE_URL": address_of(connection.settings_dict["NAME"]), "DJANGO_SETTINGS_MODULE": "tests.settings",
+    }  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, env=environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait(20)
+
+
+def test_killed_and_run_again_everything_due_goes_exactly_once(shop: House) -> None:
+    ours = {str(declined(LONG_AGO).applicant_id) for _ in range(25)}
+    run = confirmed(shop)
+
+    with worker(shop) as process:
+        assert wait_until(lambda: Gone.objects.exists() or process.poll() is not None, 60)
+        process.send_signal(signal.SIGKILL)
+        process.wait(20)
+    assert 0 < Gone.objects.count() < 25
+    assert not work_on_run(), "the dead worker's lease still lasts"
+    RetentionRun.objects.update(lease_until=NOW)
+    assert work_on_run()
+
+    run.refresh_from_db()
+    assert {one.object_id for one in Gone.objects.all()} == ours
+    assert Gone.objects.count() == 25
+    assert Event.objects.filter(action=Action.APPLICANT_ERASED).count() == 25
+    assert verify_certificate(signed_certificate(run), public_keys=keyring().public_keys())["gone"] == {"applicant": 25}

@@ -1,0 +1,165 @@
+"""Retention and the compliance report as people and programs meet them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+
+from audit.actions import Action
+from audit.models import Event, Hold, RetentionPolicy, RetentionRun
+from audit.retention.runs import verify_certificate, work_on_run
+from audit.vault import keyring
+from partners.accounts.tokens import issue_tokens
+from partners.tenancy import tenant_context
+from portal.approvals.models import Application
+from portal.approvals.transitions import State
+from tests.approvals.factories import DECLINES, add_product, receive
+from tests.conftest import House
+
+LONG_AGO = datetime.now(UTC) - timedelta(days=8 * 366)
+
+
+@pytest.fixture
+def shop(new_partner: Callable[..., House]) -> House:
+    """A partner of its own with one application that was declined and told eight years ago."""
+    house = new_partner()
+    with tenant_context(house.partner):
+        add_product(DECLINES)
+        one = receive()
+        Application.objects.filter(id=one.id).update(
+            created_at=LONG_AGO, decided_at=LONG_AGO, state=State.DECLINED, notice_sent_at=LONG_AGO
+        )
+    return house
+
+
+def program(house: House, role: str) -> Client:
+    with tenant_context(house.partner):
+        return Client(HTTP_HOST=house.host, HTTP_AUTHORIZATION=f"Bearer {issue_tokens(house.users[role]).access}")
+
+
+def post(client: Client, path: str, body: Any) -> Any:
+    return client.post(path, json.dumps(body), content_type="application/json")
+
+
+def test_two_people_let_go_of_what_is_due_on_the_pages(shop: House) -> None:
+    first, second = shop.client("compliance"), shop.client("admin")
+
+    assert "1 record would go now" in first.get("/retention/trial").content.decode()
+    assert first.post("/retention", {"act": "propose"}).status_code == 302
+    alone = first.post("/retention", {"act": "answer", "number": "1", "agrees": "yes"})
+    assert alone.status_code == 409
+    assert "another person has to agree" in alone.content.decode()
+    assert second.post("/retention", {"act": "answer", "number": "1", "agrees": "yes"}).status_code == 302
+    with tenant_context(shop.partner):
+        assert work_on_run()
+        keys = keyring().public_keys()
+
+    signed = first.get("/retention/runs/1.json").content
+    assert verify_certificate(signed, public_keys=keys)["gone"] == {"applicant": 1}
+    paper = first.get("/retention/runs/1.pdf").content
+    assert paper.startswith(b"%PDF-")
+    assert b"pdfaid:part" in paper
+    assert "Certificate 1, PDF" in first.get("/retention").content.decode()
+
+
+def test_the_same_through_the_api_and_under_its_earlier_name(shop: House) -> None:
+    first, second = program(shop, "compliance"), program(shop, "admin")
+
+    preview = {one["record_class"]: one["counts"] for one in first.get("/api/v1/retention/preview").json()["data"]}
+    asked = post(first, "/api/v1/audit/cleanup", {})
+    refused = post(first, "/api/v1/retention/runs/1/answer", {"agrees": True})
+    agreed = post(second, "/api/v1/retention/runs/1/answer", {"agrees": True})
+    with tenant_context(shop.partner):
+        work_on_run()
+
+    assert preview["applicant"] == {"due": 1}
+    assert (asked.status_code, asked.json()["state"], asked.json()["due"]["applicant"]) == (201, "proposed", 1)
+    assert asked["Link"] == '</api/v1/retention/runs>; rel="successor-version"'
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_person_needed")
+    assert agreed.json()["state"] == "confirmed"
+    done = first.get("/api/v1/retention/runs").json()["data"][0]
+    assert (done["state"], done["gone"]) == ("done", {"applicant": 1})
+    assert json.loads(first.get("/api/v1/retention/runs/1/certificate").json()["certificate"])["run"] == 1
+
+
+def test_a_hold_is_placed_and_lifted_by_two_people_through_the_api(shop: House) -> None:
+    first, second = program(shop, "compliance"), program(shop, "admin")
+    with tenant_context(shop.partner):
+        application = Application.objects.get()
+    body = {"kind": "application", "object_id": str(application.id), "reason": "Case 5"}
+
+    placed = post(first, "/api/v1/retention/holds", body)
+    assert placed.status_code == 201
+    assert post(first, "/api/v1/retention/runs", {}).json()["code"] == "retention_conflict"
+    at = f"/api/v1/retention/holds/{placed.json()['id']}"
+    assert post(first, f"{at}/lift", {"reason": "Over"}).json()["lift_asked_by"]
+    assert post(first, f"{at}/answer", {"agrees": True}).status_code == 403
+    assert post(second, f"{at}/answer", {"agrees": True}).json()["lifted_at"]
+
+    assert post(first, "/api/v1/retention/runs", {}).status_code == 201
+
+
+def test_a_rule_is_set_and_removed(shop: House) -> None:
+    client, page = program(shop, "compliance"), shop.client("compliance")
+    rule = {"record_class": "batch", "trigger": "made", "period": 3, "unit": "years", "citation": "Our own"}
+
+    assert post(client, "/api/v1/retention/policies", rule).json() == rule
+    faulty = page.post("/retention", {**rule, "act": "policy", "period": "0"})
+    assert faulty.status_code == 422
+    assert "Give a whole number from 1 to 50." in faulty.content.decode()
+    assert page.post("/retention", {**rule, "act": "policy", "period": "4"}).status_code == 302
+    assert client.delete("/api/v1/retention/policies/batch/made").status_code == 204
+
+    with tenant_context(shop.partner):
+        assert not RetentionPolicy.objects.filter(record_class="batch").exists()
+        actions = Event.objects.filter(object_kind="retention_policy").order_by("id").values_list("action", flat=True)
+        assert list(actions) == ["retention_policy.changed", "retention_policy.changed", "retention_policy.removed"]
+
+
+@pytest.mark.parametrize(
+    "body", [{"act": "hold", "object_id": "x", "until": "soon"}, {"act": "lift", "hold_id": "x", "reason": "So."}, {"act": "answer"}, {}]
+)
+def test_what_makes_no_sense_on_the_page_changes_nothing(shop: House, body: dict[str, str]) -> None:
+    answer = shop.client("admin").post("/retention", body)
+
+    assert answer.status_code in {409, 422}
+    with tenant_context(shop.partner):
+        assert (Hold.objects.count(), RetentionRun.objects.count()) == (0, 0)
+
+
+def test_the_report_says_the_same_in_every_form(shop: House, tmp_path: Path) -> None:
+    today = datetime.now(UTC).date()
+    days = f"since={today}&until={today}"
+
+    said = program(shop, "compliance").get(f"/api/v1/compliance-report?{days}").json()
+    page = shop.client("compliance").get(f"/compliance-report?{days}").content.decode()
+    table = shop.client("compliance").get(f"/compliance-report?{days}&format=csv").content.decode()
+    paper = shop.client("compliance").get(f"/compliance-report?{days}&format=pdf").content
+    call_command("compliance_report", shop.slug, out=tmp_path / "r.json", since=today, until=today, stdout=io.StringIO())
+
+    decisions = {one["item"]: one["figures"] for one in said["sections"]["decisions"]}
+    assert list(decisions.values()) == [{"decisions": 1, "by_rules": 1, "approve": 0, "refer": 0, "decline": 1}]
+    assert said["sections"]["reasons"]
+    assert said["sections"]["record"][0]["figures"]["altered"] == 0
+    rows = list(csv.reader(io.StringIO(table)))
+    assert ["decisions", next(iter(decisions)), "decline", "1"] in rows
+    assert all(len(row) == 4 for row in rows)
+    assert next(iter(decisions)) in page
+    assert b"pdfaid:part" in paper
+    assert json.loads((tmp_path / "r.json").read_text())["sections"]["decisions"] == said["sections"]["decisions"]
+    with tenant_context(shop.partner):
+        assert Event.objects.filter(action=Action.COMPLIANCE_REPORT_MADE).count() == 5
+
+
+@pytest.mark.parametrize(
+    "days", ["since=2026-10-02&until=2026-10-01", "since=2024-01-01&until=2026-01-01", "since=x&until=y", "since=2026-01-01"]
+)
+def test_a_period_that_cannot_be_reported_on_is_refused(shop: House, days: str) -> None:
+    assert shop.client("compliance").get(f"/compliance-report?{days}").status_code == 422
