@@ -6,6 +6,11 @@ from enum import StrEnum
 class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
     KEYRING_CREATED = "keyring.created"
+    KEYRING_ROTATED = "keyring.rotated"
+
+    RECORD_VERIFIED = "record.verified"
+    RECORD_EXPORTED = "record.exported"
+    BUNDLE_EXPORTED = "bundle.exported"
 
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
@@ -14,14 +19,31 @@ class Action(StrEnum):
     USER_LOGGED_IN = "user.logged_in"
     USER_LOGIN_FAILED = "user.login_failed"
     USER_LOGGED_OUT = "user.logged_out"
+    USER_INVITED = "user.invited"
+    INVITATION_ACCEPTED = "invitation.accepted"
+    SESSION_ENDED = "session.ended"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 - the name of an action
-    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an action
+    PASSWORD_RESET_ASKED = "password.reset_asked"  # noqa: S105 - the name of an action
+    PASSWORD_RESET = "password.reset"  # noqa: S105 - the name of an action
+    SECOND_FACTOR_ADDED = "second_factor.added"
+    SECOND_FACTOR_REMOVED = "second_factor.removed"
+    SECOND_FACTOR_RESET = "second_factor.reset"
+    RECOVERY_CODES_MADE = "recovery_codes.made"
     TOKEN_REFRESHED = "token.refreshed"  # noqa: S105 - the name of an action
     TOKEN_REUSED = "token.reused"  # noqa: S105 - the name of an action
 
     API_KEY_CREATED = "api_key.created"
     API_KEY_ROTATED = "api_key.rotated"
     API_KEY_REVOKED = "api_key.revoked"
+
+    WEBHOOK_CREATED = "webhook.created"
+    WEBHOOK_CHANGED = "webhook.changed"
+    WEBHOOK_PAUSED = "webhook.paused"
+    WEBHOOK_RESUMED = "webhook.resumed"
+    WEBHOOK_DELETED = "webhook.deleted"
+    WEBHOOK_SECRET_ROTATED = "webhook.secret_rotated"  # noqa: S105 - the name of an action
+    WEBHOOK_TESTED = "webhook.tested"
+    WEBHOOK_RESENT = "webhook.resent"
 
     PRODUCT_CREATED = "product.created"
     PRODUCT_CHANGED = "product.changed"
@@ -77,6 +99,13 @@ class Action(StrEnum):
     APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
+
+    EXPORT_ASKED = "export.asked"
+    EXPORT_FINISHED = "export.finished"
+    EXPORT_FAILED = "export.failed"
+    EXPORT_DOWNLOADED = "export.downloaded"
+    EXPORT_SCHEDULED = "export.scheduled"
+    EXPORT_SCHEDULE_STOPPED = "export.schedule_stopped"
 
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"

@@ -8,4 +8,4 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Record"
     # A partner's role may INSERT and SELECT here and nothing else; a trigger refuses the rest to everybody.
-    append_only_tables = ("audit_event", "audit_leaf", "audit_checkpoint")
+    append_only_tables = ("audit_event", "audit_leaf", "audit_checkpoint", "audit_subtree")

@@ -56,6 +56,42 @@ class ReceiptRefused(DomainError):
     code = "receipt_refused"
 
 
+class EventUnknown(DomainError):
+    """There is no such event."""
+
+    code = "event_unknown"
+
+
+class EventNotSealed(DomainError):
+    """The event is not in the tree yet: that takes a second or two. Ask again."""
+
+    code = "event_not_sealed"
+
+
+class CheckpointUnknown(DomainError):
+    """There is no such checkpoint."""
+
+    code = "checkpoint_unknown"
+
+
+class PeriodEmpty(DomainError):
+    """Nothing was recorded and sealed in this period."""
+
+    code = "period_empty"
+
+
+class BundleTooLarge(DomainError):
+    """So much does not fit into one answer."""
+
+    code = "bundle_too_large"
+
+
+class VerificationRunning(DomainError):
+    """The record is being checked already."""
+
+    code = "verification_running"
+
+
 class TreeBroken(DomainError):
     """The sealed tree does not continue the last checkpoint: sealing stopped rather than hide it."""
 

@@ -56,18 +56,30 @@ def production_faults() -> Iterable[CheckMessage]:
         yield Error("The root key is not 32 bytes as hex or base64.", hint=hint, id="vouch.E002")
     if settings.ROOT_KEY and settings.ROOT_KEY == settings.SECRET_KEY:
         yield Error("The root key is also the secret key.", hint="Make two: `openssl rand -hex 32`.", id="vouch.E003")
-    if settings.DEBUG:
-        yield Error("DEBUG is on.", hint="Unset VOUCH_DEBUG.", id="vouch.E004")
+    yield from _habits_of_development()
     if "*" in settings.ALLOWED_HOSTS:
         yield Error("Any host is allowed.", hint="Name your hosts in VOUCH_ALLOWED_HOSTS.", id="vouch.E005")
     if settings.BASE_DOMAIN == "localhost":
         yield Error("The base domain is localhost.", hint="Set VOUCH_BASE_DOMAIN to the domain above the partners' hosts.", id="vouch.E006")
     if not settings.TLS:
         yield Error("Cookies would travel without TLS.", hint="Unset VOUCH_TLS, or set it to 1.", id="vouch.E007")
+    yield from _faults_of_services()
+
+
+def _faults_of_services() -> Iterable[CheckMessage]:
+    if settings.WEBHOOKS_TO_LOCALHOST:
+        yield Error("Events could be sent to this machine's own services.", hint="Unset VOUCH_WEBHOOKS_TO_LOCALHOST.", id="vouch.E016")
     if embedded.database_url() == settings.DATABASE_URL:
         yield Error("There is no database of your own.", hint="Set DATABASE_URL.", id="vouch.E008")
     if embedded.redis_url() == settings.REDIS_URL:
         yield Error("There is no Redis of your own.", hint="Set REDIS_URL.", id="vouch.E009")
+
+
+def _habits_of_development() -> Iterable[CheckMessage]:
+    if settings.DEBUG:
+        yield Error("DEBUG is on.", hint="Unset VOUCH_DEBUG.", id="vouch.E004")
+    if not settings.SECOND_FACTOR_REQUIRED:
+        yield Error("People would sign in without a second factor.", hint="Unset VOUCH_RELAXED_SIGN_IN: it is for demos.", id="vouch.E016")
 
 
 def production_doubts() -> Iterable[CheckMessage]:

@@ -16,7 +16,9 @@ import audit.errors as record
 import partners.accounts.errors as accounts
 import partners.api.errors as requests
 import partners.errors as partners
+import partners.webhooks.errors as webhooks
 import portal.approvals.errors as approvals
+import portal.exports.errors as exports
 import scoring.errors as scoring
 from audit.errors import DomainError
 from scoring.engine.contract import ContractViolation
@@ -89,6 +91,11 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     # who asks
     accounts.CredentialRefused: _row(401, "The credential is not valid here", "Send a key or token of this partner."),
     accounts.LoginRefused: _row(401, "Signing in failed", "Check address and password; after many failures wait 15 minutes."),
+    accounts.CodeRefused: _row(401, "The code is not right", "Send the code that the app shows now; after many failures wait 15 minutes."),
+    accounts.SecondFactorNeeded: _row(401, "A second factor is needed", "Send the same again with `otp`."),
+    accounts.SecondFactorMissing: _row(403, "A second factor is not set up yet", "Sign in on the pages of this host; they show how."),
+    accounts.SecondFactorRefused: _row(409, "The second factor stays as it is", "Look at what is set up."),
+    accounts.LinkRefused: _row(410, "This link opens nothing any more", "Ask for another one."),
     accounts.RefreshRefused: _row(401, "The refresh token is not valid", "Sign in again."),
     scoring.CredentialRevoked: _row(
         401, "The credential was revoked", "Use another key or sign in again; nothing was stored.",
@@ -166,6 +173,10 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     scoring.TrainingRefused: _row(422, "The table cannot train the model", "Correct the table or the product."),
     accounts.PasswordRefused: _row(422, "The password cannot be used", "Correct the fields under errors; nothing was stored."),
     accounts.UserRefused: _row(422, "The user's details cannot be used", "Correct the details."),
+    webhooks.EndpointUnknown: _row(404, "There is no such webhook endpoint", "GET /api/v1/webhooks lists them.", at_page=_NOT_THERE),
+    webhooks.DeliveryUnknown: _row(404, "There is no such delivery", "GET the endpoint's deliveries.", at_page=_NOT_THERE),
+    webhooks.EndpointRefused: _row(422, "The endpoint's details cannot be used", "Correct the fields under errors; nothing was stored."),
+    webhooks.AddressRefused: _row(422, "The host is not public", "Send to a public host."),
     accounts.ApiKeyRefused: _row(422, "The key's details cannot be used", "Correct the details."),
     partners.PartnerRefused: _row(422, "The partner's details cannot be used", "Correct the details."),
     requests.ConditionMissing: _row(428, "The version is missing", "GET it, and send its ETag as If-Match."),
@@ -196,6 +207,21 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     approvals.NoticeSettingsMissing: _row(409, "Nobody said yet who writes the letters", "Fill in the settings of letters first."),
     approvals.NoticeRefused: _row(422, "The letter cannot be marked like this", "Correct the fields under errors; nothing was stored."),
     approvals.NoticeSettingsRefused: _row(422, "The settings cannot be used", "Correct the fields under errors; nothing was stored."),
+    # what is taken away
+    exports.ListUnknown: _row(404, "There is no such list", "/docs names those there are.", at_page=_NOT_THERE),
+    exports.ExportUnknown: _row(404, "There is no such export", "GET /api/v1/exports lists yours.", at_page=_NOT_THERE),
+    exports.LinkSpent: _row(
+        404, "The link opens nothing any more", "Ask for a new link: each opens the file once, for 15 minutes.",
+        at_page="A link opens the file once, for 15 minutes, for whoever asked for it. Go back to the export and press Download again.",
+    ),  # fmt: skip
+    exports.ExportNotReady: _row(
+        409, "There is no file to download", "Wait until its state is done; files are kept for three days.",
+        at_page="The file is still written, could not be written, or was kept for its three days. Look at the export, or make a new one.",
+    ),  # fmt: skip
+    exports.ListNotYours: _row(
+        403, "That is not allowed", "Ask an administrator of your organisation for the permission.", at_page=_NOT_YOURS
+    ),
+    exports.ExportRefused: _row(422, "The export cannot be made like this", "Correct it; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(
@@ -205,12 +231,22 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1,
         at_page="Too much changed at the same time, and nothing was stored. Go back and send it again.",
     ),  # fmt: skip
+    partners.QueuesAway: _row(503, "The queues do not answer", "Try again in a few seconds.", retry_after=2),
     partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
     record.RootKeyMissing: _row(500, "The service is not set up", _OURS),
     record.RootKeyWrong: _row(500, "The service is not set up", _OURS),
     record.KeyringMissing: _row(500, "The partner is not set up", _OURS),
     record.SealBroken: _row(500, "A stored value could not be opened", _OURS),
     record.ReceiptRefused: _row(422, "The receipt is not genuine", "Check that it is complete and this partner's."),
+    record.EventUnknown: _row(404, "There is no such event", "GET /api/v1/audit/events lists them.", at_page=_NOT_THERE),
+    record.CheckpointUnknown: _row(
+        404, "There is no such checkpoint", "GET /api/v1/audit/checkpoints lists them.",
+        at_page="What was asked for is not sealed yet, or was never there. Try again in a few seconds.",
+    ),  # fmt: skip
+    record.PeriodEmpty: _row(404, "Nothing was recorded then", "Ask for another time."),
+    record.EventNotSealed: _row(409, "The event is not sealed yet", "Ask again in a second.", retry_after=1),
+    record.VerificationRunning: _row(409, "The record is being checked already", "Wait for its result."),
+    record.BundleTooLarge: _row(413, "So much does not fit into one answer", "Ask for a shorter period."),
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
     DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
     InterfaceError: _row(
@@ -255,6 +291,14 @@ def outcome_of(error: BaseException) -> Outcome:
             code = error.code if isinstance(error, DomainError) else row.code
             return row if code == row.code else replace(row, code=code)
     return UNEXPECTED
+
+
+def outcome_of_code(code: str) -> Outcome:
+    """How an error of this code is told."""
+    return _BY_CODE.get(code, UNEXPECTED)
+
+
+_BY_CODE: Mapping[str, Outcome] = {kind.code if issubclass(kind, DomainError) else row.code: row for kind, row in TABLE.items()}
 
 
 def log_fault(path: str, error: BaseException) -> None:

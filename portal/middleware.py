@@ -16,10 +16,13 @@ from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
 from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from audit.ids import uuid7
+from partners.accounts.request_log import note
+from partners.accounts.web.arriving import person_of
 from portal import health, metrics
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -61,7 +64,10 @@ class RequestMiddleware:
         probe = health.PROBES.get(request.path_info)
         response = self.get_response(request) if probe is None else health.answer(probe, request)
         self._finish(request, response, request_id)
-        metrics.observe(request, response.status_code, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        metrics.observe(request, response.status_code, seconds)
+        if is_api(request):
+            note(request, response, seconds)
         return response
 
     def _finish(self, request: HttpRequest, response: HttpResponseBase, request_id: str) -> None:
@@ -105,7 +111,11 @@ class PageCsrfMiddleware(ForPages, CsrfViewMiddleware):
 
 
 class PageAuthenticationMiddleware(ForPages, AuthenticationMiddleware):
-    """The person behind the session."""
+    """The person behind the session, while it is open."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Looked up when somebody asks."""
+        request.user = SimpleLazyObject(lambda: person_of(request))  # type: ignore[assignment]
 
 
 class PageLanguageMiddleware(ForPages):

@@ -13,13 +13,22 @@ from django.db import Error, close_old_connections
 from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
+from audit.verification import verifications_left
+from partners.accounts.links import has_unsent
+from partners.accounts.request_log import forget_requests
+from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
 from partners.tenancy import tenant_context
+from partners.webhooks.courier import COURIER
+from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
 from portal.backups.copies import begin_due_backup
 from portal.celery import app
+from portal.exports.services import writing
+from portal.exports.services.clock import begin_due_exports
+from portal.exports.services.opening import forget_old_exports
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
@@ -55,16 +64,34 @@ def ring_for_jobs() -> None:
         app.send_task("scoring.work_on_job", [str(job_id)], retry=False)
 
 
+def ring_for_exports() -> None:
+    """Every export that nobody writes is in the queue. What is not heard in time is rung again."""
+    for export_id in writing.unattended():
+        app.send_task("exports.write_export", [str(export_id)], retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 def ring_for_applications() -> None:
     """Where an application was left without a decision, a worker is called."""
     if has_left_applications():
         app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_verifications() -> None:
+    """Where a check of the record waits, a worker is called."""
+    if verifications_left():
+        app.send_task("audit.work_on_verification", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 def ring_for_months() -> None:
     """Where figures of a month are to be counted, a worker is called."""
     if months_due():
         app.send_task("approvals.count_months", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
+def ring_for_mail() -> None:
+    """Where somebody asked for a new password, a worker is called."""
+    if has_unsent():
+        app.send_task("accounts.send_resets", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
 DUTIES = (
@@ -78,8 +105,17 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("ring-for-verifications", 5.0, ring_for_verifications),
+    Duty("forget-requests", 600.0, forget_requests),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
+    Duty("deliver-events", 1.0, COURIER.turn),
+    Duty("forget-deliveries", 600.0, forget_deliveries),
+    Duty("ring-for-mail", 5.0, ring_for_mail),
+    Duty("forget-sessions", 3600.0, forget_old_sessions),
+    Duty("ring-for-exports", 5.0, ring_for_exports),
+    Duty("begin-exports", 60.0, begin_due_exports),
+    Duty("forget-exports", 600.0, forget_old_exports),
     Duty("back-up", 600.0, begin_due_backup),
 )
 

@@ -41,6 +41,7 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -51,12 +52,16 @@ TENANT_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
+    "allauth.mfa",
     "partners.accounts",
+    "partners.webhooks",
     "audit",
     "scoring",
+    "portal.exports",
     "portal.approvals",
 ]
-INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+TABLELESS_APPS = ["partners.accounts.apps.WithoutTables"]    # in neither list above, so no schema has tables of theirs
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS), *TABLELESS_APPS]
 
 AUTH_USER_MODEL = "accounts.User"
 TENANT_MODEL = "partners.Partner"
@@ -101,7 +106,8 @@ SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}session"
 SESSION_COOKIE_SECURE = TLS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE = env.number("VOUCH_SESSION_HOURS", 12, minimum=1, maximum=24 * 30) * 60 * 60    # signed in at most, here and on the API
+SESSION_IDLE_SECONDS = env.number("VOUCH_IDLE_MINUTES", 15, minimum=1, maximum=24 * 60) * 60    # and without doing anything
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}csrf"
 CSRF_COOKIE_SECURE = TLS
@@ -117,6 +123,11 @@ SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if TLS else 0
 LOGIN_URL = "/login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/login"
+SECOND_FACTOR_REQUIRED = not env.flag("VOUCH_RELAXED_SIGN_IN")    # only `up --demo` relaxes it; portal.checks refuses it in production
+MFA_ADAPTER = "partners.accounts.second_factor.Sealed"
+MFA_TOTP_TOLERANCE = 1    # a clock that is 30 seconds off
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -153,6 +164,19 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+
+# --- mail ---------------------------------------------------------------------------------------------------------------
+# Without a server mail is written to files under <home>/mail.
+
+EMAIL_HOST = env.text("VOUCH_MAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = VOUCH_HOME / "mail"
+EMAIL_PORT = env.number("VOUCH_MAIL_PORT", 587, minimum=1, maximum=65_535)
+EMAIL_HOST_USER = env.text("VOUCH_MAIL_USER")
+EMAIL_HOST_PASSWORD = env.secret("VOUCH_MAIL_PASSWORD")
+EMAIL_USE_TLS = env.flag("VOUCH_MAIL_TLS", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("VOUCH_MAIL_FROM", f"vouch@{BASE_DOMAIN}")
 
 # --- database ---------------------------------------------------------------------------------------------------------
 
@@ -198,13 +222,19 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 20 * 60, "global_keyprefix": "vouch:"}  # longer than any task's time limit
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 20 * 60,  # longer than any task's time limit
+    "global_keyprefix": "vouch:",
+    "queue_order_strategy": "sorted",  # what is in "vouch" goes before what is in "vouch.bulk": partners.queues
+}
 CELERY_TASK_TIME_LIMIT = 15 * 60
 CELERY_TASK_SOFT_TIME_LIMIT = 14 * 60
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "vouch"
+_IN_BULK = ("scoring.work_on_job", "scoring.shadow_decisions", "scoring.retrain", "exports.write_export", "approvals.count_months")
+CELERY_TASK_ROUTES = {name: {"queue": "vouch.bulk"} for name in _IN_BULK}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
@@ -214,6 +244,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 TRAINING_MEMORY_MB = env.number("VOUCH_TRAINING_MEMORY_MB", 0)  # what one training run may take; 0: what the machine has to spare
 EVENTS_MEMORY_MB = env.number("VOUCH_EVENTS_MEMORY_MB", 0)  # what the files of events of one score_file may take; 0: the same
+WEBHOOKS_TO_LOCALHOST = env.flag("VOUCH_WEBHOOKS_TO_LOCALHOST")  # for trials: events may also be sent to http://localhost
 JOB_LEASE_SECONDS = env.number("VOUCH_JOB_LEASE_SECONDS", 60, minimum=1)  # when another worker takes over what a dead one held
 
 # --- backups ----------------------------------------------------------------------------------------------------------
@@ -230,6 +261,8 @@ PLAN_REQUESTS_PER_HOUR = {
     "pro": env.number("VOUCH_LIMIT_PRO", 1_000, minimum=1),
     "enterprise": env.number("VOUCH_LIMIT_ENTERPRISE", 10_000, minimum=1),
 }
+
+REQUEST_LOG_DAYS = env.number("VOUCH_REQUEST_LOG_DAYS", 14, minimum=1)  # how long single calls of the API can be looked up
 
 # --- API --------------------------------------------------------------------------------------------------------------
 

@@ -1,6 +1,11 @@
 """Scoring: products, model versions, policies, applicants and the decisions about them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
+
+from audit.actions import Action
+from audit.registry import Attested, attest
 
 
 class ScoringConfig(AppConfig):
@@ -12,3 +17,8 @@ class ScoringConfig(AppConfig):
         "scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow", "scoring_outcome",
         "scoring_consent",
     )  # fmt: skip
+
+    def ready(self) -> None:
+        """Decisions stand in exports of the record, beside the events that made them."""
+        sealed = import_module("scoring.sealed")    # models cannot be imported before the apps are ready
+        attest(Attested(Action.DECISION_MADE, sealed.attested_rows, sealed.unrecorded_rows))

@@ -27,7 +27,7 @@ from django.test.utils import setup_databases, teardown_databases
 from audit.context import SYSTEM
 from audit.ids import uuid7
 from audit.vault import keyring
-from partners.accounts.models import User
+from partners.accounts.models import Session, User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
 from partners.models import Partner
@@ -75,9 +75,19 @@ class House:
         """A browser on this partner's host, logged in with this role when one is given."""
         client = Client(HTTP_HOST=self.host)
         if role is not None:
-            with tenant_context(self.partner):
-                client.force_login(self.users[str(role)])
+            self.sign_in(client, self.users[str(role)])
         return client
+
+    def sign_in(self, client: Client, user: User) -> None:
+        """The browser is the person's, as after a password and a second factor."""
+        with tenant_context(self.partner):
+            epoch = User.objects.get(id=user.id).token_epoch
+            how = {"channel": Session.Channel.PAGE, "factor": Session.Factor.TOTP}
+            begun = Session.objects.create(user=user, token_epoch=epoch, **how)
+            client.force_login(user)
+            kept = client.session
+            kept["sign_in"] = str(begun.id)
+            kept.save()
 
     def api(self, key: str | None = None) -> Client:
         """A program on this partner's host, with this API key or the partner's own."""
@@ -204,6 +214,7 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "DATABASE_URL": address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment["VOUCH_RELAXED_SIGN_IN"] = "1"    # as in the demo: browsers of tests sign in often, and a code works once
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "4",
                "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
     with open(Path(os.environ["VOUCH_HOME"]) / f"site-{port}.log", "wb") as log:

@@ -21,6 +21,36 @@ class LoginRefused(DomainError):
     code = "login_refused"
 
 
+class CodeRefused(DomainError):
+    """The code is not right, was used before, or there were too many attempts; then wait 15 minutes."""
+
+    code = "code_refused"
+
+
+class SecondFactorNeeded(DomainError):
+    """The password is right, and a second factor is asked for: send a code of the authenticator app, or a recovery code, as `otp`."""
+
+    code = "second_factor_needed"
+
+
+class SecondFactorMissing(DomainError):
+    """This role signs in with a second factor, and none is set up yet: sign in on the pages once, where it is set up."""
+
+    code = "second_factor_missing"
+
+
+class SecondFactorRefused(DomainError):
+    """The second factor cannot be set up or removed like this."""
+
+    code = "second_factor_refused"
+
+
+class LinkRefused(DomainError):
+    """This link was used already, or its time is over. Ask for another one."""
+
+    code = "link_refused"
+
+
 class RefreshRefused(DomainError):
     """The refresh token is not valid any more: sign in again."""
 

@@ -22,6 +22,7 @@ class Permission(StrEnum):
     USER_READ = "user.read"
     USER_MANAGE = "user.manage"
     KEY_MANAGE = "key.manage"
+    WEBHOOK_MANAGE = "webhook.manage"
     RECORD_READ = "record.read"
 
 
@@ -48,13 +49,23 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.APPROVER: _DECIDES | {_P.APPLICATION_DECIDE, _P.APPLICATION_APPROVE},
     Role.ANALYST: _DECIDES | {_P.PRODUCT_EDIT, _P.RECORD_READ, _P.MODEL_PROMOTE},    # the second person of a promotion: ADR 10
     Role.SCIENTIST: _SEES | {_P.PRODUCT_EDIT, _P.MODEL_TRAIN, _P.MODEL_PROMOTE},
-    Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE},
+    Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE, _P.WEBHOOK_MANAGE},
     Role.COMPLIANCE: _SEES | {_P.APPLICANT_READ, _P.RECORD_READ, _P.USER_READ},
     Role.ADMIN: frozenset(Permission),
 }
+# Who may do one of these signs in with a second factor: they approve, administer, or see personal data.
+_GUARDED = frozenset({
+    _P.APPLICANT_READ, _P.APPLICATION_DECIDE, _P.APPLICATION_APPROVE, _P.PRODUCT_EDIT, _P.MODEL_PROMOTE, _P.USER_READ, _P.USER_MANAGE,
+    _P.KEY_MANAGE, _P.WEBHOOK_MANAGE, _P.RECORD_READ,
+})    # fmt: skip
 KEY_SCOPES = frozenset({_P.DECISION_READ, _P.DECISION_MAKE, _P.APPLICANT_READ, _P.PRODUCT_READ, _P.MODEL_READ})
 
 
 def permissions_of(role: str) -> frozenset[Permission]:
     """What this role may do; nothing for a role that does not exist."""
     return ROLE_PERMISSIONS[Role(role)] if role in Role.values else frozenset()
+
+
+def needs_second_factor(role: str) -> bool:
+    """Whether a password alone does not open what this role may do."""
+    return not permissions_of(role).isdisjoint(_GUARDED)

@@ -2,12 +2,12 @@
 
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import available_timezones
 
 from django.conf import settings
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
@@ -48,9 +48,10 @@ class NewApiKey:
 
 @transaction.atomic
 def create_user(
-    *, email: str, role: str, password: str, actor: Actor, name: str = "", language: str = "en", time_zone: str = "UTC"
+    *, email: str, role: str, password: str | None, actor: Actor, name: str = "", language: str = "en", time_zone: str = "UTC"
 ) -> User:
-    """The person can sign in on the partner's host. Raises UserExists, UserRefused or PasswordRefused."""
+    """The person can sign in on the partner's host; without a password, once they chose one. Raises UserExists, UserRefused or
+    PasswordRefused."""
     current_schema()
     email = email.strip().lower()
     faults = faults_of_person(email=email, role=role, password=password, name=name, language=language, time_zone=time_zone)
@@ -104,7 +105,8 @@ def _fault_of_email(email: str) -> str:
 @transaction.atomic
 def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is_active: bool | None = None) -> User:
     """The person has this role and access; earlier tokens have ended. Raises UserUnknown, UserRefused or LastAdministrator."""
-    administrators = list(User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("id"))
+    joined = User.objects.select_for_update().exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    administrators = list(joined.filter(role=Role.ADMIN, is_active=True).order_by("id"))
     user = User.objects.select_for_update().filter(id=user_id).first()
     if user is None:
         raise UserUnknown
@@ -121,6 +123,7 @@ def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is
     if user.is_active != before[1]:
         action = Action.USER_SWITCHED_ON if user.is_active else Action.USER_SWITCHED_OFF
         record(action=action, actor=actor, object_kind="user", object_id=user.id)
+        _end_keys_of(user, actor)
     if user.role != before[0]:
         detail = {"role": user.role, "before": before[0]}
         record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail=detail)
@@ -128,9 +131,16 @@ def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is
     return user
 
 
-def change_password(*, user: User, current: str, new: str, actor: Actor) -> None:
-    """The password is the new one and every token and session of before has ended. A wrong guess of the current one counts like a failed
-    login. Raises PasswordRefused."""
+def _end_keys_of(user: User, actor: Actor) -> None:
+    """Who has no access any more has none by a key either; whoever rotates it first makes it their own."""
+    if not user.is_active:
+        for key_id in ApiKey.objects.filter(created_by_id=user.id, revoked_at=None).values_list("id", flat=True):
+            revoke_api_key(key_id=key_id, actor=actor)
+
+
+def change_password(*, user: User, current: str, new: str, actor: Actor, kept: uuid.UUID | None = None) -> None:
+    """The password is the new one and every token and session of before has ended, but the one that is `kept`. A wrong guess of the
+    current one counts like a failed login. Raises PasswordRefused."""
     is_locked = passwords.is_locked(user.email, actor.address)
     if len(current) > passwords.LONGEST or not user.check_password(current) or is_locked:
         _note_failed_guess(user, actor, is_locked=is_locked)
@@ -141,8 +151,17 @@ def change_password(*, user: User, current: str, new: str, actor: Actor) -> None
         passwords.check_password_choice(new, user, field="new")
         user.set_password(new)
         user.save(update_fields=["password"])
-        tokens.end_all(user)
+        tokens.end_all(user, kept=kept)
         record(action=Action.PASSWORD_CHANGED, actor=actor, object_kind="user", object_id=user.id)
+
+
+@transaction.atomic
+def choose_time_zone(*, user: User, time_zone: str, actor: Actor) -> None:
+    """Pages tell the person times of this zone. Raises UserRefused."""
+    if faults := faults_of_person(time_zone=time_zone):
+        raise UserRefused(fields=faults)
+    if User.objects.filter(id=user.id).exclude(time_zone=time_zone).update(time_zone=time_zone):
+        record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail={"time_zone": time_zone})
 
 
 @transaction.atomic
@@ -165,7 +184,8 @@ def _note_failed_guess(user: User, actor: Actor, *, is_locked: bool) -> None:
 
 
 def check_login(*, email: str, password: str, actor: Actor) -> User:
-    """Who this is. One answer in one time for an unknown address, a wrong password and too many attempts. Raises LoginRefused."""
+    """Whose password this is; what else is asked for, `sign_in` knows. One answer in one time for an unknown address, a wrong password
+    and too many attempts. Raises LoginRefused."""
     email = email.strip().lower()
     user = User.objects.filter(email=email).first() if len(password) <= passwords.LONGEST else None
     is_locked = passwords.is_locked(email, actor.address)
@@ -180,12 +200,6 @@ def check_login(*, email: str, password: str, actor: Actor) -> User:
             found = user.id if user else ""
             record(action=Action.USER_LOGIN_FAILED, actor=actor, object_kind="user", object_id=found, detail={"locked": is_locked})
         raise LoginRefused
-    with transaction.atomic():
-        passwords.forget_failures(email)
-        user.last_login = timezone.now()
-        user.save(update_fields=["last_login"])
-        who = replace(actor, kind="user", id=str(user.id), label=user.name, role=user.role)
-        record(action=Action.USER_LOGGED_IN, actor=who, object_kind="user", object_id=user.id)
     return user
 
 
@@ -256,6 +270,7 @@ def revoke_api_key(*, key_id: uuid.UUID, actor: Actor) -> None:
 def _new_key(*, name: str, scopes: list[str], expires_at: datetime | None, actor: Actor) -> NewApiKey:
     secret = keys.make_key(slug_of(current_schema()))
     key = ApiKey(name=name, digest=keys.digest_of(secret), hint=secret[-4:], scopes=scopes, expires_at=expires_at, created_by=actor.label)
+    key.created_by_id = uuid.UUID(actor.id) if actor.kind == "user" else None
     key.created_at = timezone.now()
     key.save(force_insert=True)
     return NewApiKey(key, secret)

@@ -1,5 +1,7 @@
 """Approvals: applications for money and what people decide about them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -13,3 +15,7 @@ class ApprovalsConfig(AppConfig):
         "approvals_review", "approvals_approvalpolicy", "approvals_note", "approvals_applicationfile", "approvals_noticesettings",
         "approvals_notice",
     )  # fmt: skip
+
+    def ready(self) -> None:
+        """The lists of applications can be taken away."""
+        import_module("portal.approvals.exports").declare_lists()    # it needs the models, which are there only now

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -28,9 +29,10 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     """The context of every page; empty places while nobody is signed in."""
     user = getattr(request, "user", None)
     if not isinstance(user, User):
-        return {"partner": getattr(request, "partner", None), "menu": ()}
+        return {"partner": getattr(request, "partner", None), "menu": (), "is_relaxed": not settings.SECOND_FACTOR_REQUIRED}
     return {
         "partner": getattr(request, "partner", None),
+        "is_relaxed": not settings.SECOND_FACTOR_REQUIRED,
         "menu": [part for part in _menu(request, user) if part],
         "role_title": Role(user.role).label,
         "may_decide": user.allows(Permission.DECISION_MAKE),
@@ -55,8 +57,13 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Month by month"), reverse("portal:summary"), Permission.DECISION_READ, 0),
         (_("Products"), reverse("scoring:product-list"), Permission.PRODUCT_READ, 0),
         (_("Models"), reverse("scoring:model-list"), Permission.MODEL_READ, 0),
+        (_("Audit record"), reverse("record:event-list"), Permission.RECORD_READ, 0),
+        (_("Exports"), reverse("exports:export-list"), Permission.DECISION_READ, 0),
     ]
-    craft = [(_("API"), reverse("api:docs"), Permission.KEY_MANAGE, 0)]
+    craft = [
+        (_("Developers"), reverse("accounts:developers"), Permission.KEY_MANAGE, 0),
+        (_("Team"), reverse("accounts:team"), Permission.USER_READ, 0),
+    ]
     parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, craft)]
     here = _here(request, [one[1] for part in parts for one in part])
     return [[Place(title, url, url == here, count) for title, url, _permission, count in part] for part in parts]

@@ -15,6 +15,7 @@ from django.utils.translation import ngettext
 from partners.accounts.models import User
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
+from partners.webhooks.selectors import troubled_endpoints
 from portal.approvals.selectors import Waiting, WaitingFor, waiting_for
 from portal.templatetags.vouch import bounded, due, due_state
 from portal.web.charts import day_chart
@@ -60,6 +61,7 @@ class OverviewPage(Page):
             "asked_for": self._asked_for(),
             "steps": first_steps(request.partner, products, origin) if is_new else [],  # type: ignore[attr-defined]
             **_troubles(products),
+            "endpoints": troubled_endpoints() if self.user.allows(Permission.WEBHOOK_MANAGE) else (),
             **_figures(figures, products),
         }
         return render(request, "portal/overview.html", context)

@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.services import record
+from audit.services import announce, record
+from audit.topics import Topic
 from audit.vault import Keyring, keyring
 from scoring.errors import JobTaken, JobUnknown, LeaseLost
-from scoring.models import Job, JobChunk
+from scoring.models import Batch, Job, JobChunk
 from scoring.store import FinishedChunk
 
 MOST_ATTEMPTS = 10    # a chunk that ended so many processes ends the job
@@ -191,6 +192,8 @@ def _end(job: Job, state: Job.State, now: Progress) -> None:
     job.save(update_fields=["state", "finished_at", "total", "done", "failed", "problem"])
     detail = {"kind": job.kind, "state": str(state), "total": now.total, "done": now.done, "failed": now.failed}
     record(action=Action.JOB_FINISHED, actor=actor_of(job), object_kind="job", object_id=job.id, detail=detail)
+    if "upload" in job.body and Batch.objects.filter(id=job.body["upload"], working=job).exists():    # and not only its check
+        announce(topic=Topic.BATCH_COMPLETED, object_id=job.body["upload"], body={"job_id": str(job.id), **detail})
 
 
 def progress(job: Job) -> Progress:

@@ -11,7 +11,8 @@ from django.db.models import Max
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.services import record
+from audit.services import announce, record
+from audit.topics import Topic
 from audit.vault import keyring
 from partners.accounts.roles import Permission, permissions_of
 from scoring.engine.bundle import BundleRefused, read_bundle
@@ -270,6 +271,8 @@ def put_in_force(
             **asked,
         },
     )
+    topic = Topic.MODEL_PROMOTED if action == Promotion.Action.PROMOTE else Topic.MODEL_ROLLED_BACK
+    announce(topic=topic, object_id=promotion.id, body={"product": product.slug, "version": chosen.version if chosen else None})
     return promotion
 
 

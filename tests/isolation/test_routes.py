@@ -16,14 +16,18 @@ from django.test import Client
 from django.urls import path
 
 from audit.context import SYSTEM, Actor
+from partners.accounts.models import Session
 from partners.accounts.services import create_api_key
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import as_owner, tenant_context
+from partners.webhooks.services import create_endpoint, send_test
 from portal import urls
 from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.files import add_file
 from portal.approvals.services.views import save_view
+from portal.exports.services.asking import Asked as Taken
+from portal.exports.services.asking import ask_export, schedule_export
 from scoring import registry
 from scoring.models import Channel
 from scoring.services.files import KIND
@@ -41,6 +45,7 @@ REFUSED = {401, 404}
 PAGE_REFUSED = {302, 401, 403, 404, 405}
 OPEN = {"root", "token", "token-refresh", "nothing-here", "openapi", "docs", "redoc"}
 BODIES: dict[str, Any] = {
+    "webhook": {"is_active": False},
     "user": {"role": "viewer", "is_active": False}, "api-key-rotate": {"overlap_seconds": 0},
     "model": {"state": "retired", "reason": "So."}, "retraining-plan": {"every": "monday"}, "product-rollback": {"reason": "So."},
     "product-challenger": {"version": 1},
@@ -94,15 +99,20 @@ def other(south: House) -> Other:
         view = save_view(person=admin, name=f"{CANARY} view", query=f"tag={CANARY}")
         key = create_api_key(name=f"{CANARY} key", actor=SYSTEM)
         batch = a_batch(CANARY, f"{CANARY},amount\nA-1,5\n", name=f"{CANARY}.csv")
+        hook = create_endpoint(url=f"https://{CANARY}.example.com/", event_types=["decision.made"], actor=SYSTEM).endpoint
+        delivery = send_test(endpoint_id=hook.id, actor=SYSTEM)
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
+        taken = Taken(list_name="decisions", kind="csv", filters={"reference": f"{CANARY}-reference"})
+        export, again = ask_export(asked=taken, actor=by_admin), schedule_export(asked=taken, every="day", actor=by_admin)
         bearer = issue_tokens(admin).access
+        session = Session.objects.get(user=admin)
     values = {
         "score_id": made.id, "decision_id": made.id, "user_id": admin.id, "key_id": key.key.id, "slug": CANARY, "product": CANARY,
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
-        "topic": CANARY, "case": 7,
-        "job_id": job.id,
+        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY, "event_id": made.event.id,
+        "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id, "export_id": export.id, "schedule_id": again.id,
     }  # fmt: skip
     told = (
         CANARY,
@@ -193,7 +203,9 @@ def findings(urlconf: Any, north: House, other: Other) -> list[str]:
 
 def is_public(route: Route) -> bool:
     """Whether a page says the same to everybody, signed in or not."""
-    return not route.is_api and route.name in {"login", "logout", "language", "set_language"}
+    return not route.is_api and route.name in {
+        "login", "logout", "language", "set_language", "code", "forgotten", "passkey", "link", "link-followed",
+    }
 
 
 def test_no_route_gives_one_partner_anything_of_another(north: House, other: Other) -> None:

@@ -22,8 +22,9 @@ from partners.accounts import services, tokens
 from partners.accounts.authentication import principal_of_key
 from partners.accounts.errors import CredentialRefused, LastAdministrator, LoginRefused, PasswordRefused, RefreshRefused, UserExists
 from partners.accounts.keys import ALPHABET, make_key, parse_key
-from partners.accounts.models import ApiKey, RefreshToken, User
+from partners.accounts.models import ApiKey, RefreshToken, Session, User
 from partners.accounts.roles import ROLE_PERMISSIONS, Permission, Role
+from partners.accounts.sign_in import begin_session
 from partners.tenancy import tenant_context
 from tests.conftest import PASSWORD, House
 
@@ -246,7 +247,8 @@ def test_too_many_failures_lock_the_address_even_for_the_right_password(in_north
 
 
 def test_a_login_is_recorded_and_so_is_its_failure(in_north: House) -> None:
-    services.check_login(email="Officer@north.example ", password=PASSWORD, actor=SYSTEM)
+    user = services.check_login(email="Viewer@north.example ", password=PASSWORD, actor=SYSTEM)
+    begin_session(user=user, factor=Session.Factor.PASSWORD, channel=Session.Channel.PAGE, actor=SYSTEM)
     with pytest.raises(LoginRefused):
         services.check_login(email="officer@north.example", password="wrong", actor=SYSTEM)
 

@@ -19,6 +19,7 @@ REVIEWERS = {"officer", "approver", "admin"}
 KEEPERS = {"developer", "admin"}
 PROMOTERS = {"analyst", "scientist", "admin"}
 SEERS_OF_PEOPLE = {"compliance", "admin"}
+EXAMINERS = {"analyst", "compliance", "admin"}
 KEY = "key"  # an API key with every scope that a key can have
 
 # Route name and method: who is let in. None: anybody, without a credential.
@@ -90,12 +91,44 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("users", "POST"): {"admin"},
     ("user", "GET"): SEERS_OF_PEOPLE,
     ("user", "PATCH"): {"admin"},
+    ("user-invitation", "POST"): {"admin"},
+    ("user-second-factor", "DELETE"): {"admin"},
+    ("invitations", "POST"): {"admin"},
+    ("roles", "GET"): SEERS_OF_PEOPLE,
     ("api-keys", "GET"): KEEPERS,
     ("api-keys", "POST"): KEEPERS,
     ("api-key", "DELETE"): KEEPERS,
     ("api-key-rotate", "POST"): KEEPERS,
+    ("webhooks", "GET"): KEEPERS,
+    ("webhooks", "POST"): KEEPERS,
+    ("webhook", "GET"): KEEPERS,
+    ("webhook", "PATCH"): KEEPERS,
+    ("webhook", "DELETE"): KEEPERS,
+    ("webhook-rotate", "POST"): KEEPERS,
+    ("webhook-test", "POST"): KEEPERS,
+    ("webhook-deliveries", "GET"): KEEPERS,
+    ("webhook-delivery", "GET"): KEEPERS,
+    ("webhook-resend", "POST"): KEEPERS,
+    ("api-key-stats", "GET"): KEEPERS,
+    ("requests", "GET"): KEEPERS,
+    ("queues", "GET"): KEEPERS,
+    ("exports", "POST"): EVERYBODY | {KEY},    # each list has a permission of its own
+    ("exports", "GET"): EVERYBODY | {KEY},
+    ("export", "GET"): EVERYBODY | {KEY},
+    ("export-link", "POST"): EVERYBODY | {KEY},
+    ("export-file", "GET"): EVERYBODY | {KEY},
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
+    ("audit-events", "GET"): EXAMINERS,
+    ("audit-proof", "GET"): EXAMINERS,
+    ("audit-summary", "GET"): EXAMINERS,
+    ("audit-consistency", "GET"): EXAMINERS,
+    ("audit-checkpoints", "GET"): EXAMINERS,
+    ("audit-export", "GET"): EXAMINERS,
+    ("audit-bundle", "GET"): EXAMINERS,
+    ("earlier-audit-logs", "GET"): EXAMINERS,
+    ("earlier-audit-export-csv", "GET"): EXAMINERS,
+    ("earlier-audit-export-json", "GET"): EXAMINERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
     ("earlier-predict", "POST"): DECIDERS | {KEY},
     ("earlier-predict-batch", "POST"): DECIDERS | {KEY},
@@ -103,11 +136,11 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("earlier-model-info", "GET"): EVERYBODY | {KEY},
     ("earlier-models-info", "GET"): EVERYBODY | {KEY},
     ("earlier-models-status", "GET"): EVERYBODY | {KEY},
-    ("earlier-api-keys-stats", "GET"): KEEPERS,
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7(), "export_id": uuid7(),
+          "event_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

@@ -26,7 +26,7 @@ TEMPLATES = sorted(path for path in (settings.BASE_DIR / "templates").rglob("*.h
 NAMES = {"Vouch", "API", "AUC", "KS", "Brier", "SHA-256", "CSV", "PDF", "XLSX", "JSON", "OpenAPI", "Ed25519", "ms"}
 SAID_ASIDE = ("aria-label", "title", "placeholder", "alt", "data-l")
 NOT_PROSE = {"script", "style", "code", "kbd", "pre"}
-NO_PAGES = FILES | {"docs", "openapi"}
+NO_PAGES = FILES | {"docs", "redoc", "openapi"}
 WHOLE_PAGES = sorted(name for (name, method), access in TABLE.items() if method == "GET" and access.status == 200 and name not in NO_PAGES)
 
 

@@ -24,11 +24,13 @@ from django.test import Client, RequestFactory
 from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
+from audit.selectors import EventFilters, events
 from partners.accounts.models import User
 from partners.accounts.roles import Role
-from partners.accounts.services import create_user
+from partners.accounts.services import create_api_key, create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
+from partners.webhooks.services import create_endpoint, send_test
 from portal import urls
 from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
@@ -55,7 +57,11 @@ EVERYBODY = frozenset(str(role) for role in Role)
 DECIDERS = frozenset({"officer", "approver", "analyst", "developer", "admin"})
 PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
+KEEPERS = frozenset({"developer", "admin"})    # who connects other systems
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
+EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
+ADMINISTRATORS = frozenset({"admin"})
+SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
 STRANGER = "stranger"
 
 
@@ -128,12 +134,68 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("notice-list", "GET"): Access(200, READERS),
     ("notice-settings", "GET"): Access(200, EDITORS),
     ("notice-settings", "POST"): Access(422, EDITORS, stranger=401),
+    ("endpoint-list", "GET"): Access(200, KEEPERS),
+    ("endpoint-new", "GET"): Access(200, KEEPERS),
+    ("endpoint-new", "POST"): Access(422, KEEPERS, stranger=401),
+    ("endpoint-detail", "GET"): Access(200, KEEPERS),
+    ("endpoint-detail", "POST"): Access(422, KEEPERS, stranger=401),
+    ("endpoint-change", "GET"): Access(200, KEEPERS),
+    ("endpoint-change", "POST"): Access(422, KEEPERS, stranger=401),
+    ("delivery-detail", "GET"): Access(200, KEEPERS),
+    ("delivery-detail", "POST"): Access(302, KEEPERS, stranger=401),
+    ("developers", "GET"): Access(302, KEEPERS),
+    ("key-list", "GET"): Access(200, KEEPERS),
+    ("key-new", "GET"): Access(200, KEEPERS),
+    ("key-new", "POST"): Access(422, KEEPERS, stranger=401),
+    ("key-detail", "GET"): Access(200, KEEPERS),
+    ("key-rotate", "POST"): Access(422, KEEPERS, stranger=401),
+    ("key-revoke", "POST"): Access(302, KEEPERS, stranger=401),
+    ("request-list", "GET"): Access(200, KEEPERS),
+    ("queue-list", "GET"): Access(200, KEEPERS),
+    ("export-list", "GET"): Access(200),
+    ("export-new", "GET"): Access(200),
+    ("export-new", "POST"): Access(422, stranger=401),
+    ("export-detail", "GET"): Access(404),    # of somebody else
+    ("export-link", "POST"): Access(404, stranger=401),
+    ("export-file", "GET"): Access(404),
+    ("schedule-stop", "POST"): Access(404, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
+    ("time-zone", "POST"): Access(422, stranger=401),
+    ("factor-new", "GET"): Access(200),
+    ("factor-new", "POST"): Access(422),
+    ("factor-remove", "GET"): Access(404),
+    ("factor-remove", "POST"): Access(404, stranger=401),
+    ("recovery-codes", "GET"): Access(200),
+    ("recovery-codes", "POST"): Access(422, stranger=401),
+    ("session-end", "POST"): Access(302, stranger=401),
+    ("team", "GET"): Access(200, SEERS_OF_PEOPLE),
+    ("invite", "GET"): Access(200, ADMINISTRATORS),
+    ("invite", "POST"): Access(422, ADMINISTRATORS, stranger=401),
+    ("person", "GET"): Access(200, SEERS_OF_PEOPLE),
+    ("person", "POST"): Access(400, ADMINISTRATORS, stranger=401),
+    ("code", "GET"): Access(302),
+    ("code", "POST"): Access(302),
+    ("forgotten", "GET"): Access(200, stranger=200),
+    ("forgotten", "POST"): Access(422, stranger=422),
+    ("passkey", "POST"): Access(200, stranger=200),
+    ("link", "GET"): Access(410, stranger=410),
+    ("link", "POST"): Access(410, stranger=410),
+    ("link-followed", "GET"): Access(302),
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
     ("language", "POST"): Access(400, stranger=400),
+    ("event-list", "GET"): Access(200, EXAMINERS),
+    ("event-detail", "GET"): Access(200, EXAMINERS),
+    ("record-summary", "GET"): Access(200, EXAMINERS),
+    ("record-check", "GET"): Access(200, EXAMINERS),
+    ("record-check", "POST"): Access(302, EXAMINERS, stranger=401),
+    ("record-export", "GET"): Access(404, EXAMINERS),    # nothing is sealed in a transaction that is rolled back
+    ("record-bundle", "GET"): Access(200, EXAMINERS),
+    ("record-bundle", "POST"): Access(422, EXAMINERS, stranger=401),
+    ("record-verifier", "GET"): Access(200, EXAMINERS),
+    ("record-keys", "GET"): Access(200, EXAMINERS),
     ("docs", "GET"): Access(200, stranger=200),
     ("redoc", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
@@ -144,9 +206,16 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "decision-list", "decision-detail", "decision-new", "product-list", "product-detail", "product-rules",
            "product-policy", "policy", "model-list", "model-detail", "model-card", "model-history", "model-compare", "model-retraining",
            "account", "outcome",
+           "key-list", "key-new", "key-detail", "request-list", "queue-list",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
-           "application-detail", "letter", "notice-list", "notice-settings")  # fmt: skip
-FILES = {"model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+           "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
+           "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new",
+           "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail",
+           "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
+ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
+                   "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
+FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
+         "record-verifier", "record-keys"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -180,16 +249,38 @@ def known_as(house: House, reference: str) -> uuid.UUID:
     return found.id
 
 
+def key_of(house: House) -> uuid.UUID:
+    """A key that the house made last."""
+    with tenant_context(house.partner):
+        return create_api_key(name="table", actor=SYSTEM).key.id
+
+
 def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
-            "applicant_id": known_as(house, "T-1")}  # fmt: skip
+            "applicant_id": known_as(house, "T-1"), "user_id": house.users["viewer"].id, "key_id": key_of(house),
+            "event_id": newest_event(house), **a_webhook(house)}  # fmt: skip
+
+
+def newest_event(house: House) -> uuid.UUID:
+    """The event that was recorded last."""
+    with tenant_context(house.partner):
+        return events(EventFilters(), limit=1)[0].id
+
+
+def a_webhook(house: House) -> dict[str, uuid.UUID]:
+    """An endpoint, and a test event on its way to it."""
+    with tenant_context(house.partner):
+        made = create_endpoint(url="https://hooks.example.com/", event_types=["decision.made"], actor=SYSTEM).endpoint
+        return {"webhook_id": made.id, "delivery_id": send_test(endpoint_id=made.id, actor=SYSTEM).id}
 
 
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1}  # fmt: skip
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1, "event_id": uuid7(),
+             "webhook_id": uuid7(), "delivery_id": uuid7(), "key_id": uuid7(), "export_id": uuid7(), "schedule_id": uuid7(),
+             "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
 
@@ -263,7 +354,7 @@ ELSEWHERE = (
 
 def where_after(house: House, wanted: str, *, by: str) -> str:
     """Where signing in leads when the address or the form asks for `wanted`."""
-    data = {"email": f"officer@{house.slug}.example", "password": PASSWORD, **({"next": wanted} if by == "form" else {})}
+    data = {"email": f"viewer@{house.slug}.example", "password": PASSWORD, **({"next": wanted} if by == "form" else {})}
     address = f"/login?next={quote(wanted, safe='')}" if by == "address" else "/login"
     answer = house.client().post(address, data)
     assert answer.status_code == 302, text_of(answer)
@@ -531,7 +622,7 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 
 def test_every_page_is_shown() -> None:
-    assert set(SHOWING) | {"login", "docs", "redoc", "openapi"} | FILES == {name for name, method in TABLE if method == "GET"}
+    assert set(SHOWING) | ELSEWHERE_SHOWN | FILES == {name for name, method in TABLE if method == "GET"}
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:

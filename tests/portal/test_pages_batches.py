@@ -18,10 +18,10 @@ from django.test import Client
 
 from audit.actions import Action
 from audit.context import SYSTEM
-from audit.models import Event
+from audit.models import Event, Outbox
 from partners.tenancy import public_context, tenant_context
 from scoring import registry, selectors
-from scoring.engine.sheets import SheetWriter
+from scoring.engine.writing import SheetWriter
 from scoring.models import Batch, Channel, Decision, Job, Outcome
 from scoring.services import batches, files, jobs, uploads, work
 from scoring.services.score import score_applicants
@@ -114,6 +114,20 @@ def test_an_officer_scores_a_table(stalls: House) -> None:
     figures = Batch.objects.get().figures or {}
     assert sum(figures["outcomes"].values()) == sum(figures["bins"]) == 8
     assert uploaded() == []
+
+
+def test_a_batch_is_announced_once_when_it_was_worked_on_and_not_when_it_was_checked(stalls: House) -> None:
+    client = stalls.client("officer")
+    told = Outbox.objects.filter(topic="batch.completed")
+    address, _ = bring(client, [HEADER, *GOOD])
+    assert not told.exists()
+
+    send(client, address)
+    got(client, address)
+
+    batch, row = Batch.objects.get(), told.get()
+    assert row.object_id == str(batch.id)
+    assert row.body == {"job_id": str(batch.working_id), "kind": "score_file", "state": "done", "total": 8, "done": 8, "failed": 0}
 
 
 def test_the_figures_are_those_of_the_decisions(stalls: House) -> None:
@@ -328,8 +342,7 @@ def test_a_file_that_is_too_large_is_told_and_not_kept(stalls: House, monkeypatc
 
 def test_a_form_without_its_token_leaves_no_file(stalls: House) -> None:
     client = Client(HTTP_HOST=stalls.host, enforce_csrf_checks=True)
-    with tenant_context(stalls.partner):
-        client.force_login(stalls.users["officer"])
+    stalls.sign_in(client, stalls.users["officer"])
     got(client, "/batches/new")    # with its cookie, so that the token is looked for in the form, and the form read
 
     answer = upload(client, "\n".join([HEADER, *GOOD]))

@@ -92,10 +92,12 @@ def test_safe_production_settings_pass() -> None:
         ({"VOUCH_ROOT_KEY": "forty characters of nonsense are no key!!"}, {"E002"}),
         ({"VOUCH_SECRET_KEY": "ab" * 32}, {"E003"}),
         ({"VOUCH_DEBUG": "1"}, {"E004"}),
+        ({"VOUCH_RELAXED_SIGN_IN": "1"}, {"E016"}),
         ({"VOUCH_ALLOWED_HOSTS": "*"}, {"E005"}),
         ({"VOUCH_BASE_DOMAIN": "localhost"}, {"E006"}),
         ({"VOUCH_TLS": "0"}, {"E007"}),
         ({"DATABASE_URL": "", "REDIS_URL": ""}, {"E008", "E009"}),
+        ({"VOUCH_WEBHOOKS_TO_LOCALHOST": "1"}, {"E016"}),
     ],
 )
 def test_production_refuses(changes: dict[str, str], codes: set[str]) -> None:

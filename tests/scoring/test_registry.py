@@ -11,7 +11,7 @@ from django.db import connection
 
 from audit.actions import Action
 from audit.context import SYSTEM
-from audit.models import Event
+from audit.models import Event, Outbox
 from partners.tenancy import tenant_context
 from portal.metrics import model_refused_total
 from scoring import registry
@@ -256,6 +256,16 @@ def test_the_least_used_products_are_forgotten_first(in_north: House, monkeypatc
     registry.active("three")
 
     assert [slug for _, slug in registry._active] == ["one", "three"]
+
+
+def test_a_promotion_and_its_rollback_are_announced(in_north: House) -> None:
+    add_product()
+    put_in_force(1)
+    put_in_force(2)
+    rollback_model(product_slug=SLUG, actor=SYSTEM)
+
+    told = Outbox.objects.filter(body__product=SLUG).order_by("id")
+    assert [(row.topic, row.body["version"]) for row in told] == [("model.promoted", 1), ("model.promoted", 2), ("model.rolled_back", 1)]
 
 
 def test_a_promoted_version_is_read_at_the_next_look_only(in_north: House) -> None:

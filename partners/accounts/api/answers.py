@@ -8,14 +8,15 @@ from msgspec import Meta
 
 from partners.accounts.models import ApiKey as Key
 from partners.accounts.models import User as Person
-from partners.accounts.roles import Permission, Role
+from partners.accounts.roles import Permission, needs_second_factor, permissions_of
+from partners.accounts.roles import Role as Roles
 from partners.accounts.services import NewApiKey
 from partners.accounts.tokens import TokenPair
 
 Email = Annotated[str, Meta(min_length=3, max_length=254)]
 Secret = Annotated[str, Meta(min_length=1, max_length=1000)]
 Name = Annotated[str, Meta(max_length=100)]
-RoleName = Annotated[str, Meta(max_length=12, description=f"One of {', '.join(Role.values)}.")]
+RoleName = Annotated[str, Meta(max_length=12, description=f"One of {', '.join(Roles.values)}.")]
 
 
 class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -23,6 +24,22 @@ class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     email: Email
     password: Secret
+    # six digits of the authenticator app, or a recovery code
+    otp: Annotated[str, Meta(max_length=20, description="The code of the authenticator app, or a recovery code.")] = ""
+
+
+class InvitationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A person to invite."""
+
+    email: Email
+    role: RoleName
+    name: Name = ""
+    language: Annotated[str, Meta(min_length=2, max_length=8)] = "en"
+    time_zone: Annotated[str, Meta(min_length=1, max_length=40)] | None = None    # that of the partner's country
+
+
+class InvitationRenewal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing needs to be said."""
 
 
 class RefreshRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,6 +108,32 @@ class User(msgspec.Struct, frozen=True):
     time_zone: str
     created_at: datetime
     last_login: datetime | None
+    has_joined: bool    # False while an invitation was not followed
+
+
+class InvitationMade(msgspec.Struct, frozen=True):
+    """Somebody who may join. `link` is shown now and never again: a repeated request is told null."""
+
+    user: User
+    link: str | None
+    expires_at: datetime
+
+
+class Role(msgspec.Struct, frozen=True):
+    """What people of this role may do, and whether they sign in with a second factor."""
+
+    name: str
+    title: str
+    permissions: list[str]
+    needs_second_factor: bool
+
+
+class RoleList(msgspec.Struct, frozen=True):
+    """Every role."""
+
+    data: list[Role]
+    next_cursor: str | None = None
+    has_more: bool = False
 
 
 class UserList(msgspec.Struct, frozen=True):
@@ -148,7 +191,13 @@ def user_of(person: Person) -> User:
         time_zone=person.time_zone,
         created_at=person.created_at,
         last_login=person.last_login,
+        has_joined=person.has_joined,
     )
+
+
+def role_of(role: Roles) -> Role:
+    """A role as it is shown."""
+    return Role(role.value, str(role.label), sorted(permissions_of(role)), needs_second_factor(role))
 
 
 def api_key_of(key: Key) -> ApiKey:

@@ -9,14 +9,18 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from audit.context import Actor
-from partners.accounts import selectors, services, tokens
+from partners.accounts import links, second_factor, selectors, services, tokens
 from partners.accounts.api.answers import (
     ApiKeyList,
     ApiKeyMade,
     ApiKeyRequest,
     ApiKeyRotation,
+    InvitationMade,
+    InvitationRenewal,
+    InvitationRequest,
     PasswordRequest,
     RefreshRequest,
+    RoleList,
     TokenRequest,
     Tokens,
     User,
@@ -25,6 +29,7 @@ from partners.accounts.api.answers import (
     UserRequest,
     api_key_made,
     api_key_of,
+    role_of,
     tokens_of,
     user_of,
 )
@@ -32,7 +37,8 @@ from partners.accounts.authentication import client_address
 from partners.accounts.errors import ApiKeyUnknown, UserUnknown
 from partners.accounts.keys import digest_of
 from partners.accounts.models import User as Person
-from partners.accounts.roles import Permission
+from partners.accounts.roles import Permission, Role
+from partners.accounts.sign_in import sign_in_for_tokens
 from partners.api.bodies import decode, read_body
 from partners.api.description import described, path
 from partners.api.errors import PermissionMissing
@@ -48,13 +54,15 @@ _KEY = (path("key_id", "The key.", type="string", format="uuid"),)
 class TokenView(OpenView):
     """Signing in."""
 
-    @described("Sign in", operation="token_create", takes=TokenRequest, gives=Tokens, refuses=(401,), is_open=True)
+    @described("Sign in", operation="token_create", takes=TokenRequest, gives=Tokens, refuses=(401, 403), is_open=True)
     def post(self, request: Request) -> HttpResponse:
-        """A pair of tokens for the person's address and password. Each login is one of its own, also under an Idempotency-Key: an answer
-        kept for one would open the door to whoever knows the key, past the password and the lockout."""
+        """A pair of tokens for the person's address, password and, where their role needs it or they set one up, code. Each login is its
+        own, also under an Idempotency-Key: an answer kept for one would open the door to whoever knows the key, past the password and the
+        lockout."""
         asked = decode(read_body(request), TokenRequest)
-        person = services.check_login(email=asked.email, password=asked.password, actor=_stranger(request))
-        return answer(tokens_of(tokens.issue_tokens(person)))
+        stranger, agent = _stranger(request), str(request.META.get("HTTP_USER_AGENT", ""))
+        person = services.check_login(email=asked.email, password=asked.password, actor=stranger)
+        return answer(tokens_of(sign_in_for_tokens(user=person, otp=asked.otp, actor=stranger, agent=agent)))
 
 
 class RefreshView(OpenView):
@@ -162,6 +170,80 @@ class UserView(ApiView):
             user_id=_user_id(user_id), role=asked.role, is_active=asked.is_active, actor=principal_of(request).actor
         )
         return answer(user_of(changed))
+
+
+class SecondFactorView(ApiView):
+    """A person's second factor."""
+
+    permissions = {"DELETE": Permission.USER_MANAGE}
+
+    @described("Reset a person's second factor", operation="user_second_factor_reset", status=204, refuses=(404, 409), parameters=_USER)
+    def delete(self, request: Request, user_id: str) -> HttpResponse:
+        """The person has none, and every session and token of theirs has ended; at the next sign-in they set up another."""
+        second_factor.reset_factors(user_id=_user_id(user_id), actor=principal_of(request).actor)
+        return answer_bytes(b"", status=204)
+
+
+class InvitationsView(ApiView):
+    """People who do not know a password yet."""
+
+    permissions = {"POST": Permission.USER_MANAGE}
+
+    @described("Invite a person", operation="invitation_create", takes=InvitationRequest, gives=InvitationMade, status=201, refuses=(409,))
+    def post(self, request: Request) -> HttpResponse:
+        """The person may join by the link, once, within a week: hand it over. Nobody else knows their password."""
+        raw = read_body(request)
+        asked, actor = decode(raw, InvitationRequest, also=services.faults_of_person), principal_of(request).actor
+
+        def perform() -> bytes:
+            wanted = {**msgspec.structs.asdict(asked), "time_zone": asked.time_zone or zone_of(_country(request))}
+            return _invitation(request, links.invite_person(**wanted, actor=actor))
+
+        attempt = attempt_of(request, route="POST /api/v1/invitations", actor=actor, body=raw)
+        return answer_once(attempt, status=201, perform=perform, kept=_without_link)
+
+
+class InvitationView(ApiView):
+    """Another link for somebody who has not joined."""
+
+    permissions = {"POST": Permission.USER_MANAGE}
+
+    @described(
+        "Invite a person again", operation="invitation_renew", takes=InvitationRenewal, gives=InvitationMade, status=201, refuses=(404,),
+        parameters=_USER,
+    )  # fmt: skip
+    def post(self, request: Request, user_id: str) -> HttpResponse:
+        """A new link; the earlier one opens nothing any more."""
+        raw = read_body(request, may_be_empty=True)
+        decode(raw, InvitationRenewal)
+        actor = principal_of(request).actor
+
+        def perform() -> bytes:
+            return _invitation(request, links.invite_again(user_id=_user_id(user_id), actor=actor))
+
+        attempt = attempt_of(request, route=f"POST /api/v1/users/{user_id}/invitation", actor=actor, body=raw)
+        return answer_once(attempt, status=201, perform=perform, kept=_without_link)
+
+
+def _invitation(request: Request, made: links.Invitation) -> bytes:
+    link = request._request.build_absolute_uri(f"/link/{made.token}")
+    return msgspec.json.encode(InvitationMade(user_of(made.user), link, made.expires_at))
+
+
+def _without_link(answered: bytes) -> bytes:
+    return msgspec.json.encode(msgspec.structs.replace(msgspec.json.decode(answered, type=InvitationMade), link=None))
+
+
+class RolesView(ApiView):
+    """Roles."""
+
+    permissions = {"GET": Permission.USER_READ}
+
+    @described("List roles", operation="role_list", gives=RoleList)
+    def get(self, request: Request) -> HttpResponse:
+        """Every role with what its people may do."""
+        read_query(request, {})
+        return answer(RoleList([role_of(role) for role in Role]))
 
 
 class ApiKeysView(ApiView):

@@ -1,27 +1,27 @@
-"""Signing in and out, and one's own account."""
+"""Signing in and out, and the language."""
 
 from django.conf import settings
-from django.contrib import messages
-from django.contrib.auth import login, logout, update_session_auth_hash
+from django.contrib.auth import logout
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
 
-from partners.accounts.errors import LoginRefused, PasswordRefused
-from partners.accounts.models import User
-from partners.accounts.services import change_password, check_login, choose_language, record_logout
-from partners.accounts.web.access import Page, actor_of
-from partners.accounts.web.forms import PasswordForm, SignInForm
+from partners.accounts.errors import CodeRefused, LoginRefused
+from partners.accounts.models import Session, User
+from partners.accounts.passkeys import shown_by
+from partners.accounts.services import check_login, choose_language, record_logout
+from partners.accounts.tokens import end_session
+from partners.accounts.web.access import actor_of
+from partners.accounts.web.arriving import come_in, go_on, session_id_of, wanted_of
+from partners.accounts.web.forms import SignInForm
 
 LANGUAGE_SECONDS = 365 * 24 * 60 * 60
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -33,7 +33,7 @@ class LoginPage(View):
         if request.partner is None:  # type: ignore[attr-defined]
             raise Http404
         if request.user.is_authenticated:
-            return HttpResponseRedirect(_wanted(request))
+            return HttpResponseRedirect(wanted_of(request))
         return self._form(request, SignInForm())
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
@@ -41,6 +41,8 @@ class LoginPage(View):
         if request.partner is None:  # type: ignore[attr-defined]
             raise Http404
         form = SignInForm(request.POST)
+        if "credential" in request.POST:
+            return self._by_passkey(request, form)
         if not form.is_valid():
             return self._form(request, form, status=422)
         try:
@@ -48,18 +50,19 @@ class LoginPage(View):
         except LoginRefused:
             form.add_error(None, _("Email and password do not match, or there were too many attempts; then wait 15 minutes."))
             return self._form(request, form, status=422)
-        login(request, user, backend=BACKEND)
-        return HttpResponseRedirect(_wanted(request))
+        return go_on(request, user)
+
+    def _by_passkey(self, request: HttpRequest, form: SignInForm) -> HttpResponse:
+        try:
+            return come_in(request, shown_by(request, request.POST["credential"]), Session.Factor.PASSKEY)
+        except (CodeRefused, LoginRefused) as refusal:
+            form.full_clean()
+            form.errors.clear()
+            form.add_error(None, refusal.detail)
+            return self._form(request, form, status=422)
 
     def _form(self, request: HttpRequest, form: SignInForm, *, status: int = 200) -> HttpResponse:
-        return render(request, "accounts/login.html", {"form": form, "next": _wanted(request)}, status=status)
-
-
-def _wanted(request: HttpRequest) -> str:
-    """Where to go after signing in: a page of this host, never another's."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else reverse("portal:overview")
+        return render(request, "accounts/login.html", {"form": form, "next": wanted_of(request)}, status=status)
 
 
 class LogoutPage(View):
@@ -68,6 +71,7 @@ class LogoutPage(View):
     def post(self, request: HttpRequest) -> HttpResponse:
         """The session has ended."""
         if isinstance(request.user, User):
+            end_session(session_id_of(request), request.user)
             record_logout(user=request.user, actor=actor_of(request, request.user))
         logout(request)
         return HttpResponseRedirect(reverse("accounts:login"))
@@ -85,32 +89,9 @@ class LanguagePage(View):
             raise BadRequest
         if isinstance(request.user, User):
             choose_language(user=request.user, language=language, actor=actor_of(request, request.user))
-        response = HttpResponseRedirect(_wanted(request))
+        response = HttpResponseRedirect(wanted_of(request))
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME, language, max_age=LANGUAGE_SECONDS, secure=settings.LANGUAGE_COOKIE_SECURE,
             httponly=settings.LANGUAGE_COOKIE_HTTPONLY, samesite="Lax",
         )  # fmt: skip
         return response
-
-
-class AccountPage(Page):
-    """One's own account: who one is here, and the password."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        """The page."""
-        return render(request, "accounts/account.html", {"form": PasswordForm()})
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        """Changes the password; this session goes on, all others end."""
-        form = PasswordForm(request.POST)
-        if form.is_valid():
-            try:
-                change_password(user=self.user, current=form.cleaned_data["current"], new=form.cleaned_data["new"], actor=self.actor)
-            except PasswordRefused as refusal:
-                form.add_error("current" if refusal.is_about_current else "new", refusal.detail)
-            else:
-                user = User.objects.get(id=self.user.id)
-                update_session_auth_hash(request, user)
-                messages.success(request, _("The password was changed. Everybody else who was signed in as you is not any more."))
-                return HttpResponseRedirect(reverse("accounts:account"))
-        return render(request, "accounts/account.html", {"form": form}, status=422)

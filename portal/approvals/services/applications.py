@@ -17,6 +17,7 @@ from audit.errors import IdempotencyMismatch
 from audit.ids import uuid7
 from audit.models import Idempotency
 from audit.services import IDEMPOTENCY_KEPT, Attempt, announce, begin_attempt, keep_answer
+from audit.topics import Topic
 from audit.vault import keyring
 from partners.accounts.models import User
 from portal.approvals.errors import ApplicationUnknown
@@ -246,7 +247,7 @@ def _take_decision(application: Application, decision: Decision) -> None:
     }  # fmt: skip
     tell(application, Action.APPLICATION_CREATED, _sender(application), **facts)
     body = {"applicant_id": str(decision.applicant_id), "decision_id": str(decision.id), "outcome": decision.outcome}
-    announce(topic="application.scored", object_id=application.id, body=body)
+    announce(topic=Topic.APPLICATION_SCORED, object_id=application.id, body=body)
     if move is not None:
         write_move(application, move, actor=SYSTEM, why=Why("as_policy_says"), facts={"policy": policy.version})
 

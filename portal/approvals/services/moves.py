@@ -12,6 +12,7 @@ from audit.context import Actor
 from audit.ids import uuid7
 from audit.models import Event
 from audit.services import announce, record
+from audit.topics import Topic
 from portal.approvals.errors import ApplicationChanged, ApplicationLocked, ApplicationUnknown, MoveDetailsRefused, MoveRefused
 from portal.approvals.models import Application, Review, SecondOpinion
 from portal.approvals.sealed import seal_text
@@ -96,7 +97,7 @@ def write_move(
     tell(application, move.action, actor, **detail)
     if move.target in DECIDED and move.target != before:
         body = {"applicant_id": str(application.applicant_id), "state": application.state, "revision": application.revision}
-        announce(topic="application.decided", object_id=application.id, body=body)
+        announce(topic=Topic.APPLICATION_DECIDED, object_id=application.id, body=body)
     return review
 
 

@@ -51,7 +51,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         with told_in_one_line():
             refuse_wrong_keys()
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **({"VOUCH_RELAXED_SIGN_IN": "1"} if options["demo"] else {})}
         with metric_files.run_folder(folder) as figures:
             supervisor = Supervisor(_programs(site, environment, figures), out=sys.stdout, look_after=_look_after)
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
