@@ -84,7 +84,7 @@ class ApiKey(models.Model):
     replaced_by = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="replaces")
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(kind__in=["live"]), name="apikey_kind_known")]
+        constraints = [models.CheckConstraint(condition=Q(kind__in=["live", "test"]), name="apikey_kind_known")]
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.hint})"

@@ -268,8 +268,10 @@ def revoke_api_key(*, key_id: uuid.UUID, actor: Actor) -> None:
 
 
 def _new_key(*, name: str, scopes: list[str], expires_at: datetime | None, actor: Actor) -> NewApiKey:
-    secret = keys.make_key(slug_of(current_schema()))
+    slug = slug_of(current_schema())
+    secret = keys.make_key(slug)
     key = ApiKey(name=name, digest=keys.digest_of(secret), hint=secret[-4:], scopes=scopes, expires_at=expires_at, created_by=actor.label)
+    key.kind = keys.kind_of(slug)
     key.created_by_id = uuid.UUID(actor.id) if actor.kind == "user" else None
     key.created_at = timezone.now()
     key.save(force_insert=True)

@@ -13,3 +13,5 @@ class ApprovalsConfig(AppConfig):
         "approvals_review", "approvals_approvalpolicy", "approvals_note", "approvals_applicationfile", "approvals_noticesettings",
         "approvals_notice",
     )  # fmt: skip
+    # As scoring's: after it, for rules for people are about its products.
+    sandbox_copy = ("portal.approvals.services.sandboxes.read_rules", "portal.approvals.services.sandboxes.write_rules")
