@@ -98,6 +98,13 @@ class Action(StrEnum):
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
 
+    EXPORT_ASKED = "export.asked"
+    EXPORT_FINISHED = "export.finished"
+    EXPORT_FAILED = "export.failed"
+    EXPORT_DOWNLOADED = "export.downloaded"
+    EXPORT_SCHEDULED = "export.scheduled"
+    EXPORT_SCHEDULE_STOPPED = "export.schedule_stopped"
+
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"
 

@@ -26,7 +26,7 @@ class EventFilters:
 
 def events(filters: EventFilters, *, before: uuid.UUID | None = None, limit: int = 50) -> list[Event]:
     """At most `limit` events, newest first, older than the one that the last page ended with."""
-    found = _filtered(filters).order_by("-id")
+    found = events_found(filters).order_by("-id")
     return list((found if before is None else found.filter(id__lt=before))[:limit])
 
 
@@ -55,7 +55,8 @@ def signing_keys() -> list[SigningKey]:
     return [SigningKey(key_id, known[key_id], row.created_at, row.retired_at) for key_id, row in found.items() if key_id in known]
 
 
-def _filtered(filters: EventFilters) -> QuerySet[Event]:
+def events_found(filters: EventFilters) -> QuerySet[Event]:
+    """All of them, in no order."""
     found = Event.objects.all()
     if filters.action is not None:
         found = found.filter(action=filters.action)

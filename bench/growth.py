@@ -27,7 +27,7 @@ MOST = 1.25    # times, where the design says flat
 REQUESTS = Sequence[Mapping[str, Any]]
 # What differs from the row that is copied; `g` counts. Times go back half a year; ids are in order of time, applicants' are not.
 _AGO = "(interval '3 seconds' * g - interval '180 days')"
-_COPIES = {
+COPIES = {
     "scoring_applicant": {"id": "md5(g::text)::uuid", "sealed_profile": "substr(sealed_profile, 1, 100)"},
     "scoring_decision": {
         "id": f"uuidv7{_AGO}", "created_at": f"now() + {_AGO}", "applicant_id": "md5(g::text)::uuid", "sealed": "substr(sealed, 1, 200)",
@@ -111,13 +111,13 @@ def _fill(host: str, schema: str, rows: int) -> None:
         for setting in ("session_replication_role = replica", "maintenance_work_mem = '512MB'", "synchronous_commit = off"):
             connection.execute(f"SET {setting}")  # type: ignore[arg-type,unused-ignore] # what is copied keeps to the foreign keys
         connection.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
-        for table, differing in _COPIES.items():
-            _copies(connection, table, differing, rows if table != "audit_idempotency" else min(rows, _KEPT_A_DAY))
+        for table, differing in COPIES.items():
+            copies(connection, table, differing, rows if table != "audit_idempotency" else min(rows, _KEPT_A_DAY))
         connection.execute("CHECKPOINT")
     print(f"{rows:,} decisions put there in {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
-def _copies(connection: psycopg.Connection[Any], table: str, differing: Mapping[str, str], rows: int) -> None:
+def copies(connection: psycopg.Connection[Any], table: str, differing: Mapping[str, str], rows: int) -> None:
     """With the indexes built once, at the end: entry by entry they take ten times as long."""
     connection.execute("UPDATE pg_index SET indisready = false WHERE indrelid = %s::regclass", [table])
     copy = _copy(connection, table, differing)

@@ -43,3 +43,9 @@ class MoneyRefused(DomainError):
     """The amount or its currency cannot be used."""
 
     code = "money_refused"
+
+
+class QueuesAway(DomainError):
+    """The queues cannot be asked how they stand now; work goes on, and waits where it cannot."""
+
+    code = "queues_away"

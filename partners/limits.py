@@ -62,6 +62,13 @@ def take(credential: str, *, plan: str) -> Grant:
     return _limiter.take(scoped("limit", credential), int(settings.PLAN_REQUESTS_PER_HOUR[plan]))
 
 
+def used_share(credential: str, *, plan: str) -> float | None:
+    """How much of its requests of an hour this credential of the current partner has used, 0 to 1. None while Redis is away."""
+    limit = int(settings.PLAN_REQUESTS_PER_HOUR[plan])
+    left = _limiter.left(scoped("limit", credential), limit)
+    return None if left is None else 1 - left / limit
+
+
 class _Bucket:
     """This process's part of one bucket: a small lease from Redis, and a bucket of its own for when Redis is away."""
 
@@ -98,6 +105,14 @@ class Limiter:
                 return _allowance(limit, bucket.left, rate, is_allowed=False)
             bucket.leased -= 1
             return _allowance(limit, bucket.left + bucket.leased, rate, is_allowed=True)
+
+    def left(self, name: str, limit: int) -> float | None:
+        """What is left in the bucket in Redis, which tokens that a process holds in advance are not; None without Redis."""
+        try:
+            _, left = self._connection().eval(_TAKE, 1, name, str(limit), repr(limit / HOUR_SECONDS), "0")
+        except (RedisError, OSError):
+            return None
+        return int(left) / 1000
 
     def _bucket(self, name: str) -> _Bucket:
         bucket = self._buckets.get(name)

@@ -7,7 +7,6 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_tenants.models import DomainMixin, TenantMixin
 
-
 SANDBOX = "-sandbox"    # what the slug of a sandbox ends in, and no other
 
 
@@ -42,7 +41,9 @@ class Partner(TenantMixin):    # type: ignore[misc]
             models.CheckConstraint(condition=Q(plan__in=Plan.values), name="partner_plan_known"),
             models.CheckConstraint(condition=Q(slug__regex=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$"), name="partner_slug_well_formed"),
             models.CheckConstraint(condition=Q(country__regex=r"^[A-Z]{2}$"), name="partner_country_well_formed"),
-            models.CheckConstraint(condition=Q(sandbox_of=None) ^ Q(plan=Plan.SANDBOX, slug__endswith=SANDBOX), name="partner_sandbox_named"),
+            models.CheckConstraint(
+                condition=Q(sandbox_of=None) ^ Q(plan=Plan.SANDBOX, slug__endswith=SANDBOX), name="partner_sandbox_named"
+            ),
             models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="partner_currency_well_formed"),
         ]
 

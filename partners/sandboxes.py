@@ -42,8 +42,8 @@ def refresh_sandbox(partner: Partner, *, actor: Actor) -> Partner:
 
 
 def _copies() -> Iterator[tuple[Callable[[], Any], Callable[[Any, Actor], None]]]:
-    """What the apps above give: they declare it as `sandbox_copy`, in the order in which they are installed, from the lowest."""
-    for app in reversed(list(apps.get_app_configs())):
+    """What the apps above give: they declare it as `sandbox_copy`, in the order in which they are installed: lower ones first."""
+    for app in apps.get_app_configs():
         if names := getattr(app, "sandbox_copy", None):
             read, write = map(import_string, names)
             yield read, write

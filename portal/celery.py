@@ -10,6 +10,7 @@ from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
 from partners.errors import NoPartner
+from partners.queues import QUEUES, count_ended
 from partners.tenancy import current_schema
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -43,6 +44,17 @@ class PartnerTask(TenantTask):
             raise Reject(PartnerMissing(self.name), requeue=False)
         return super().__call__(*arguments, **named)
 
+    def on_success(self, _result: Any, _task_id: str, _arguments: Any, _named: Any) -> None:
+        """The partner's figures of the queue have one more."""
+        count_ended(self._queue(), has_failed=False)
+
+    def on_failure(self, _error: Any, _task_id: str, _arguments: Any, _named: Any, _trace: Any) -> None:
+        """The same for what failed."""
+        count_ended(self._queue(), has_failed=True)
+
+    def _queue(self) -> str:
+        return str((self.request.delivery_info or {}).get("routing_key", ""))
+
     def _bury(self, arguments: tuple[Any, ...], named: dict[str, Any], schema: str | None) -> None:
         log.error("task without its partner", extra={"task": self.name, "schema": schema})
         letter = {"task": self.name, "id": self.request.id, "args": arguments, "kwargs": named, "schema": schema}
@@ -64,4 +76,5 @@ class QueueApp(CeleryApp):
 
 app = QueueApp("vouch")
 app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.task_queues = [Queue(name, routing_key=name) for name in QUEUES.values()]  # type: ignore[no-untyped-call]
 app.autodiscover_tasks()

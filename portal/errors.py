@@ -18,6 +18,7 @@ import partners.api.errors as requests
 import partners.errors as partners
 import partners.webhooks.errors as webhooks
 import portal.approvals.errors as approvals
+import portal.exports.errors as exports
 import scoring.errors as scoring
 from audit.errors import DomainError
 from scoring.engine.contract import ContractViolation
@@ -206,6 +207,21 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     approvals.NoticeSettingsMissing: _row(409, "Nobody said yet who writes the letters", "Fill in the settings of letters first."),
     approvals.NoticeRefused: _row(422, "The letter cannot be marked like this", "Correct the fields under errors; nothing was stored."),
     approvals.NoticeSettingsRefused: _row(422, "The settings cannot be used", "Correct the fields under errors; nothing was stored."),
+    # what is taken away
+    exports.ListUnknown: _row(404, "There is no such list", "/docs names those there are.", at_page=_NOT_THERE),
+    exports.ExportUnknown: _row(404, "There is no such export", "GET /api/v1/exports lists yours.", at_page=_NOT_THERE),
+    exports.LinkSpent: _row(
+        404, "The link opens nothing any more", "Ask for a new link: each opens the file once, for 15 minutes.",
+        at_page="A link opens the file once, for 15 minutes, for whoever asked for it. Go back to the export and press Download again.",
+    ),  # fmt: skip
+    exports.ExportNotReady: _row(
+        409, "There is no file to download", "Wait until its state is done; files are kept for three days.",
+        at_page="The file is still written, could not be written, or was kept for its three days. Look at the export, or make a new one.",
+    ),  # fmt: skip
+    exports.ListNotYours: _row(
+        403, "That is not allowed", "Ask an administrator of your organisation for the permission.", at_page=_NOT_YOURS
+    ),
+    exports.ExportRefused: _row(422, "The export cannot be made like this", "Correct it; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(
@@ -216,6 +232,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         at_page="Too much changed at the same time, and nothing was stored. Go back and send it again.",
     ),  # fmt: skip
     partners.NotASandbox: _row(404, "This is no sandbox", "Use the host name of the sandbox."),
+    partners.QueuesAway: _row(503, "The queues do not answer", "Try again in a few seconds.", retry_after=2),
     partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
     record.RootKeyMissing: _row(500, "The service is not set up", _OURS),
     record.RootKeyWrong: _row(500, "The service is not set up", _OURS),
@@ -266,6 +283,14 @@ def outcome_of(error: BaseException) -> Outcome:
             code = error.code if isinstance(error, DomainError) else row.code
             return row if code == row.code else replace(row, code=code)
     return UNEXPECTED
+
+
+def outcome_of_code(code: str) -> Outcome:
+    """How an error of this code is told."""
+    return _BY_CODE.get(code, UNEXPECTED)
+
+
+_BY_CODE: Mapping[str, Outcome] = {kind.code if issubclass(kind, DomainError) else row.code: row for kind, row in TABLE.items()}
 
 
 def log_fault(path: str, error: BaseException) -> None:

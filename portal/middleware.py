@@ -21,6 +21,7 @@ from django_htmx.middleware import HtmxMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from audit.ids import uuid7
+from partners.accounts.request_log import note
 from partners.accounts.web.arriving import person_of
 from portal import health, metrics
 
@@ -63,7 +64,10 @@ class RequestMiddleware:
         probe = health.PROBES.get(request.path_info)
         response = self.get_response(request) if probe is None else health.answer(probe, request)
         self._finish(request, response, request_id)
-        metrics.observe(request, response.status_code, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        metrics.observe(request, response.status_code, seconds)
+        if is_api(request):
+            note(request, response, seconds)
         return response
 
     def _finish(self, request: HttpRequest, response: HttpResponseBase, request_id: str) -> None:

@@ -14,6 +14,7 @@ from audit import sealer
 from audit.errors import DomainError
 from audit.services import forget_old_answers
 from partners.accounts.links import has_unsent
+from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
 from partners.tenancy import tenant_context
@@ -23,6 +24,9 @@ from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
 from portal.celery import app
+from portal.exports.services import writing
+from portal.exports.services.clock import begin_due_exports
+from portal.exports.services.opening import forget_old_exports
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
@@ -58,6 +62,12 @@ def ring_for_jobs() -> None:
         app.send_task("scoring.work_on_job", [str(job_id)], retry=False)
 
 
+def ring_for_exports() -> None:
+    """Every export that nobody writes is in the queue. What is not heard in time is rung again."""
+    for export_id in writing.unattended():
+        app.send_task("exports.write_export", [str(export_id)], retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 def ring_for_applications() -> None:
     """Where an application was left without a decision, a worker is called."""
     if has_left_applications():
@@ -87,12 +97,16 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("forget-requests", 600.0, forget_requests),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
     Duty("deliver-events", 1.0, COURIER.turn),
     Duty("forget-deliveries", 600.0, forget_deliveries),
     Duty("ring-for-mail", 5.0, ring_for_mail),
     Duty("forget-sessions", 3600.0, forget_old_sessions),
+    Duty("ring-for-exports", 5.0, ring_for_exports),
+    Duty("begin-exports", 60.0, begin_due_exports),
+    Duty("forget-exports", 600.0, forget_old_exports),
 )
 
 

@@ -57,6 +57,7 @@ TENANT_APPS = [
     "partners.webhooks",
     "audit",
     "scoring",
+    "portal.exports",
     "portal.approvals",
 ]
 TABLELESS_APPS = ["partners.accounts.apps.WithoutTables"]    # in neither list above, so no schema has tables of theirs
@@ -221,13 +222,19 @@ CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"
 
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=", 1)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 20 * 60, "global_keyprefix": "vouch:"}  # longer than any task's time limit
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 20 * 60,  # longer than any task's time limit
+    "global_keyprefix": "vouch:",
+    "queue_order_strategy": "sorted",  # what is in "vouch" goes before what is in "vouch.bulk": partners.queues
+}
 CELERY_TASK_TIME_LIMIT = 15 * 60
 CELERY_TASK_SOFT_TIME_LIMIT = 14 * 60
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "vouch"
+_IN_BULK = ("scoring.work_on_job", "scoring.shadow_decisions", "scoring.retrain", "exports.write_export", "approvals.count_months")
+CELERY_TASK_ROUTES = {name: {"queue": "vouch.bulk"} for name in _IN_BULK}
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TIMEZONE = "UTC"
@@ -248,6 +255,8 @@ PLAN_REQUESTS_PER_HOUR = {
     "enterprise": env.number("VOUCH_LIMIT_ENTERPRISE", 10_000, minimum=1),
     "sandbox": env.number("VOUCH_LIMIT_SANDBOX", 1_000, minimum=1),    # a sandbox's own; it takes nothing from the partner's
 }
+
+REQUEST_LOG_DAYS = env.number("VOUCH_REQUEST_LOG_DAYS", 14, minimum=1)  # how long single calls of the API can be looked up
 
 # --- API --------------------------------------------------------------------------------------------------------------
 

@@ -12,13 +12,15 @@ os.environ.setdefault("VOUCH_LOCK_TIMEOUT_SECONDS", "2")
 
 django.setup(set_prefix=False)
 
-from portal.application import Application  # noqa: E402 - settings are read by the line above
-from portal.checks import refuse_unsafe_start  # noqa: E402 - settings are read by the line above
+from partners.accounts import request_log  # noqa: E402 - settings are read by the line above
+from portal.application import Application  # noqa: E402
+from portal.checks import refuse_unsafe_start  # noqa: E402
 from portal.warm import warm  # noqa: E402
 
 application = Application()
 refuse_unsafe_start()
 warm()
+request_log.start()
 gc.collect()
 gc.set_threshold(5_000, 20, 20)  # a request leaves about fifty objects in circles: looking for them 700 objects apart cost it a twentieth
 sys.setswitchinterval(0.0005)  # a thread back from PostgreSQL or the kernel waits a tenth as long for the one that computes

@@ -5,6 +5,7 @@ import uuid
 
 from celery import shared_task
 
+from partners.queues import somebody_waits
 from scoring.models import Job
 from scoring.selectors.retrainings import KIND
 from scoring.services import jobs
@@ -19,7 +20,8 @@ LONGEST_SECONDS = 30.0    # then the next message has its turn
 
 @shared_task(name="scoring.work_on_job")  # type: ignore[untyped-decorator]
 def work_on_job(job_id: str) -> None:
-    """Chunks of the job are decided until none is left or others have their turn. Safe to run twice, and beside itself."""
+    """Chunks of the job are decided until none is left or others have their turn, interactive work after each chunk. Safe to run twice,
+    and beside itself."""
     job = Job.objects.filter(id=uuid.UUID(job_id)).first()
     if job is not None and job.kind == KIND:
         retrain.delay(job_id)
@@ -29,7 +31,7 @@ def work_on_job(job_id: str) -> None:
         if not is_called and jobs.waiting_chunks(job):
             work_on_job.delay(job_id)    # one more process, or this one again after what others want from it
             is_called = True
-        if time.monotonic() > until:
+        if time.monotonic() > until or (is_called and somebody_waits()):
             return
     if job is not None:
         end(job)

@@ -1,4 +1,6 @@
-"""API keys as text: `vk_live_<slug>_<secret>_<checksum>`, `vk_test_` for a sandbox, so that a typo or a foreign key is refused without a look at the database."""
+"""API keys as text: `vk_live_<slug>_<secret>_<checksum>`, `vk_test_` for a sandbox.
+
+A typo or a foreign key is refused without a look at the database."""
 
 import hashlib
 import secrets

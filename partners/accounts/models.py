@@ -1,5 +1,6 @@
 """Users, their sessions and links, API keys and refresh tokens: one set in each partner's schema, one in the shared one for operators."""
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -89,6 +90,69 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} (…{self.hint})"
 
+    def state(self, now: datetime) -> str:
+        """active; ending, when a successor was made and it still works; expired; or revoked."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= now:
+            return "expired"
+        return "active" if self.replaced_by_id is None else "ending"
+
+
+class ApiRequest(models.Model):
+    """One call of the API: what was asked by whom and how it was answered, nothing of what was sent. `id` sorts by time.
+
+    `request_digest` is a keyed hash by which a call is found; `request_id` is whole only where a machine made it up."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    at = models.DateTimeField()
+    request_id = models.CharField(max_length=64)
+    request_digest = models.BinaryField(max_length=16, db_index=True)
+    credential_kind = models.CharField(max_length=8)    # api_key, user, or empty
+    credential_id = models.UUIDField(null=True)
+    method = models.CharField(max_length=8)
+    route = models.CharField(max_length=120)    # its pattern, never what stood in the place of a parameter
+    status = models.PositiveSmallIntegerField()
+    code = models.CharField(max_length=60)    # of the problem, or empty
+    is_replayed = models.BooleanField()
+    microseconds = models.PositiveIntegerField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["credential_id", "id"], name="apirequest_by_credential"),
+            models.Index(fields=["route", "id"], name="apirequest_by_route"),
+            models.Index(fields=["id"], condition=Q(status__gte=400), name="apirequest_refused"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route} {self.status}"
+
+    @property
+    def milliseconds(self) -> float:
+        """What it took."""
+        return self.microseconds / 1000
+
+
+class Usage(models.Model):
+    """How often one credential called one route on one day (UTC), and how that was answered. Without a credential its id is all zeros."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    day = models.DateField()
+    credential_kind = models.CharField(max_length=8)
+    credential_id = models.UUIDField()
+    method = models.CharField(max_length=8)
+    route = models.CharField(max_length=120)
+    answered = models.PositiveBigIntegerField()
+    refused = models.PositiveBigIntegerField()
+    failed = models.PositiveBigIntegerField()
+    microseconds = models.PositiveBigIntegerField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["day", "credential_id", "method", "route"], name="usage_one_line")]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.method} {self.route}"
+
 
 class Session(models.Model):
     """One sign-in of a person, in a browser or on the API, and what proved who they are. It is open until `ended_at`, while it is neither
@@ -132,6 +196,7 @@ class AccessLink(models.Model):
     class Purpose(models.TextChoices):
         INVITATION = "invitation"
         RESET = "reset"
+        SANDBOX = "sandbox"    # a ticket into the sandbox: kept so that nobody shows it twice
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     purpose = models.CharField(max_length=10, choices=Purpose)

@@ -56,7 +56,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 # Who may do one of these signs in with a second factor: they approve, administer, or see personal data.
 _GUARDED = frozenset({
     _P.APPLICANT_READ, _P.APPLICATION_DECIDE, _P.APPLICATION_APPROVE, _P.PRODUCT_EDIT, _P.MODEL_PROMOTE, _P.USER_READ, _P.USER_MANAGE,
-    _P.KEY_MANAGE, _P.RECORD_READ,
+    _P.KEY_MANAGE, _P.WEBHOOK_MANAGE, _P.RECORD_READ,
 })    # fmt: skip
 KEY_SCOPES = frozenset({_P.DECISION_READ, _P.DECISION_MAKE, _P.APPLICANT_READ, _P.PRODUCT_READ, _P.MODEL_READ})
 

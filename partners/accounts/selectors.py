@@ -10,7 +10,7 @@ from allauth.mfa.models import Authenticator
 from django.db.models import Count, Exists, Max, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from partners.accounts.errors import UserUnknown
+from partners.accounts.errors import ApiKeyUnknown, UserUnknown
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import Role, needs_second_factor
 
@@ -77,3 +77,11 @@ def user(user_id: uuid.UUID) -> User:
 def api_keys() -> Sequence[ApiKey]:
     """Every key that was ever made, newest first."""
     return list(ApiKey.objects.order_by("-created_at", "-id"))
+
+
+def api_key(key_id: uuid.UUID) -> ApiKey:
+    """One key, whatever became of it. Raises ApiKeyUnknown."""
+    found = ApiKey.objects.filter(id=key_id).first()
+    if found is None:
+        raise ApiKeyUnknown
+    return found

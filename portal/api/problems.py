@@ -57,6 +57,7 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponse:
 def problem(request: HttpRequest, error: BaseException, *, challenge: str | None = None) -> HttpResponse:
     """The error as a problem; what is our own fault is logged with its trace and told without detail."""
     outcome = outcome_of(error)
+    request.problem_code = outcome.code  # type: ignore[attr-defined] # for the log of requests
     log_fault(request.path_info, error)
     errors = _field_errors(error)
     body = msgspec.json.encode(

@@ -1,5 +1,7 @@
 """Approvals: applications for money and what people decide about them."""
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -15,3 +17,7 @@ class ApprovalsConfig(AppConfig):
     )  # fmt: skip
     # As scoring's: after it, for rules for people are about its products.
     sandbox_copy = ("portal.approvals.services.sandboxes.read_rules", "portal.approvals.services.sandboxes.write_rules")
+
+    def ready(self) -> None:
+        """The lists of applications can be taken away."""
+        import_module("portal.approvals.exports").declare_lists()    # it needs the models, which are there only now

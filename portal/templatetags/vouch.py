@@ -1,5 +1,6 @@
 """How templates write bands, outcomes, numbers and moments."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 from django import template
@@ -12,6 +13,7 @@ from django.utils.translation import pgettext
 from partners.accounts.web import told as refusals
 from partners.money import to_text
 from portal.approvals.selectors import MOST
+from portal.errors import outcome_of_code
 from scoring.web import written
 
 register = template.Library()
@@ -131,6 +133,18 @@ def part_words(part: str) -> str:
 def told(sentence: object) -> str:
     """What a refusal says, in the language of the page."""
     return refusals.told(str(sentence))
+
+
+@register.filter
+def problem_title(code: str) -> str:
+    """What went wrong with a call, by the code it was answered with."""
+    return _(outcome_of_code(code).title)
+
+
+@register.filter
+def problem_advice(code: str) -> str:
+    """What to do about it."""
+    return refusals.told(outcome_of_code(code).advice)
 
 
 @register.filter
@@ -279,3 +293,9 @@ def money(minor: int, currency: str) -> str:
 def icon(name: str) -> SafeString:
     """The address of an icon in the sheet."""
     return SafeString(f"/static/img/icons.svg#{name}")
+
+
+@register.filter
+def item(values: Mapping[object, object], name: object) -> object:
+    """What a mapping has under this name, nothing where it has none."""
+    return values.get(name, "")

@@ -57,10 +57,10 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Month by month"), reverse("portal:summary"), Permission.DECISION_READ, 0),
         (_("Products"), reverse("scoring:product-list"), Permission.PRODUCT_READ, 0),
         (_("Models"), reverse("scoring:model-list"), Permission.MODEL_READ, 0),
+        (_("Exports"), reverse("exports:export-list"), Permission.DECISION_READ, 0),
     ]
     craft = [
-        (_("API"), reverse("api:docs"), Permission.KEY_MANAGE, 0),
-        (_("Webhooks"), reverse("webhooks:endpoint-list"), Permission.WEBHOOK_MANAGE, 0),
+        (_("Developers"), reverse("accounts:developers"), Permission.KEY_MANAGE, 0),
         (_("Team"), reverse("accounts:team"), Permission.USER_READ, 0),
     ]
     parts = [[one for one in part if user.allows(one[2])] for part in (daily, knowledge, craft)]

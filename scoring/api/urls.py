@@ -7,6 +7,7 @@ from scoring.api.comparisons import ModelCompareView
 from scoring.api.jobs import ScoreJobView
 from scoring.api.outcomes import OutcomesView, ScoreOutcomesView
 from scoring.api.products import ModelsView, ModelView, ProductsView, ProductView
+from scoring.api.queues import QueuesView
 from scoring.api.recourse import ScoreRecourseView
 from scoring.api.registry import (
     ChallengerView,
@@ -35,6 +36,7 @@ urlpatterns = [
     path("outcomes", OutcomesView.as_view(), name="outcomes"),
     path("score-batches", ScoreBatchesView.as_view(), name="score-batches"),
     path("score-jobs/<str:job_id>", ScoreJobView.as_view(), name="score-job"),
+    path("queues", QueuesView.as_view(), name="queues"),
     path("products", ProductsView.as_view(), name="products"),
     path("products/<slug:slug>", ProductView.as_view(), name="product"),
     path("products/<slug:slug>/in-force", InForceView.as_view(), name="product-in-force"),
@@ -69,7 +71,6 @@ EARLIER = {
     "model-info": "models",
     "models/info": "models",
     "models/status": "models",
-    "api-keys/stats": "usage",
     "monitor/retrain": "retrainings",
 }
 # The same for the second version that one of them had beside its first, under /api/v2/.

@@ -1,93 +1,17 @@
-"""Spreadsheets (.xlsx): looked through before anything parses them, read row by row like any table, and written without a library."""
+"""Spreadsheets (.xlsx): looked through before anything parses them, and read row by row like any table."""
 
 import importlib
-import io
 import re
-import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Any, BinaryIO, Self, TypeAlias
-from xml.sax.saxutils import escape, quoteattr
+from typing import IO, Any, BinaryIO
 
-from scoring.engine.tables import Cell, TableError, TableReader, inert, text_of
+from scoring.engine.intake import SAVE_AS, look_through
+from scoring.engine.tables import TableError, TableReader, text_of
 
 SUFFIX = ".xlsx"
-MOST_PARTS = 2_000
-MOST_UNPACKED = 512 * 1024**2       # bytes: what the parts of a sheet may come to
-MOST_SHARED = 64 * 1024**2          # bytes: texts that a reader holds in memory
-MOST_RATIO = 200                    # a sheet of numbers packs to a tenth; a bomb to a thousandth
 MOST_ROWS = 1_048_576               # what a spreadsheet can hold: a row number beyond is made up
-SMALL = 1024**2                     # bytes: below this a ratio says nothing
-_OLE, _ZIP = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"PK\x03\x04"
-_BLOCK = 1 << 18
 _FORMULA, _MAYBE_FORMULA = re.compile(rb"<(?:\w{1,20}:)?f[\s>/]"), re.compile(rb"[<:]f[\s>/]")    # the second is quick
-_TYPES = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
-_OVERLAP = 64
-_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_SAVE_AS = "open it in a spreadsheet and save it as .xlsx without a password, or as 'CSV UTF-8'"
-Records: TypeAlias = Iterable[Sequence[Cell]]
-
-
-def look_through(binary: BinaryIO) -> None:
-    """Nothing in the file is dangerous to read: no bomb, macro, password, formula or entity. Raises TableError."""
-    start = binary.read(8)
-    binary.seek(0)
-    if start == _OLE:
-        raise TableError("the workbook is in the old .xls format or has a password", fix=_SAVE_AS)
-    if not start.startswith(_ZIP):
-        raise TableError("the file is no .xlsx workbook, whatever its name says", fix=_SAVE_AS)
-    try:
-        with zipfile.ZipFile(binary) as archive:
-            _look_at(archive)
-    except TableError:
-        raise
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:    # as zipfile says of damage
-        raise TableError("the workbook is damaged", fix="open it in a spreadsheet, save it again, or save it as 'CSV UTF-8'") from error
-    binary.seek(0)
-
-
-def _look_at(archive: zipfile.ZipFile) -> None:
-    parts = archive.infolist()
-    unpacked, packed = sum(part.file_size for part in parts), sum(part.compress_size for part in parts)
-    if len(parts) > MOST_PARTS or unpacked > MOST_UNPACKED or (unpacked > SMALL and unpacked > MOST_RATIO * max(packed, 1)):
-        problem = f"the workbook unpacks to {unpacked // SMALL:,} MiB in {len(parts):,} parts, which no table of applicants does"
-        raise TableError(problem, fix="save the rows as 'CSV UTF-8', and empty cells that only have a format")
-    names = [part.filename.lower() for part in parts]
-    if len(set(names)) < len(names) or any(part.flag_bits & 1 for part in parts):
-        raise TableError("the workbook has a password or is damaged", fix=_SAVE_AS)
-    if any("vbaproject" in name or "/macrosheets/" in name for name in names):
-        raise TableError("the workbook holds macros", fix="save it as .xlsx, which holds none")
-    for part in parts:
-        if part.filename.endswith("sharedStrings.xml") and part.file_size > MOST_SHARED:
-            raise TableError("the workbook holds too much text to be read as a sheet", fix="save it as 'CSV UTF-8'")
-        if part.filename.lower().endswith((".xml", ".rels")):
-            _look_into(archive, part)
-
-
-def _look_into(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
-    is_sheet, before = part.filename.startswith("xl/worksheets/"), b""
-    with archive.open(part) as content:
-        while block := content.read(_BLOCK):
-            if not before and not _is_plain(block):
-                raise TableError("the workbook is not written as spreadsheets write it", fix=_SAVE_AS)
-            seen = before + block
-            if b"<!" in seen and _TYPES.search(seen):
-                raise TableError("the workbook declares entities, which no spreadsheet does", fix=_SAVE_AS)
-            if b"macroEnabled" in seen:
-                raise TableError("the workbook holds macros", fix="save it as .xlsx, which holds none")
-            if is_sheet and _MAYBE_FORMULA.search(seen) and _FORMULA.search(seen):
-                raise TableError(
-                    "the sheet holds formulas, and a formula is not a value", fix="copy the cells, paste them as values, and save it again"
-                )
-            before = block[-_OVERLAP:]
-
-
-def _is_plain(start: bytes) -> bool:
-    """UTF-8, in which a search for bytes finds what a parser would."""
-    head = start.removeprefix(b"\xef\xbb\xbf")[:200].lower()
-    declared = re.search(rb"encoding\s*=\s*[\"']([^\"']*)", head.partition(b"?>")[0])
-    return head[:1] == b"<" and b"\x00" not in head and (declared is None or declared[1] in {b"utf-8", b"us-ascii"})
 
 
 class SheetReader(TableReader):
@@ -109,7 +33,7 @@ def open_table(path: Path, *, name: str) -> TableReader:
     if lower.endswith((".xlsm", ".xlsb", ".xltm")):
         raise TableError("the workbook holds macros or is binary", fix="save it as .xlsx, which holds no macros")
     if lower.endswith(".xls"):
-        raise TableError("the workbook is in the old .xls format", fix=_SAVE_AS)
+        raise TableError("the workbook is in the old .xls format", fix=SAVE_AS)
     if not lower.endswith(".csv"):
         raise TableError("the file is neither .csv nor .xlsx", fix="save the table as 'CSV UTF-8' or as .xlsx")
     return TableReader(path, name=name)
@@ -143,66 +67,3 @@ def _text(value: object) -> str:
         return text_of(value)
     except TableError:
         return str(value)    # a time of day, which no input takes: it is refused with its row
-
-
-# ---- writing
-
-_XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_CONTENT = (
-    f"{_XML}"
-    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/>'
-    "{sheets}</Types>"
-)
-_RELATION = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_RELATIONS = (
-    f"{_XML}"
-    '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">{relations}</Relationships>'
-)
-_MAIN = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
-_SHEET = "application/vnd.openxmlformats-officedocument.spreadsheetml.worksheet+xml"
-
-
-class SheetWriter:
-    """Writes a workbook sheet by sheet, row by row, in flat memory. Text that a spreadsheet would run is written so that it is not."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1)
-        self._titles: list[str] = []
-
-    def sheet(self, title: str, rows: Records) -> None:
-        """One more sheet with these rows; the first is its header."""
-        self._titles.append(title)
-        with (
-            self._archive.open(f"xl/worksheets/sheet{len(self._titles)}.xml", "w", force_zip64=True) as part,
-            io.TextIOWrapper(part, encoding="utf-8", newline="") as text,
-        ):
-            text.write(f"{_XML}<worksheet {_MAIN}><sheetData>")
-            for row in rows:
-                text.write(f"<row>{''.join(map(_cell, row))}</row>")
-            text.write("</sheetData></worksheet>")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        numbers = range(1, len(self._titles) + 1)
-        override = '<Override PartName="/xl/worksheets/sheet{}.xml" ContentType="' + _SHEET + '"/>'
-        relation = f'<Relationship Id="r{{0}}" Type="{_RELATION}/worksheet" Target="worksheets/sheet{{0}}.xml"/>'
-        sheets = "".join(f'<sheet name={quoteattr(title)} sheetId="{at}" r:id="r{at}"/>' for at, title in enumerate(self._titles, start=1))
-        root = f'<Relationship Id="r1" Type="{_RELATION}/officeDocument" Target="xl/workbook.xml"/>'
-        book = f'{_XML}<workbook {_MAIN} xmlns:r="{_RELATION}"><sheets>{sheets}</sheets></workbook>'
-        self._archive.writestr("[Content_Types].xml", _CONTENT.format(sheets="".join(map(override.format, numbers))))
-        self._archive.writestr("_rels/.rels", _RELATIONS.format(relations=root))
-        self._archive.writestr("xl/_rels/workbook.xml.rels", _RELATIONS.format(relations="".join(map(relation.format, numbers))))
-        self._archive.writestr("xl/workbook.xml", book)
-        self._archive.close()
-
-
-def _cell(value: Cell) -> str:
-    if value is None or value == "":
-        return "<c/>"
-    if isinstance(value, str):
-        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(_UNWRITABLE.sub("", inert(value)))}</t></is></c>'
-    return f"<c><v>{value!r}</v></c>"

@@ -1,4 +1,4 @@
-"""Reads and writes tables (.csv, .csv.gz, .parquet) as text cells, row by row, and says clearly what is wrong with one."""
+"""Reads tables (.csv, .csv.gz, .parquet) as text cells, row by row, and says clearly what is wrong with one."""
 
 import csv
 import gzip
@@ -8,41 +8,26 @@ import math
 import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, BinaryIO, Self, TypeAlias, cast
+from typing import IO, Any, BinaryIO, Self, cast
+
+from scoring.engine.inert import LEADS, as_it_was
+from scoring.engine.intake import MAX_CELL, MAX_COLUMNS, MAX_LINES_PER_ROW, Bounded
+from scoring.engine.intake import TableError as TableError  # who reads tables knows it from here
 
 SUFFIXES = (".csv", ".csv.gz", ".parquet")
-MAX_BYTES = 8 * 1024**3         # after decompression: a small .gz may hold terabytes
-MAX_LINE = 8 * 1024**2          # bytes: a line is held in memory whole
-MAX_COLUMNS = 5_000
-MAX_CELL = 32_768               # characters
-MAX_LINES_PER_ROW = 200         # an unclosed quote otherwise swallows the rest of the file into one cell
 BATCH_ROWS = 8_192
 DELIMITERS = (",", ";", "\t", "|")
-RISKY_LEADS = ("=", "+", "-", "@", "\t", "\r")
-_LEADS = frozenset(RISKY_LEADS)
+_LEADS = frozenset(LEADS)
+_MAY_RUN = _LEADS | frozenset(" \t\r\n\xa0\u3000")
+_EQUALS = frozenset("=＝")
 _CALL = re.compile(r"[(|!]")
 _UNCLOSED = "look for a quote that is not closed near this line"
-
-Cell: TypeAlias = str | int | float | None
-ColumnKinds: TypeAlias = dict[str, type[str] | type[int] | type[float]]
-
-
-class TableError(ValueError):
-    """A table, or one row of it, cannot be used; says where, what and how to repair it. The header is row 1."""
-
-    code = "table_unreadable"
-
-    def __init__(self, problem: str, *, fix: str, row: int | None = None, column: str | None = None) -> None:
-        self.problem, self.fix, self.row, self.column = problem, fix, row, column
-        place = ", ".join(part for part in (f"row {row}" if row else "", f"column '{column}'" if column else "") if part)
-        super().__init__(f"{place + ': ' if place else ''}{problem}. Fix: {fix}")
-
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -75,7 +60,8 @@ class TableReader:
             if not cells or (len(cells) == 1 and width > 1 and not cells[0].strip()):
                 continue
             problem = self._row_problem(number, cells)
-            yield problem or Row(number, dict(zip(self.columns, map(str.strip, cells), strict=True)))
+            texts = [as_it_was(cell) if cell[:1] == "'" else cell.strip() for cell in cells]
+            yield problem or Row(number, dict(zip(self.columns, texts, strict=True)))
 
     def _suffix_of(self, name: str) -> str:
         return suffix_of(name)
@@ -95,6 +81,8 @@ class TableReader:
         return self._binary.tell() / status.st_size if status and stat.S_ISREG(status.st_mode) else 1.0
 
     def _row_problem(self, number: int, cells: list[str]) -> TableError | None:
+        if len(cells) > MAX_COLUMNS:
+            raise TableError(f"has {len(cells):,} cells", row=number, fix="check that this is a table, with a line break after each row")
         if len(cells) != len(self.columns):
             return TableError(
                 f"has {len(cells)} cells, the header has {len(self.columns)}", row=number,
@@ -104,7 +92,7 @@ class TableReader:
             longest = max(zip(self.columns, cells, strict=True), key=lambda pair: len(pair[1]))[0]
             return TableError(f"is longer than {MAX_CELL} characters", row=number, column=longest, fix=f"shorten it, or {_UNCLOSED}")
         for place, cell in enumerate(cells):
-            if cell[:1] in _LEADS and is_formula(cell):
+            if cell[:1] in _MAY_RUN and is_formula(cell):
                 fix = "save the sheet as values and export it again"
                 return TableError("is a spreadsheet formula, not a value", row=number, column=self.columns[place], fix=fix)
         return None
@@ -121,10 +109,10 @@ class TableReader:
 
     def _decompressed(self, binary: BinaryIO, suffix: str) -> IO[bytes]:
         if suffix != ".csv.gz":
-            return cast(IO[bytes], _Bounded(binary))
+            return cast(IO[bytes], Bounded(binary))
         unpacked = gzip.GzipFile(fileobj=binary, mode="rb")
         self._opened.insert(0, cast(IO[Any], unpacked))
-        return cast(IO[bytes], _Bounded(cast(IO[bytes], unpacked)))
+        return cast(IO[bytes], Bounded(cast(IO[bytes], unpacked)))
 
     def close(self) -> None:
         while self._opened:
@@ -147,7 +135,8 @@ def suffix_of(name: str) -> str:
 
 def is_formula(cell: str) -> bool:
     """True for a cell that a spreadsheet would run; signs before numbers, phone numbers and words are not formulas."""
-    return cell.startswith("=") or (cell.startswith(RISKY_LEADS) and _CALL.search(cell) is not None and not is_number(cell))
+    cell = cell.strip()
+    return cell[:1] in _EQUALS or (cell[:1] in _LEADS and _CALL.search(cell) is not None and not is_number(cell))
 
 
 def is_number(text: str) -> bool:
@@ -156,11 +145,6 @@ def is_number(text: str) -> bool:
         return math.isfinite(float(text)) and "_" not in text
     except ValueError:
         return False
-
-
-def inert(cell: str) -> str:
-    """The cell as a spreadsheet shows it but never runs it; numbers stay numbers."""
-    return f"'{cell}" if cell.startswith(RISKY_LEADS) and not is_number(cell) else cell
 
 
 def text_of(value: object) -> str:
@@ -178,95 +162,9 @@ def text_of(value: object) -> str:
     raise TableError(f"a cell holds a {type(value).__name__}, not a single value", fix="flatten nested columns before saving")
 
 
-class TableWriter:
-    """Writes a table in the format of its suffix; the file appears under its name only when it is complete."""
-
-    def __init__(self, path: Path, columns: ColumnKinds) -> None:
-        self._path, self._columns = path, columns
-        self._part = path.with_name(f".{path.name}.part")
-        suffix = suffix_of(path.name)
-        try:
-            self._sink = _ParquetSink(self._part, columns) if suffix == ".parquet" else _CsvSink(self._part, columns, suffix == ".csv.gz")
-        except OSError as error:
-            fix = "check that the folder exists and may be written"
-            raise TableError(f"{path} cannot be written ({error.strerror})", fix=fix) from error
-
-    def write(self, rows: Iterable[Sequence[Cell]]) -> None:
-        self._sink.write([[inert(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._sink.close()
-        if kind is None:
-            os.replace(self._part, self._path)
-        else:
-            self._part.unlink(missing_ok=True)
-
-
-class _CsvSink:
-    def __init__(self, path: Path, columns: ColumnKinds, compressed: bool) -> None:
-        self._file = path.open("wb")
-        # No name and no time inside the .gz: the same rows give the same bytes.
-        self._binary = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0) if compressed else self._file
-        self._text = io.TextIOWrapper(cast(BinaryIO, self._binary), encoding="utf-8", newline="")
-        self._writer = csv.writer(self._text, lineterminator="\n")
-        self._writer.writerow([inert(column) for column in columns])
-
-    def write(self, rows: list[list[Cell]]) -> None:
-        self._writer.writerows(rows)
-
-    def close(self) -> None:
-        self._text.close()
-        self._file.close()
-
-
-class _ParquetSink:
-    def __init__(self, path: Path, columns: ColumnKinds) -> None:
-        self._arrow, parquet = _arrow()
-        kinds = {str: self._arrow.string(), int: self._arrow.int64(), float: self._arrow.float64()}
-        self._schema = self._arrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
-        self._writer = parquet.ParquetWriter(path, self._schema)
-
-    def write(self, rows: list[list[Cell]]) -> None:
-        if rows:
-            arrays = [self._arrow.array(column, field.type) for column, field in zip(zip(*rows, strict=True), self._schema, strict=True)]
-            self._writer.write_batch(self._arrow.record_batch(arrays, schema=self._schema))
-
-    def close(self) -> None:
-        self._writer.close()
-
-
-class _Bounded(io.RawIOBase):
-    """A byte stream that refuses to grow past MAX_BYTES, and a line past MAX_LINE, and tells a damaged .gz in our words."""
-
-    def __init__(self, inner: IO[bytes]) -> None:
-        self._inner, self._left, self._line = inner, MAX_BYTES, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            block = self._inner.read(len(buffer))
-        except (OSError, EOFError) as error:
-            raise TableError("the file is damaged or is not gzip", fix="export or download it again") from error
-        self._left -= len(block)
-        if self._left < 0:
-            raise TableError(f"the table is larger than {MAX_BYTES // 1024**3} GiB", fix="split it into several files")
-        ended = max(block.rfind(b"\n"), block.rfind(b"\r"))
-        self._line = len(block) - ended - 1 if ended >= 0 else self._line + len(block)
-        if self._line > MAX_LINE:
-            raise TableError(f"a line is longer than {MAX_LINE // 1024**2} MiB", fix="check that this is a table with one row on each line")
-        buffer[: len(block)] = block
-        return len(block)
-
-
 def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
     buffered = io.BufferedReader(cast(io.RawIOBase, binary), 1 << 18)
     start = buffered.peek(65_536)[:65_536]
-    _refuse_other_encodings(start)
     text = io.TextIOWrapper(buffered, encoding="utf-8-sig", newline="")
     records = csv.reader(text, delimiter=_delimiter(start), strict=True)
     lines = 0
@@ -289,15 +187,6 @@ def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
         yield record
 
 
-def _refuse_other_encodings(start: bytes) -> None:
-    if start.startswith(b"PK\x03\x04"):
-        raise TableError("the file is a spreadsheet or a zip archive, not CSV", fix="open it and save it as 'CSV UTF-8'")
-    if start.startswith(b"\x1f\x8b"):
-        raise TableError("the file is compressed, but its name does not end in .csv.gz", fix="rename it to .csv.gz")
-    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in start[:4096]:
-        raise TableError("the file is UTF-16 or binary, not UTF-8 text", fix="save it as 'CSV UTF-8'")
-
-
 def _delimiter(start: bytes) -> str:
     """The separator that cuts the first lines into the widest table of equal rows."""
     lines = start.decode("utf-8-sig", errors="replace").splitlines()[:50]
@@ -315,7 +204,7 @@ def _delimiter(start: bytes) -> str:
 
 def _parquet_records(binary: BinaryIO) -> tuple[int, Iterator[list[str]]]:
     """How many rows there are, and the header with them."""
-    arrow, parquet = _arrow()
+    arrow, parquet = load_arrow()
     try:
         file = parquet.ParquetFile(binary)
     except arrow.ArrowException as error:
@@ -337,7 +226,7 @@ def _parquet_rows(arrow: Any, file: Any) -> Iterator[list[str]]:
         raise _not_parquet(error) from error
 
 
-def _arrow() -> tuple[Any, Any]:
+def load_arrow() -> tuple[Any, Any]:
     """pyarrow costs 80 MB and belongs to files: it is loaded by the first parquet table, never by a web worker that has none."""
     load: Callable[[str], Any] = importlib.import_module
     return load("pyarrow"), load("pyarrow.parquet")
@@ -348,7 +237,7 @@ def _header(cells: list[str] | None) -> tuple[str, ...]:
         raise TableError("the file is empty", fix="export it again with a header and rows")
     if len(cells) > MAX_COLUMNS:
         raise TableError(f"has {len(cells)} columns, more than {MAX_COLUMNS}", fix="keep the columns that are needed", row=1)
-    names = tuple(cell.strip() or f"column_{place}" for place, cell in enumerate(cells, start=1))
+    names = tuple(as_it_was(cell) or f"column_{place}" for place, cell in enumerate(cells, start=1))
     for name in names:
         if names.count(name) > 1:
             raise TableError("the name is used by more than one column", fix="rename one of them", row=1, column=name)

@@ -35,7 +35,7 @@ from scoring.selectors.decisions_made import (
 from scoring.selectors.figures import DayVolume, Overview, ScoreBin, overview
 from scoring.selectors.filters import DecisionFilters
 from scoring.selectors.history import Change, InForce, Part, RulesVersion, change_at, changes, in_force, newest_rules, rules_versions
-from scoring.selectors.jobs_begun import score_job
+from scoring.selectors.jobs_begun import job_counts, score_job
 from scoring.selectors.outcomes_known import OutcomeSummary, outcome_summary, outcomes_about, outcomes_of
 from scoring.selectors.promotions import RefusedChampion, RequestSummary, promotion_request, promotion_requests, refused_champions
 from scoring.selectors.retrainings import PlanInForce, Retraining, count_outcomes, retraining, retraining_plan, retrainings
@@ -114,6 +114,7 @@ __all__ = [
     "retraining_plan",
     "retrainings",
     "rules_versions",
+    "job_counts",
     "score_job",
     "search_applicants",
     "stored_card",

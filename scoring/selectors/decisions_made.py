@@ -100,7 +100,7 @@ def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = No
     if filters.is_of_kinds:
         found = Decision.objects.filter(id__in=newest_of_kinds(filters, after=after, limit=limit + 1))
     else:
-        found = _filtered(filters)
+        found = decisions_found(filters)
         found = found if after is None else found.filter(created_at__lte=after[0]).exclude(created_at=after[0], id__gte=after[1])
     opened = found.select_related("applicant", "product", "model_version", "policy").defer(*_HEAVY)
     rows = list(opened.order_by("-created_at", "-id")[: limit + 1])
@@ -111,7 +111,7 @@ def decisions(filters: DecisionFilters | None = None, *, cursor: str | None = No
 
 def count_decisions(filters: DecisionFilters | None = None, *, at_most: int = 1000) -> int:
     """How many decisions there are, counted no further than `at_most`."""
-    return _filtered(filters or DecisionFilters()).order_by()[:at_most].count()
+    return decisions_found(filters or DecisionFilters()).order_by()[:at_most].count()
 
 
 def decision_detail(decision_id: uuid.UUID, *, language: str | None = None) -> DecisionDetail:
@@ -161,7 +161,8 @@ def _one(decision_id: uuid.UUID) -> Decision:
     return decision
 
 
-def _filtered(filters: DecisionFilters) -> QuerySet[Decision]:
+def decisions_found(filters: DecisionFilters) -> QuerySet[Decision]:
+    """The rows, in no order. Raises ProductUnknown."""
     wanted = Q()
     if filters.product is not None:
         wanted &= Q(product_id=product_id(filters.product))

@@ -21,7 +21,8 @@ from audit.vault import keyring
 from scoring import registry
 from scoring.engine.contract import Input, InputKind
 from scoring.engine.sheets import open_table
-from scoring.engine.tables import Cell, Row, TableError, TableReader
+from scoring.engine.tables import Row, TableError, TableReader
+from scoring.engine.writing import Cell, ColumnKinds
 from scoring.errors import BatchNotReady, BatchStarted, BatchUnknown, JobTaken, MappingRefused, ResultGone, TableRefused
 from scoring.models import Batch, Channel, Job, OutcomeCode, OutcomeKind
 from scoring.selectors.catalogue import product_id
@@ -344,9 +345,9 @@ def all_findings(batch: Batch) -> Iterator[Finding]:
     return (_in_words_of(batch, one) for part in parts for one in part)
 
 
-def result_columns() -> list[str]:
+def result_columns() -> ColumnKinds:
     """The header of a result."""
-    return list(files.columns_of("reference"))
+    return files.columns_of("reference")
 
 
 def result_lines(batch: Batch) -> Iterator[list[Cell]]:

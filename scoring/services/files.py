@@ -26,7 +26,8 @@ from scoring.engine.contract import ContractViolation
 from scoring.engine.event_files import EventRows, read_events
 from scoring.engine.memory import Memory, Watch
 from scoring.engine.product import Product
-from scoring.engine.tables import Cell, ColumnKinds, Row, TableError, TableReader, TableWriter
+from scoring.engine.tables import Row, TableError, TableReader
+from scoring.engine.writing import Cell, ColumnKinds, TableWriter
 from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
 from scoring.models import AnsweredBy, Channel, Job
 from scoring.services import jobs

@@ -18,7 +18,7 @@ from msgspec import structs
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from scoring import registry, selectors
-from scoring.engine.tables import Cell
+from scoring.engine.writing import Cell, ColumnKinds
 from scoring.errors import BatchUnknown, MappingRefused, ProductUnknown, ResultGone, TableRefused
 from scoring.models import BandCode, Batch, Job
 from scoring.selectors import ScoreBin
@@ -199,7 +199,8 @@ class BatchErrorsDownload(Page):
         found = batches.all_findings(batch)
         batches.record_download(batch=batch, what=f"errors.{kind}", actor=self.actor)
         rows: Iterator[list[Cell]] = ([one.row, one.column, one.read, cell_words(one.problem), cell_words(one.fix)] for one in found)
-        return download(kind, name=f"{_stem(batch)}-to-correct", title=_("To correct"), columns=[str(one) for one in FINDINGS], rows=rows)
+        columns: ColumnKinds = dict.fromkeys(map(str, FINDINGS), str)
+        return download(kind, name=f"{_stem(batch)}-to-correct", title=_("To correct"), columns=columns, rows=rows)
 
 
 class BatchTemplate(Page):

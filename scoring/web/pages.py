@@ -1,15 +1,12 @@
 """Pages about decisions, products and models."""
 
 import uuid
-from collections.abc import Container, Mapping
-from datetime import date, datetime, time
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -20,7 +17,8 @@ from scoring import registry, selectors
 from scoring.engine.compile_scorecard import bins_of
 from scoring.engine.product import Product
 from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
-from scoring.models import TRANSITIONS, AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.models import TRANSITIONS, BandCode, Channel, OutcomeCode
+from scoring.selectors.asked import FILTERS, filters_of
 from scoring.services.models import ranks_like_chance
 from scoring.services.score import score_once
 from scoring.web.asking import AskingPage
@@ -33,8 +31,6 @@ from scoring.web.forms import ScoreForm
 from scoring.web.shown import importances
 from scoring.web.written import in_page_language, language_of_page
 
-_FILTERS = ("reference", "product", "outcome", "band", "answered_by", "since", "until", "score_from", "score_below", "batch")
-
 
 class DecisionListPage(Page):
     """Every decision, newest first; the address is the state."""
@@ -43,7 +39,7 @@ class DecisionListPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The decisions that the address asks for."""
-        wanted = {name: value for name in _FILTERS if (value := request.GET.get(name, "").strip())}
+        wanted = {name: value for name in FILTERS if (value := request.GET.get(name, "").strip())}
         products = selectors.products()
         context: dict[str, Any] = {
             "wanted": wanted, "products": products, "bands": BandCode.values, "outcomes": OutcomeCode.values, "problem": "",
@@ -53,55 +49,12 @@ class DecisionListPage(Page):
             return render(request, "scoring/decision_list.html", context, status=403)
         status = 200
         try:
-            page = selectors.decisions(_filters(wanted, {one.slug for one in products}), cursor=request.GET.get("cursor") or None)
+            page = selectors.decisions(filters_of(wanted), cursor=request.GET.get("cursor") or None)
             context |= {"page": page, "next": urlencode({**wanted, "cursor": page.next_cursor}) if page.next_cursor else ""}
         except (FilterRefused, CursorRefused) as refusal:
             context["problem"] = refusal.detail
             status = 422
         return render(request, "scoring/decision_list.html", context, status=status)
-
-
-def _filters(wanted: Mapping[str, str], slugs: Container[str]) -> selectors.DecisionFilters:
-    """What the address asks for. Raises FilterRefused."""
-    known: tuple[tuple[str, Container[str], str], ...] = (
-        ("product", slugs, _("There is no such product.")),
-        ("band", BandCode.values, _("There is no such band; they are A to E.")),
-        ("outcome", OutcomeCode.values, _("There is no such outcome.")),
-        ("answered_by", AnsweredBy.values, _("Either a model answered or the rules.")),
-    )
-    for name, choices, refusal in known:
-        if name in wanted and wanted[name] not in choices:
-            raise FilterRefused(refusal)
-    return selectors.DecisionFilters(
-        product=wanted.get("product"), outcome=wanted.get("outcome"), band=wanted.get("band"), answered_by=wanted.get("answered_by"),
-        reference=wanted.get("reference"), since=_day(wanted.get("since")), until=_day(wanted.get("until")),
-        score_from=_score(wanted.get("score_from")), score_below=_score(wanted.get("score_below")), batch=_batch(wanted.get("batch")),
-    )  # fmt: skip
-
-
-def _batch(text: str | None) -> uuid.UUID | None:
-    """The id of a batch. Raises FilterRefused."""
-    try:
-        return uuid.UUID(text) if text else None
-    except ValueError as error:
-        raise FilterRefused(_("There is no such batch.")) from error
-
-
-def _score(text: str | None) -> int | None:
-    """A score. Raises FilterRefused."""
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 3):
-        raise FilterRefused(_("A score is written like 620; scores run from 300 to 850."))
-    return int(text)
-
-
-def _day(text: str | None) -> datetime | None:
-    """The beginning of a day in the person's time zone. Raises FilterRefused."""
-    try:
-        return timezone.make_aware(datetime.combine(date.fromisoformat(text), time.min)) if text else None
-    except (ValueError, OverflowError) as error:
-        raise FilterRefused(_("A day is written like 2026-11-21.")) from error
 
 
 class DecisionDetailPage(Page):

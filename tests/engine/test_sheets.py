@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from scoring.engine.sheets import SheetWriter, open_table
-from scoring.engine.tables import Cell, Row, TableError
+from scoring.engine.sheets import open_table
+from scoring.engine.tables import Row, TableError
+from scoring.engine.writing import Cell, SheetWriter
 
 
 def sheet(path: Path, *rows: Sequence[Cell]) -> Path:

@@ -9,9 +9,11 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from scoring.engine import tables
+from scoring.engine import intake, tables
 from scoring.engine.columns import read_columns
-from scoring.engine.tables import Row, TableError, TableReader, TableWriter, inert, is_formula
+from scoring.engine.inert import inert
+from scoring.engine.tables import Row, TableError, TableReader, is_formula
+from scoring.engine.writing import TableWriter
 
 
 def read(data: bytes, name: str = "table.csv") -> list[Row | TableError]:
@@ -106,7 +108,7 @@ def test_a_damaged_file_is_refused_in_our_words(data: bytes, name: str) -> None:
 
 
 def test_a_small_gz_with_a_huge_table_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables, "MAX_BYTES", 100_000)
+    monkeypatch.setattr(intake, "MAX_BYTES", 100_000)
 
     assert "larger than" in str(refusal(gzip.compress(b"a,b\n" + b"1,2\n" * 100_000, mtime=0), "t.csv.gz"))
 
@@ -148,7 +150,7 @@ def test_what_is_written_is_read_back_and_twice_gives_the_same_bytes(tmp_path: P
             writer.write([["x", 512, 0.25], ["=y", None, None]])
 
     assert cells((tmp_path / "a" / name).read_bytes(), name) == [
-        {"id": "x", "score": "512", "probability": "0.25"}, {"id": "'=y", "score": "", "probability": ""},
+        {"id": "x", "score": "512", "probability": "0.25"}, {"id": "=y", "score": "", "probability": ""},
     ]
     assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 

@@ -26,6 +26,8 @@ from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.files import add_file
 from portal.approvals.services.views import save_view
+from portal.exports.services.asking import Asked as Taken
+from portal.exports.services.asking import ask_export, schedule_export
 from scoring import registry
 from scoring.models import Channel
 from scoring.services.files import KIND
@@ -100,6 +102,8 @@ def other(south: House) -> Other:
         hook = create_endpoint(url=f"https://{CANARY}.example.com/", event_types=["decision.made"], actor=SYSTEM).endpoint
         delivery = send_test(endpoint_id=hook.id, actor=SYSTEM)
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
+        taken = Taken(list_name="decisions", kind="csv", filters={"reference": f"{CANARY}-reference"})
+        export, again = ask_export(asked=taken, actor=by_admin), schedule_export(asked=taken, every="day", actor=by_admin)
         bearer = issue_tokens(admin).access
         session = Session.objects.get(user=admin)
     values = {
@@ -108,7 +112,7 @@ def other(south: House) -> Other:
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
         "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY,
-        "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id,
+        "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id, "export_id": export.id, "schedule_id": again.id,
     }  # fmt: skip
     told = (
         CANARY,

@@ -108,6 +108,14 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("webhook-deliveries", "GET"): KEEPERS,
     ("webhook-delivery", "GET"): KEEPERS,
     ("webhook-resend", "POST"): KEEPERS,
+    ("api-key-stats", "GET"): KEEPERS,
+    ("requests", "GET"): KEEPERS,
+    ("queues", "GET"): KEEPERS,
+    ("exports", "POST"): EVERYBODY | {KEY},    # each list has a permission of its own
+    ("exports", "GET"): EVERYBODY | {KEY},
+    ("export", "GET"): EVERYBODY | {KEY},
+    ("export-link", "POST"): EVERYBODY | {KEY},
+    ("export-file", "GET"): EVERYBODY | {KEY},
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
@@ -117,11 +125,10 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("earlier-model-info", "GET"): EVERYBODY | {KEY},
     ("earlier-models-info", "GET"): EVERYBODY | {KEY},
     ("earlier-models-status", "GET"): EVERYBODY | {KEY},
-    ("earlier-api-keys-stats", "GET"): KEEPERS,
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7(), "export_id": uuid7()}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

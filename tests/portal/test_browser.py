@@ -36,7 +36,7 @@ PAGES = {
     "model": "/models/market-loan/1", "card": "/models/market-loan/1/card", "history": "/models/market-loan/history",
     "compare": "/models/market-loan/compare", "retraining": "/models/market-loan/retraining", "account": "/account",
     "batches-empty": "/batches",
-    "batch-new": "/batches/new", "nothing": "/nothing-here",
+    "batch-new": "/batches/new", "exports": "/exports", "export": "/exports/new?outcome=decline", "nothing": "/nothing-here",
 }  # fmt: skip
 
 pytestmark = [
@@ -222,6 +222,35 @@ def test_every_page_is_accessible_and_fits(browser: Browser, site: Site, width: 
         watched.page.goto(site.url(path))
         shown = name in {"overview", "list", "form", "model", "card"} and scheme == "light"
         check(watched, f"{name} at {width}", picture=f"{name}{suffix}" if shown else "")
+    watched.context.close()
+
+    assert watched.faults == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_key_is_made_rotated_and_ended_by_an_engineer(browser: Browser, site: Site, width: int) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900})
+    page = watched.sign_in("developer")
+    page.goto(site.url("/developers/keys/new"))
+    check(watched, f"key-new at {width}")
+    page.get_by_label("What it is for").fill(f"Browser {width}")
+    page.get_by_role("button", name="Create it").click()
+    secret = page.get_by_label("New key").input_value()
+    assert secret.startswith(f"vk_live_{site.house.slug}_")
+    check(watched, f"key-made at {width}")
+    page.get_by_role("link", name="I have stored it").click()
+    called = page.evaluate("key => fetch('/api/v1/products', {headers: {'X-API-Key': key}}).then(answer => answer.status)", secret)
+    assert called == 200
+    page.get_by_role("button", name="Rotate").click()
+    assert page.get_by_label("New key").input_value() != secret
+    page.get_by_role("link", name="I have stored it").click()
+    page.get_by_text("Revoke it").click()
+    check(watched, f"key at {width}")
+    page.get_by_role("button", name=f"Revoke Browser {width}").click()
+    expect(page.get_by_role("status")).to_contain_text("The key is revoked")
+    for path in ("keys?all=1", "requests", "requests?answer=maybe", "requests?q=nobody", "queues"):
+        page.goto(site.url(f"/developers/{path}"))
+        check(watched, f"{path} at {width}")
     watched.context.close()
 
     assert watched.faults == []

@@ -9,6 +9,7 @@ from celery.contrib.testing.worker import start_worker
 from django.conf import settings
 from redis import Redis
 
+from partners.queues import QUEUES
 from partners.tenancy import current_schema, tenant_context
 from portal.celery import PartnerMissing, app
 from tests.conftest import House
@@ -39,7 +40,7 @@ def letters(redis: Redis) -> list[dict[str, Any]]:
 def drain(redis: Redis) -> None:
     """A worker takes every message."""
     with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL", shutdown_timeout=30):
-        until(lambda: not redis.llen("vouch:vouch") and not redis.hlen("vouch:unacked"))
+        until(lambda: not any(redis.llen(f"vouch:{name}") for name in QUEUES.values()) and not redis.hlen("vouch:unacked"))
 
 
 def test_a_task_cannot_be_sent_outside_a_partner(redis: Redis, db: None) -> None:

@@ -21,7 +21,7 @@ from audit.context import SYSTEM
 from audit.models import Event, Outbox
 from partners.tenancy import public_context, tenant_context
 from scoring import registry, selectors
-from scoring.engine.sheets import SheetWriter
+from scoring.engine.writing import SheetWriter
 from scoring.models import Batch, Channel, Decision, Job, Outcome
 from scoring.services import batches, files, jobs, uploads, work
 from scoring.services.score import score_applicants

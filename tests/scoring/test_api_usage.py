@@ -59,11 +59,3 @@ def test_a_span_that_makes_no_sense_is_refused(north: House, days: int) -> None:
 
     assert answer.status_code == 400
     assert [one["parameter"] for one in answer.json()["errors"]] == ["created_at[gte]"]
-
-
-def test_the_earlier_name_answers_and_names_its_successor(north: House) -> None:
-    answer = as_role(north, "admin").get("/api/v1/api-keys/stats")
-
-    assert answer.status_code == 200
-    assert answer["Deprecation"]
-    assert USAGE in answer["Link"]

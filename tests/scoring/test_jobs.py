@@ -227,6 +227,23 @@ def test_a_queue_message_works_the_job_off_and_a_second_one_finds_nothing(house:
     assert Decision.objects.count() == ROWS
 
 
+def test_a_table_makes_room_for_interactive_work_after_each_chunk(house: House, table: Path, redis: Redis) -> None:
+    job = a_job(table)
+    redis.rpush("vouch:vouch", "somebody waits")
+
+    done = []
+    for _ in range(2):
+        work_on_job.run(str(job.id))
+        done.append(jobs.progress(job).done)
+    redis.delete("vouch:vouch")
+    waiting = redis.llen("vouch:vouch.bulk")
+    drain(redis)
+
+    assert (done, waiting) == ([10, 20], 2)    # each turn left a message for who goes on
+    job.refresh_from_db()
+    assert (job.state, job.done) == ("done", ROWS)
+
+
 def test_what_nobody_works_on_is_named_once_in_the_time_of_a_lease(house: House, table: Path) -> None:
     job = a_job(table)
 

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from partners.accounts.api.calls import ApiKeyStatsView, ApiRequestsView
 from partners.accounts.api.views import (
     ApiKeyRotationView,
     ApiKeysView,
@@ -30,6 +31,8 @@ urlpatterns = [
     path("invitations", InvitationsView.as_view(), name="invitations"),
     path("roles", RolesView.as_view(), name="roles"),
     path("api-keys", ApiKeysView.as_view(), name="api-keys"),
+    path("api-keys/stats", ApiKeyStatsView.as_view(), name="api-key-stats"),
     path("api-keys/<str:key_id>", ApiKeyView.as_view(), name="api-key"),
     path("api-keys/<str:key_id>/rotate", ApiKeyRotationView.as_view(), name="api-key-rotate"),
+    path("requests", ApiRequestsView.as_view(), name="requests"),
 ]

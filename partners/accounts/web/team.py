@@ -34,6 +34,7 @@ MAY = {
     Permission.USER_READ: gettext_lazy("See the team"),
     Permission.USER_MANAGE: gettext_lazy("Invite, change and switch off people"),
     Permission.KEY_MANAGE: gettext_lazy("Manage API keys"),
+    Permission.WEBHOOK_MANAGE: gettext_lazy("Manage webhooks"),
     Permission.RECORD_READ: gettext_lazy("Read the record"),
 }
 _REFUSALS = (LastAdministrator, SecondFactorRefused, UserRefused)

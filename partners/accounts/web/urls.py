@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from partners.accounts.web import keys, requests
 from partners.accounts.web.account import AccountPage, SessionEndPage, TimeZonePage
 from partners.accounts.web.linked import ForgottenPage, LinkFollowedPage, LinkPage
 from partners.accounts.web.pages import LanguagePage, LoginPage, LogoutPage
@@ -27,4 +28,11 @@ urlpatterns = [
     path("team", TeamPage.as_view(), name="team"),
     path("team/invite", InvitePage.as_view(), name="invite"),
     path("team/<uuid:user_id>", PersonPage.as_view(), name="person"),
+    path("developers", keys.DevelopersPage.as_view(), name="developers"),
+    path("developers/keys", keys.KeyListPage.as_view(), name="key-list"),
+    path("developers/keys/new", keys.KeyNewPage.as_view(), name="key-new"),
+    path("developers/keys/<uuid:key_id>", keys.KeyDetailPage.as_view(), name="key-detail"),
+    path("developers/keys/<uuid:key_id>/rotate", keys.KeyRotatePage.as_view(), name="key-rotate"),
+    path("developers/keys/<uuid:key_id>/revoke", keys.KeyRevokePage.as_view(), name="key-revoke"),
+    path("developers/requests", requests.RequestListPage.as_view(), name="request-list"),
 ]

@@ -34,4 +34,5 @@ class Command(PartnerCommand):
         host = f"{made.slug}.{settings.BASE_DOMAIN}"
         values = {"slug": made.slug, "name": made.name, "country": made.country, "currency": made.currency, "plan": made.plan, "host": host,
                   "sandbox": f"{sandbox.slug}.{settings.BASE_DOMAIN}"}
-        return Result(values, f"{made.name} answers on {host}, its sandbox on {values['sandbox']}.", f"Next: manage.py create_user {made.slug} EMAIL --role admin")
+        answers = f"{made.name} answers on {host}, its sandbox on {values['sandbox']}."
+        return Result(values, answers, f"Next: manage.py create_user {made.slug} EMAIL --role admin")

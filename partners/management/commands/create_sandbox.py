@@ -19,4 +19,5 @@ class Command(PartnerCommand):
         sandbox = refresh_sandbox(self.partner, actor=self.actor)
         host = f"{sandbox.slug}.{settings.BASE_DOMAIN}"
         values = {"slug": sandbox.slug, "sandbox_of": self.partner.slug, "host": host}
-        return Result(values, f"The sandbox of {self.partner.name} answers on {host}.", f"Next: manage.py create_api_key {sandbox.slug} --name trials")
+        answers = f"The sandbox of {self.partner.name} answers on {host}."
+        return Result(values, answers, f"Next: manage.py create_api_key {sandbox.slug} --name trials")

@@ -136,6 +136,11 @@ def queue(
     return QueuePage(_rows(shown, opens=opens, language=language), _to_cursor(order, shown[-1]) if len(chosen) > limit else None)
 
 
+def applications_found(*, tab: Tab, person_id: uuid.UUID, filters: QueueFilters, order: Order) -> QuerySet[Application]:
+    """All of the tab's applications that the filters leave, in the order."""
+    return _ordered(_of_tab(tab, person_id, filters).filter(_wanted(filters, _looked_up(tab, person_id, filters))), order)
+
+
 def by_number(number: str) -> Application | None:
     """The application of this number, with who has it; None when there is none."""
     return _listed().filter(number=number.strip().upper()).first()

@@ -1,0 +1,17 @@
+"""Exports: lists taken away as files, once or by the clock."""
+
+from importlib import import_module
+
+from django.apps import AppConfig
+
+
+class ExportsConfig(AppConfig):
+    name = "portal.exports"
+    label = "exports"
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Exports"
+
+    def ready(self) -> None:
+        """The lists of the apps below can be taken away."""
+        for name in ("of_scoring", "of_record"):
+            import_module(f"portal.exports.lists.{name}").declare_lists()    # they need the models, which are there only now

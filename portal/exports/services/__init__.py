@@ -1,0 +1,1 @@
+"""Taking lists away: asked for, written by a worker, opened by a link, and made again by the clock."""
