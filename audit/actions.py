@@ -7,7 +7,6 @@ class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
     SANDBOX_REFRESHED = "sandbox.refreshed"
     SANDBOX_RESET = "sandbox.reset"
-    SANDBOX_ENTERED = "sandbox.entered"
     KEYRING_CREATED = "keyring.created"
 
     USER_CREATED = "user.created"

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -49,6 +50,21 @@ class Partner(TenantMixin):    # type: ignore[misc]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_sandbox(self) -> bool:
+        """Whether trials happen here."""
+        return str(self.slug).endswith(SANDBOX)
+
+    @property
+    def key_slug(self) -> str:
+        """What its keys name after vk_live_ or vk_test_."""
+        return str(self.slug).removesuffix(SANDBOX)
+
+    @property
+    def host(self) -> str:
+        """Its own host name."""
+        return f"{self.slug}.{settings.BASE_DOMAIN}"
 
     def save(self, *arguments: Any, **named: Any) -> None:
         """Writes the row alone; the library would also want to make the schema here."""

@@ -14,7 +14,7 @@ from partners.errors import PartnerExists, PartnerRefused
 from partners.migrating import make_tenant
 from partners.models import SANDBOX, Domain, Partner, Plan
 from partners.postgres.roles import PUBLIC
-from partners.tenancy import as_owner, is_sandbox, schema_of, tenant_context
+from partners.tenancy import as_owner, is_sandbox, public_context, schema_of, tenant_context
 
 SLUG = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}")
 PLANS = tuple(str(plan) for plan in Plan if plan != Plan.SANDBOX)    # that a partner may have
@@ -37,15 +37,21 @@ def ensure_sandbox(partner: Partner, *, actor: Actor) -> Partner:
     Raises PartnerRefused for a sandbox, and PartnerExists where a partner of before has the name."""
     if is_sandbox(partner.schema_name):
         raise PartnerRefused("This is a sandbox itself; name the partner whose it is.")
-    found: Partner | None = Partner.objects.filter(sandbox_of=partner).first()
-    if found is not None:
-        return found
+    with public_context():
+        return _sandbox_of(partner) or _made(_sandbox_for(partner), actor)
+
+
+def _sandbox_of(partner: Partner) -> Partner | None:
+    return Partner.objects.filter(sandbox_of=partner).first()  # type: ignore[no-any-return]
+
+
+def _sandbox_for(partner: Partner) -> Partner:
     slug = partner.slug + SANDBOX
     if Partner.objects.filter(slug=slug).exists():
         raise PartnerExists(f"A partner {slug} exists already, so {partner.slug} can have no sandbox.")
     sandbox = Partner(slug=slug, schema_name=schema_of(slug), name=partner.name, country=partner.country, currency=partner.currency)
     sandbox.plan, sandbox.sandbox_of = Plan.SANDBOX, partner
-    return _made(sandbox, actor)
+    return sandbox
 
 
 def _made(partner: Partner, actor: Actor) -> Partner:

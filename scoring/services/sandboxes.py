@@ -14,7 +14,7 @@ from scoring.services.models import put_in_force, store_model_version
 from scoring.services.policies import change_policy
 from scoring.services.products import change_product, create_product, locked_product
 
-_REASON = "Copied from the partner."
+_REASON = "As the partner has it"
 
 
 @dataclass(frozen=True, slots=True)

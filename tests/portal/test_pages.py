@@ -157,6 +157,10 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("export-link", "POST"): Access(404, stranger=401),
     ("export-file", "GET"): Access(404),
     ("schedule-stop", "POST"): Access(404, stranger=401),
+    ("sandbox", "GET"): Access(200, KEEPERS),
+    ("sandbox", "POST"): Access(404, KEEPERS, stranger=401),    # these houses have none
+    ("sandbox-open", "GET"): Access(404, KEEPERS),
+    ("sandbox-enter", "GET"): Access(404, stranger=404),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("time-zone", "POST"): Access(422, stranger=401),
@@ -197,7 +201,7 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "key-list", "key-new", "key-detail", "request-list", "queue-list",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
            "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new",
-           "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail",
+           "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
 ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
