@@ -86,7 +86,10 @@ def trial(north: House) -> House:
     """North's sandbox, with a person of every role and a key."""
     sandbox = refresh_sandbox(north.partner, actor=SYSTEM)
     with tenant_context(sandbox):
-        people = {str(role): create_user(email=f"{role}@trial.example", role=role, password=PASSWORD, actor=SYSTEM) for role in Role}
+        people = {
+            str(role): create_user(email=f"{role}@trial.example", role=role, name=f"Trial {role.label}", password=PASSWORD, actor=SYSTEM)
+            for role in Role
+        }
         return House(sandbox, people, create_api_key(name="trials", actor=SYSTEM).secret)
 
 
