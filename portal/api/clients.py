@@ -129,7 +129,7 @@ def _request(path: str, method: str, operation: Mapping[str, Any]) -> dict[str, 
                 "variable": [{"key": name, "value": ""} for name in re.findall(r":(\w+)", shown)]},
     }  # fmt: skip
     if content := operation.get("requestBody", {}).get("content", {}).get(_BODY):
-        example = next((one["value"] for one in content.get("examples", {}).values()), {})
+        example: Any = next((one["value"] for one in content.get("examples", {}).values()), {})
         request["header"].append({"key": "Content-Type", "value": _BODY})
         request["body"] = {"mode": "raw", "raw": json.dumps(example, indent=2, ensure_ascii=False)}
     return {"name": operation["summary"], "request": request}

@@ -51,8 +51,8 @@ class Transport:
             self._headers["Authorization"] = f"Bearer {token}"
 
     def _call(
-        self, method: str, path: str, *, within: Mapping[str, object] | None = None, query: Mapping[str, Any] | None = None, body: Any = None,
-        headers: Mapping[str, str | None] | None = None, idempotency_key: str | None = None,
+        self, method: str, path: str, *, within: Mapping[str, object] | None = None, query: Mapping[str, Any] | None = None,
+        body: Any = None, headers: Mapping[str, str | None] | None = None, idempotency_key: str | None = None,
     ) -> Any:  # fmt: skip
         """What was answered, None for no content. Raises Refused or Unreachable."""
         key = (idempotency_key or str(uuid.uuid4())) if method == "POST" else None
