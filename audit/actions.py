@@ -8,6 +8,12 @@ class Action(StrEnum):
     SANDBOX_REFRESHED = "sandbox.refreshed"
     SANDBOX_RESET = "sandbox.reset"
     KEYRING_CREATED = "keyring.created"
+    KEYRING_ROTATED = "keyring.rotated"
+    KEYRING_REWRAPPED = "keyring.rewrapped"
+
+    RECORD_VERIFIED = "record.verified"
+    RECORD_EXPORTED = "record.exported"
+    BUNDLE_EXPORTED = "bundle.exported"
 
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
@@ -96,6 +102,14 @@ class Action(StrEnum):
     APPLICANT_VIEWED = "applicant.viewed"
     APPLICANT_ERASED = "applicant.erased"
     APPLICANT_EXPORTED = "applicant.exported"
+    APPLICANT_RECTIFIED = "applicant.rectified"
+    APPLICANT_KEY_CHANGED = "applicant.key_changed"
+    PRIVACY_REQUEST_OPENED = "privacy_request.opened"
+    PRIVACY_REQUEST_STEPPED = "privacy_request.stepped"
+    PRIVACY_REQUEST_CLOSED = "privacy_request.closed"
+    PRIVACY_TERMS_CHANGED = "privacy_terms.changed"
+    ALERT_RAISED = "alert.raised"
+    ALERT_CLOSED = "alert.closed"
 
     EXPORT_ASKED = "export.asked"
     EXPORT_FINISHED = "export.finished"
@@ -112,3 +126,6 @@ class Action(StrEnum):
     BATCH_DOWNLOADED = "batch.downloaded"
     OUTCOME_RECORDED = "outcome.recorded"
     CONSENT_RECORDED = "consent.recorded"
+
+    BACKUP_MADE = "backup.made"
+    BACKUP_RESTORED = "backup.restored"

@@ -32,6 +32,12 @@ class RootKeyWrong(DomainError):
     code = "root_key_wrong"
 
 
+class RootKeyUnreachable(DomainError):
+    """The program of VOUCH_ROOT_KEY_COMMAND could not be asked: look at it and at the key service behind it."""
+
+    code = "root_key_unreachable"
+
+
 class KeyringMissing(DomainError):
     """This partner has no keys yet: create the partner first."""
 
@@ -54,6 +60,42 @@ class ReceiptRefused(DomainError):
     """The receipt's signature does not match its content and key."""
 
     code = "receipt_refused"
+
+
+class EventUnknown(DomainError):
+    """There is no such event."""
+
+    code = "event_unknown"
+
+
+class EventNotSealed(DomainError):
+    """The event is not in the tree yet: that takes a second or two. Ask again."""
+
+    code = "event_not_sealed"
+
+
+class CheckpointUnknown(DomainError):
+    """There is no such checkpoint."""
+
+    code = "checkpoint_unknown"
+
+
+class PeriodEmpty(DomainError):
+    """Nothing was recorded and sealed in this period."""
+
+    code = "period_empty"
+
+
+class BundleTooLarge(DomainError):
+    """So much does not fit into one answer."""
+
+    code = "bundle_too_large"
+
+
+class VerificationRunning(DomainError):
+    """The record is being checked already."""
+
+    code = "verification_running"
 
 
 class TreeBroken(DomainError):

@@ -3,10 +3,15 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
+from audit.privacy.models import Alert, Erasure, PrivacyRequest, PrivacyStep, PrivacyTerms
+
+__all__ = [
+    "Alert", "Checkpoint", "Erasure", "Event", "Idempotency", "Keyring", "Leaf", "Outbox", "PrivacyRequest", "PrivacyStep", "PrivacyTerms",
+]  # fmt: skip
 
 
 class TransactionId(models.BigIntegerField):  # type: ignore[type-arg]  # the class takes none at run time
@@ -82,6 +87,8 @@ class Event(models.Model):
             models.Index(fields=["recorded_at", "id"], name="event_by_time"),
             models.Index(fields=["action", "id"], name="event_by_action"),
             models.Index(fields=["transaction"], name="event_by_transaction"),
+            models.Index(fields=["actor_id", "id"], name="event_by_actor"),
+            models.Index(fields=["request_id"], name="event_by_request"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(actor_kind__in=["user", "api_key", "operator", "system"]), name="event_actor_kind_known"),
@@ -104,6 +111,52 @@ class Leaf(models.Model):
 
     def __str__(self) -> str:
         return str(self.position)
+
+
+class Subtree(models.Model):
+    """The hash of one complete subtree of 2 ** level leaves, the `number`-th of its level, from level KEPT_FROM on."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    level = models.PositiveSmallIntegerField()
+    number = models.BigIntegerField()
+    node_hash = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["level", "number"], name="subtree_once")]
+
+    def __str__(self) -> str:
+        return f"{self.number} of level {self.level}"
+
+
+class Verification(models.Model):
+    """One check of the whole record, from its asking to its result. `problem` is empty while nothing wrong was found."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        HELD = "held", "In order"
+        FAILED = "failed", "Not in order"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    state = models.CharField(max_length=8, choices=State, default=State.WAITING)
+    total = models.BigIntegerField(default=0)
+    checked = models.BigIntegerField(default=0)
+    decisions = models.BigIntegerField(default=0)
+    position = models.BigIntegerField(null=True)
+    problem = models.TextField(blank=True)
+    asked_by = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now())
+    seen_at = models.DateTimeField(db_default=Now())
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(state__in=["waiting", "running", "held", "failed"]), name="verification_state_known"),
+            models.UniqueConstraint(Value(1), condition=Q(finished_at=None), name="verification_one_at_a_time"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.checked} of {self.total}"
 
 
 class Checkpoint(models.Model):

@@ -13,9 +13,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.errors import TreeBroken
-from audit.models import Checkpoint, Leaf
+from audit.models import Checkpoint, Leaf, Subtree
+from audit.models import Keyring as KeyringRow
 from audit.tree import Frontier
-from audit.vault import Keyring, keyring
+from audit.vault import Keyring, keyring, public_key_id, refresh_keyring
 
 _AT_ONCE = 10_000
 
@@ -55,8 +56,8 @@ def seal() -> Checkpoint | None:
 
 
 def _seal_some() -> Checkpoint | None:
-    ring = keyring()
     with transaction.atomic(durable=True):
+        ring = _ring_in_use()
         if not _alone(ring.schema):
             return None
         frontier = _continued(Checkpoint.objects.order_by("-size").first())
@@ -64,18 +65,38 @@ def _seal_some() -> Checkpoint | None:
         checkpoint = None
         if rows:
             _write_leaves(frontier.size, rows)
-            checkpoint = _write_checkpoint(frontier.extended(leaf for _, leaf in rows), ring)
+            kept: list[Subtree] = []
+            grown = frontier.extended(
+                (leaf for _, leaf in rows), lambda level, number, node: kept.append(Subtree(level=level, number=number, node_hash=node))
+            )
+            Subtree.objects.bulk_create(kept)
+            checkpoint = _write_checkpoint(grown, ring)
     if len(rows) < _AT_ONCE:
         _seen[ring.schema] = oldest
     return checkpoint
 
 
+def _ring_in_use() -> Keyring:
+    """The partner's keys, with the signing key that is in use now: another process may have changed it."""
+    ring, public = keyring(), KeyringRow.objects.values_list("public_key", flat=True).get(purpose=KeyringRow.Purpose.SIGN, retired_at=None)
+    return ring if public is not None and ring.key_id == public_key_id(bytes(public)) else refresh_keyring()
+
+
 def _alone(schema: str) -> bool:
     """Whether this transaction is the only one that seals this partner, until it ends."""
-    lock = int.from_bytes(hashlib.sha256(f"seal|{schema}".encode()).digest()[:8], signed=True)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [lock])
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_lock(schema)])
         return bool(cursor.fetchone()[0])
+
+
+def wait_alone(schema: str) -> None:
+    """Nobody seals this partner until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_lock(schema)])
+
+
+def _lock(schema: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"seal|{schema}".encode()).digest()[:8], signed=True)
 
 
 def _continued(last: Checkpoint | None) -> Frontier:

@@ -92,14 +92,14 @@ def new_event(
     facts = dict(detail or {})
     _refuse_floats(facts)
     attested = (actor.kind, actor.id, actor.label[:200], actor.address, actor.request_id, object_kind, str(object_id))
-    leaf = leaf_hash(_attested(event_id, action, attested, facts, moment))
+    leaf = leaf_hash(attested_text(event_id, action, attested, facts, moment))
     return NewEvent(event_id, action, *attested, _encoded(facts).decode(), moment, leaf)
 
 
 def event_leaf_hash(event: Event) -> bytes:
     """The leaf hash over an event's columns as they are stored now."""
     attested = (event.actor_kind, event.actor_id, event.actor_label, event.address, event.request_id, event.object_kind, event.object_id)
-    return leaf_hash(_attested(event.id, event.action, attested, event.detail, event.recorded_at))
+    return leaf_hash(attested_text(event.id, event.action, attested, event.detail, event.recorded_at))
 
 
 def is_untouched(event: Event) -> bool:
@@ -110,7 +110,8 @@ def is_untouched(event: Event) -> bool:
     return event_leaf_hash(event) == bytes(event.leaf_hash) and (in_tree is None or bytes(in_tree.leaf_hash) == bytes(event.leaf_hash))
 
 
-def _attested(event_id: uuid.UUID, action: str, attested: tuple[str, ...], detail: Mapping[str, Any], moment: datetime) -> bytes:
+def attested_text(event_id: uuid.UUID, action: str, attested: tuple[str, ...], detail: Mapping[str, Any], moment: datetime) -> bytes:
+    """The bytes that an event's leaf hash is over."""
     return _encoded(["vouch event v1", str(event_id), action, *attested, detail, timestamp(moment)])
 
 

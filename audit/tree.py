@@ -1,9 +1,11 @@
 """The tree of RFC 9162 over leaf hashes: roots, proofs that a leaf is in it, proofs that it only grew."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+# Subtrees of 2 ** KEPT_FROM leaves and more are kept by the sealer, so that a proof reads as little of a long record as of a short one.
+KEPT_FROM = 8
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 _HASH = 32
 
@@ -29,14 +31,19 @@ class Frontier:
         if len(self.peaks) != self.size.bit_count():
             raise ValueError("a frontier has one subtree for each bit of its size")
 
-    def extended(self, leaves: Iterable[bytes]) -> "Frontier":
-        """The tree with these leaf hashes added at its end."""
+    def extended(self, leaves: Iterable[bytes], completed: Callable[[int, int, bytes], None] | None = None) -> "Frontier":
+        """The tree with these leaf hashes added at its end.
+
+        `completed` is told the level, number and hash of each subtree that became complete, from level KEPT_FROM on."""
         size, peaks = self.size, list(self.peaks)
         for leaf in leaves:
-            node, full = leaf, size
+            node, full, level = leaf, size, 0
             while full & 1:
                 node = node_hash(peaks.pop(), node)
                 full >>= 1
+                level += 1
+                if completed is not None and level >= KEPT_FROM:
+                    completed(level, full, node)
             peaks.append(node)
             size += 1
         return Frontier(size, tuple(peaks))
@@ -68,20 +75,61 @@ def _split(size: int) -> int:
     return 1 << (size - 1).bit_length() - 1
 
 
-def inclusion_proof(leaves: Sequence[bytes], position: int) -> list[bytes]:
-    """The hashes that lead from the leaf at `position` to the root, lowest first."""
-    if not 0 <= position < len(leaves):
+Range = tuple[int, int]    # the first leaf of a subtree, and how many it has
+
+
+def inclusion_ranges(position: int, size: int) -> list[Range]:
+    """The subtrees whose hashes lead from the leaf at `position` to the root of the first `size` leaves, lowest first."""
+    if not 0 <= position < size:
         raise IndexError(position)
-    first, size, path = 0, len(leaves), []
+    first, path = 0, []
     while size > 1:
         half = _split(size)
         if position - first < half:
-            path.append(root(leaves[first + half : first + size]))
+            path.append((first + half, size - half))
             size = half
         else:
-            path.append(root(leaves[first : first + half]))
+            path.append((first, half))
             first, size = first + half, size - half
     return path[::-1]
+
+
+def consistency_ranges(old_size: int, size: int) -> list[Range]:
+    """The subtrees whose hashes show that the tree of the first `old_size` leaves is the beginning of the one of `size`."""
+    if not 0 < old_size <= size:
+        raise IndexError(old_size)
+    first, path = 0, []
+    while old_size - first != size:
+        half = _split(size)
+        if old_size - first <= half:
+            path.append((first + half, size - half))
+            size = half
+        else:
+            path.append((first, half))
+            first, size = first + half, size - half
+    if first:
+        path.append((first, size))
+    return path[::-1]
+
+
+def complete_ranges(size: int) -> list[Range]:
+    """The complete subtrees of the first `size` leaves, largest first: what a Frontier holds."""
+    found, first = [], 0
+    for level in range(size.bit_length() - 1, -1, -1):
+        if size >> level & 1:
+            found.append((first, 1 << level))
+            first += 1 << level
+    return found
+
+
+def inclusion_proof(leaves: Sequence[bytes], position: int) -> list[bytes]:
+    """The hashes that lead from the leaf at `position` to the root, lowest first."""
+    return [root(leaves[first : first + count]) for first, count in inclusion_ranges(position, len(leaves))]
+
+
+def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
+    """The hashes that show that the tree of the first `old_size` leaves is the beginning of this one."""
+    return [root(leaves[first : first + count]) for first, count in consistency_ranges(old_size, len(leaves))]
 
 
 def includes(*, leaf: bytes, position: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
@@ -100,24 +148,6 @@ def includes(*, leaf: bytes, position: int, size: int, proof: Sequence[bytes], r
             node = node_hash(node, sibling)
         at, last = at >> 1, last >> 1
     return last == 0 and node == root
-
-
-def consistency_proof(leaves: Sequence[bytes], old_size: int) -> list[bytes]:
-    """The hashes that show that the tree of the first `old_size` leaves is the beginning of this one."""
-    if not 0 < old_size <= len(leaves):
-        raise IndexError(old_size)
-    path, whole, part, grown = [], True, old_size, leaves
-    while part != len(grown):
-        half = _split(len(grown))
-        if part <= half:
-            path.append(root(grown[half:]))
-            grown = grown[:half]
-        else:
-            path.append(root(grown[:half]))
-            grown, part, whole = grown[half:], part - half, False
-    if not whole:
-        path.append(root(grown))
-    return path[::-1]
 
 
 def continues(*, old_size: int, old_root: bytes, size: int, root: bytes, proof: Sequence[bytes]) -> bool:

@@ -1,25 +1,25 @@
 """The partner's keys: what seals personal data, finds it again, signs, and how the root key guards all of them."""
 
-import base64
-import binascii
 import hashlib
 import hmac
 import os
 import threading
 import unicodedata
 import uuid
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from audit.errors import KeyringMissing, RootKeyMissing, RootKeyWrong, SealBroken
+from audit import root
+from audit.errors import KeyringMissing, SealBroken
 from audit.models import Keyring as KeyringRow
 
 _NONCE = 12
@@ -30,15 +30,21 @@ _APPLICANT_KEY = 0  # first byte of what an applicant's own key seals; otherwise
 Kept = tuple[str, str | None, bytes | None, str, bytes]
 IndexKind = Literal["phone", "national_id", "name"]
 
+# Seals that did not hold in this process: schema, table, column, owner. `audit.alerts` takes them from here and tells.
+broken: deque[tuple[str, str, str, str]] = deque(maxlen=100)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DataKey:
-    """A key that seals. `id` tells an applicant's keys apart; the partner's own key has the version as `version` instead."""
+    """A key that seals. `id` tells an applicant's keys apart; the partner's own key has the version as `version` instead.
+
+    `earlier`: what the applicant's key was before it was changed; these only open."""
 
     id: uuid.UUID
     secret: bytes
     cipher: AESGCM
     version: int = _APPLICANT_KEY
+    earlier: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,19 +64,21 @@ class Keyring:
 
     # ---- sealing
 
-    def new_data_key(self) -> DataKey:
-        """A random key for one applicant."""
+    def new_data_key(self, *, after: DataKey | None = None) -> DataKey:
+        """A random key for one applicant; it still opens what the one it comes after has sealed."""
         secret = os.urandom(32)
-        return DataKey(uuid.uuid4(), secret, AESGCM(secret))
+        return DataKey(uuid.uuid4(), secret, AESGCM(secret), earlier=(after.secret, *after.earlier) if after else ())
 
     def wrap(self, key: DataKey, *, owner: uuid.UUID) -> bytes:
         """The applicant's key under the partner's key, for this applicant only."""
-        return self.seal(self.partner_key, key.secret, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key.id}")
+        secrets = b"".join((key.secret, *key.earlier))
+        return self.seal(self.partner_key, secrets, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key.id}")
 
     def unwrap(self, wrapped: bytes | memoryview, *, key_id: uuid.UUID, owner: uuid.UUID) -> DataKey:
         """The applicant's key again. Raises SealBroken for another applicant's or another partner's."""
-        secret = self.unseal(self.partner_key, wrapped, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key_id}")
-        return DataKey(key_id, secret, AESGCM(secret))
+        secrets = self.unseal(self.partner_key, wrapped, table="scoring_applicant", column="wrapped_key", owner=f"{owner}:{key_id}")
+        secret, *earlier = _parted(secrets)
+        return DataKey(key_id, secret, AESGCM(secret), earlier=tuple(earlier))
 
     def seal(self, key: DataKey, plaintext: bytes, *, table: str, column: str, owner: object) -> bytes:
         """Ciphertext that opens only in this partner, table, column and row."""
@@ -83,41 +91,53 @@ class Keyring:
         sealed = bytes(sealed)
         version = sealed[0] if len(sealed) > _NONCE + _TAG else -1
         if key.version != _APPLICANT_KEY:
-            key = self.partner_keys.get(version, key)
-        if version != key.version:
-            raise SealBroken
-        try:
-            return key.cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], sealed[:1] + self._place(table, column, owner))
-        except InvalidTag as error:
-            raise SealBroken from error
+            key = self._partners(version) or key
+        place = sealed[:1] + self._place(table, column, owner)
+        ciphers = chain([key.cipher], (AESGCM(secret) for secret in key.earlier)) if version == key.version else ()
+        for cipher in ciphers:
+            try:
+                return cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], place)
+            except InvalidTag:
+                continue
+        broken.append((self.schema, table, column, str(owner)))
+        raise SealBroken
 
     def unseal_many(self, rows: Iterable[Kept], *, table: str, column: str) -> Iterator[bytes | None]:
         """What rows keep under their applicants' own keys, in their order; None for an erased applicant, and for what was moved or changed.
 
         The same as `unwrap` and `unseal` of each, without what one by one costs."""
         wrapped_in, sealed_in = f"{self.schema}|scoring_applicant|wrapped_key|", f"{self.schema}|{table}|{column}|"
-        ciphers: dict[str, AESGCM | None] = {}
+        ciphers: dict[str, list[AESGCM]] = {}
         for applicant_id, key_id, wrapped, row_id, sealed in rows:
             if applicant_id not in ciphers:
-                secret = None if key_id is None or wrapped is None else self._by_partner(wrapped, f"{wrapped_in}{applicant_id}:{key_id}")
-                ciphers[applicant_id] = AESGCM(secret) if secret else None
-            cipher = ciphers[applicant_id]
-            if cipher is None or len(sealed) <= _NONCE + _TAG or sealed[0] != _APPLICANT_KEY:
-                yield None
-                continue
-            try:
-                yield cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], b"\0" + f"{sealed_in}{row_id}".encode())
-            except InvalidTag:
-                yield None
+                secrets = b"" if key_id is None or wrapped is None else self._by_partner(wrapped, f"{wrapped_in}{applicant_id}:{key_id}")
+                ciphers[applicant_id] = [AESGCM(secret) for secret in _parted(secrets)]
+            found = None
+            for cipher in ciphers[applicant_id]:
+                if len(sealed) <= _NONCE + _TAG or sealed[0] != _APPLICANT_KEY:
+                    break
+                try:
+                    found = cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], b"\0" + f"{sealed_in}{row_id}".encode())
+                    break
+                except InvalidTag:
+                    continue
+            if found is None and key_id is not None:
+                broken.append((self.schema, table, column, row_id))
+            yield found
 
-    def _by_partner(self, sealed: bytes, place: str) -> bytes | None:
-        key = self.partner_keys.get(sealed[0]) if len(sealed) > _NONCE + _TAG else None
-        if key is None:
-            return None
+    def _by_partner(self, sealed: bytes, place: str) -> bytes:
+        key = self._partners(sealed[0]) if len(sealed) > _NONCE + _TAG else None
         try:
-            return key.cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], sealed[:1] + place.encode())
+            return b"" if key is None else key.cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], sealed[:1] + place.encode())
         except InvalidTag:
-            return None
+            return b""
+
+    def _partners(self, version: int) -> DataKey | None:
+        """The partner's key of this version; one that another process has made since this one looked is read now."""
+        found = self.partner_keys.get(version)
+        if found is None and max(self.partner_keys) < version and self.schema == _schema():
+            found = refresh_keyring().partner_keys.get(version)
+        return found
 
     def _place(self, table: str, column: str, owner: object) -> bytes:
         return f"{self.schema}|{table}|{column}|{owner}".encode()
@@ -158,6 +178,11 @@ class Keyring:
         return {key_id: key.public_bytes_raw() for key_id, key in self.verifying_keys.items()}
 
 
+def _parted(secrets: bytes) -> list[bytes]:
+    """Keys of 32 bytes each, the one in use first."""
+    return [secrets[at : at + 32] for at in range(0, len(secrets), 32)]
+
+
 def _digits(value: str) -> str:
     """The last nine digits: the same telephone with and without its country code."""
     return "".join(str(unicodedata.decimal(c)) for c in value if c.isdecimal())[-9:]
@@ -179,22 +204,6 @@ _NORMALISED = {"phone": _digits, "national_id": _letters_and_digits, "name": _na
 def public_key_id(public_key: bytes) -> str:
     """The short name of a public key: the first eight bytes of its SHA-256."""
     return hashlib.sha256(public_key).hexdigest()[:16]
-
-
-# ---- the root key
-
-
-def root_key() -> bytes:
-    """The configured root key, 32 bytes. Raises RootKeyMissing when it is none."""
-    text: str = settings.ROOT_KEY.strip()
-    for decode in (bytes.fromhex, lambda value: base64.b64decode(value, validate=True), base64.urlsafe_b64decode):
-        try:
-            key = decode(text)
-        except (ValueError, binascii.Error):
-            continue
-        if len(key) == 32:
-            return bytes(key)
-    raise RootKeyMissing
 
 
 # ---- the partner's keyring, once per process
@@ -267,27 +276,27 @@ def _schema() -> str:
 def _make(schema: str, purpose: KeyringRow.Purpose, version: int = 1) -> KeyringRow:
     secret = os.urandom(32)
     public = Ed25519PrivateKey.from_private_bytes(secret).public_key().public_bytes_raw() if purpose == KeyringRow.Purpose.SIGN else None
-    nonce = os.urandom(_NONCE)
-    wrapped = nonce + AESGCM(root_key()).encrypt(nonce, secret, _root_place(schema, purpose, version))
+    wrapped = root.wrap(secret, root_place(schema, purpose, version))
     return KeyringRow(purpose=purpose, version=version, wrapped=wrapped, public_key=public, created_at=timezone.now())
 
 
-def _root_place(schema: str, purpose: str, version: int) -> bytes:
+def root_place(schema: str, purpose: str, version: int) -> bytes:
+    """What a key of a partner is wrapped for by the root key."""
     return f"{schema}|audit_keyring|{purpose}|{version}".encode()
 
 
 def _open(schema: str) -> Keyring:
-    rows = list(KeyringRow.objects.order_by("version"))
-    root = AESGCM(root_key()) if rows else None
+    return opened(schema, list(KeyringRow.objects.order_by("version")))
+
+
+def opened(schema: str, rows: Iterable[KeyringRow]) -> Keyring:
+    """A partner's keys from these rows, wherever they come from. Raises KeyringMissing, RootKeyMissing or RootKeyWrong."""
+    rows = list(rows)
+    keys = root.root_keys() if rows else ()
     secrets: dict[str, dict[int, bytes]] = {purpose: {} for purpose in KeyringRow.Purpose.values}
     in_use: dict[str, KeyringRow] = {}
     for row in rows:
-        assert root is not None
-        wrapped = bytes(row.wrapped)
-        try:
-            secret = root.decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _root_place(schema, row.purpose, row.version))
-        except InvalidTag as error:
-            raise RootKeyWrong from error
+        secret = root.unwrap(bytes(row.wrapped), root_place(schema, row.purpose, row.version), keys)
         secrets[row.purpose][row.version] = secret
         if row.retired_at is None:
             in_use[row.purpose] = row

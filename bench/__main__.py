@@ -12,7 +12,7 @@ from typing import Any
 
 # Modules of this package with run() -> rows; the second line only by name, since they take long or answer a question once.
 MEASUREMENTS = ("explain", "decision", "over_http", "steps", "batch", "partners")
-ON_REQUEST = ("cache", "growth", "lists", "export")
+ON_REQUEST = ("cache", "growth", "lists", "export", "verify")
 RESULTS = Path(__file__).parent / "results.json"
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
 
+from audit.alerts import tell_of_broken_seals
 from audit.context import Actor
 from audit.errors import DomainError
 from partners.migrating import migrate_all
@@ -71,7 +72,10 @@ class PartnerCommand(BaseCommand):
             return self.run(None, options)
         self.partner: Partner = partner(options["slug"])
         with tenant_context(self.partner):
-            return self.run(self.partner, options)
+            try:
+                return self.run(self.partner, options)
+            finally:
+                tell_of_broken_seals()
 
     @abstractmethod
     def run(self, partner: Partner | None, options: dict[str, Any]) -> "Result":

@@ -11,6 +11,7 @@ from django.db import connections
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 
+from audit.alerts import tell_of_broken_seals
 from partners.models import Domain, Partner
 from partners.postgres.roles import PUBLIC
 
@@ -37,6 +38,7 @@ class TenantMiddleware:
         try:
             return self.get_response(request)
         finally:
+            tell_of_broken_seals()
             wrapper.set_schema_to_public()
 
 

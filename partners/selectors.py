@@ -4,7 +4,7 @@ from django.db.models import Q
 
 from partners.errors import PartnerUnknown
 from partners.models import Partner
-from partners.tenancy import public_context
+from partners.tenancy import current_schema, public_context
 
 
 def partner(slug: str) -> Partner:
@@ -29,4 +29,12 @@ def sandbox_beside(schema: str) -> str | None:
     """The schema of the sandbox of the partner with this one."""
     with public_context():
         found: str | None = Partner.objects.filter(sandbox_of__schema_name=schema).values_list("schema_name", flat=True).first()
+    return found
+
+
+def current_partner() -> Partner:
+    """The partner in whose schema the caller is. Raises NoPartner outside one."""
+    schema = current_schema()
+    with public_context():
+        found: Partner = Partner.objects.get(schema_name=schema)
     return found

@@ -9,6 +9,7 @@ from kombu.entity import Queue
 from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
+from audit.alerts import tell_of_broken_seals
 from partners.errors import NoPartner
 from partners.queues import QUEUES, count_ended
 from partners.tenancy import current_schema
@@ -42,7 +43,10 @@ class PartnerTask(TenantTask):
         if not schema or _schema_here() != schema:
             self._bury(arguments, named, schema)
             raise Reject(PartnerMissing(self.name), requeue=False)
-        return super().__call__(*arguments, **named)
+        try:
+            return super().__call__(*arguments, **named)
+        finally:
+            tell_of_broken_seals()
 
     def on_success(self, _result: Any, _task_id: str, _arguments: Any, _named: Any) -> None:
         """The partner's figures of the queue have one more."""

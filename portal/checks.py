@@ -10,7 +10,8 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DatabaseError, connection
 
 from audit.errors import DomainError, RootKeyMissing
-from audit.vault import check_keyring, root_key
+from audit.root import root_keys
+from audit.vault import check_keyring
 from partners.models import Partner
 from partners.tenancy import as_login, public_context, tenant_context
 from portal import embedded
@@ -50,7 +51,7 @@ def production_faults() -> Iterable[CheckMessage]:
     if len(settings.SECRET_KEY) < SHORTEST_SECRET:
         yield Error("The secret key is shorter than 32 characters.", hint="Set VOUCH_SECRET_KEY or VOUCH_SECRET_KEY_FILE.", id="vouch.E001")
     try:
-        root_key()
+        root_keys()
     except RootKeyMissing:
         hint = "Set VOUCH_ROOT_KEY or VOUCH_ROOT_KEY_FILE; `openssl rand -hex 32` makes one."
         yield Error("The root key is not 32 bytes as hex or base64.", hint=hint, id="vouch.E002")

@@ -13,6 +13,7 @@ from rest_framework import exceptions as rest
 from rest_framework import status as http
 
 import audit.errors as record
+import audit.privacy.errors as privacy
 import partners.accounts.errors as accounts
 import partners.api.errors as requests
 import partners.errors as partners
@@ -222,6 +223,14 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         403, "That is not allowed", "Ask an administrator of your organisation for the permission.", at_page=_NOT_YOURS
     ),
     exports.ExportRefused: _row(422, "The export cannot be made like this", "Correct it; nothing was stored."),
+    # requests of applicants
+    privacy.PrivacyRequestUnknown: _row(
+        404, "There is no such request", "GET /api/v1/privacy-requests lists them.", at_page=_NOT_THERE
+    ),
+    privacy.PrivacyRequestRefused: _row(422, "The request cannot be taken in", "Correct the fields under errors; nothing was stored."),
+    privacy.PrivacyStepRefused: _row(409, "That is not its next step", "Look at the request as it is now."),
+    privacy.SecondPersonMissing: _row(409, "A second person has to answer", "Ask somebody else with the permission privacy.manage."),
+    privacy.ErasureRefused: _row(409, "A rule stands against the erasure", "Tell the applicant the rule and the day, or wait for it."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(
@@ -236,9 +245,19 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
     record.RootKeyMissing: _row(500, "The service is not set up", _OURS),
     record.RootKeyWrong: _row(500, "The service is not set up", _OURS),
+    record.RootKeyUnreachable: _row(503, "The key service is away", _OURS, retry_after=5),
     record.KeyringMissing: _row(500, "The partner is not set up", _OURS),
     record.SealBroken: _row(500, "A stored value could not be opened", _OURS),
     record.ReceiptRefused: _row(422, "The receipt is not genuine", "Check that it is complete and this partner's."),
+    record.EventUnknown: _row(404, "There is no such event", "GET /api/v1/audit/events lists them.", at_page=_NOT_THERE),
+    record.CheckpointUnknown: _row(
+        404, "There is no such checkpoint", "GET /api/v1/audit/checkpoints lists them.",
+        at_page="What was asked for is not sealed yet, or was never there. Try again in a few seconds.",
+    ),  # fmt: skip
+    record.PeriodEmpty: _row(404, "Nothing was recorded then", "Ask for another time."),
+    record.EventNotSealed: _row(409, "The event is not sealed yet", "Ask again in a second.", retry_after=1),
+    record.VerificationRunning: _row(409, "The record is being checked already", "Wait for its result."),
+    record.BundleTooLarge: _row(413, "So much does not fit into one answer", "Ask for a shorter period."),
     record.TreeBroken: _row(500, "The record could not be continued", _OURS),
     DataError: _row(422, "A value cannot be stored", "Check for NUL and for numbers out of range.", code="invalid_value"),
     InterfaceError: _row(

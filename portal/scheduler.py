@@ -12,7 +12,9 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
+from audit.privacy.ledger import publish_erasures
 from audit.services import forget_old_answers
+from audit.verification import verifications_left
 from partners.accounts.links import has_unsent
 from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
@@ -23,6 +25,7 @@ from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
 from portal.approvals.services.figures import months_due
 from portal.approvals.services.sweeps import expire_applications, lapse_proposals
+from portal.backups.copies import begin_due_backup
 from portal.celery import app
 from portal.exports.services import writing
 from portal.exports.services.clock import begin_due_exports
@@ -30,6 +33,7 @@ from portal.exports.services.opening import forget_old_exports
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
+from scoring.services.replay import is_nightly_due
 from scoring.services.retraining import begin_due
 from scoring.services.uploads import forget_old_uploads
 
@@ -74,6 +78,12 @@ def ring_for_applications() -> None:
         app.send_task("approvals.finish_left_applications", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def ring_for_verifications() -> None:
+    """Where a check of the record waits, a worker is called."""
+    if verifications_left():
+        app.send_task("audit.work_on_verification", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
 def ring_for_months() -> None:
     """Where figures of a month are to be counted, a worker is called."""
     if months_due():
@@ -84,6 +94,12 @@ def ring_for_mail() -> None:
     """Where somebody asked for a new password, a worker is called."""
     if has_unsent():
         app.send_task("accounts.send_resets", retry=False, expires=RING_EXPIRES_SECONDS)
+
+
+def ring_for_replay() -> None:
+    """Where tonight's sample was not replayed yet, a worker is called."""
+    if is_nightly_due():
+        app.send_task("scoring.replay_nightly", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
 DUTIES = (
@@ -97,6 +113,7 @@ DUTIES = (
     Duty("expire-applications", 600.0, expire_applications),
     Duty("forget-uploads", 600.0, forget_old_uploads),
     Duty("roll-up-hours", 60.0, roll_up_hours),
+    Duty("ring-for-verifications", 5.0, ring_for_verifications),
     Duty("forget-requests", 600.0, forget_requests),
     Duty("begin-retraining", 600.0, begin_due),
     Duty("ring-for-months", 30.0, ring_for_months),
@@ -107,6 +124,9 @@ DUTIES = (
     Duty("ring-for-exports", 5.0, ring_for_exports),
     Duty("begin-exports", 60.0, begin_due_exports),
     Duty("forget-exports", 600.0, forget_old_exports),
+    Duty("back-up", 600.0, begin_due_backup),
+    Duty("publish-erasures", 60.0, publish_erasures),
+    Duty("ring-for-replay", 600.0, ring_for_replay),
 )
 
 

@@ -29,6 +29,8 @@ VERSION = "0.1.0"
 SECRET_KEY = env.secret("VOUCH_SECRET_KEY") or ("absent" if PRODUCTION else embedded.local_secret("secret"))
 SECRET_KEY_FALLBACKS = env.words("VOUCH_OLD_SECRET_KEYS")
 ROOT_KEY = env.secret("VOUCH_ROOT_KEY") or ("" if PRODUCTION else embedded.kept_secret("root"))
+ROOT_KEY_PREVIOUS = env.secret("VOUCH_ROOT_KEY_PREVIOUS")  # opens what it wrapped until `rotate_root_key` has been run
+ROOT_KEY_COMMAND = env.text("VOUCH_ROOT_KEY_COMMAND")  # a program that asks a key service; the others then only open
 
 # --- applications -----------------------------------------------------------------------------------------------------
 
@@ -246,6 +248,13 @@ TRAINING_MEMORY_MB = env.number("VOUCH_TRAINING_MEMORY_MB", 0)  # what one train
 EVENTS_MEMORY_MB = env.number("VOUCH_EVENTS_MEMORY_MB", 0)  # what the files of events of one score_file may take; 0: the same
 WEBHOOKS_TO_LOCALHOST = env.flag("VOUCH_WEBHOOKS_TO_LOCALHOST")  # for trials: events may also be sent to http://localhost
 JOB_LEASE_SECONDS = env.number("VOUCH_JOB_LEASE_SECONDS", 60, minimum=1)  # when another worker takes over what a dead one held
+
+# --- backups ----------------------------------------------------------------------------------------------------------
+
+BACKUPS = env.text("VOUCH_BACKUPS")  # the folder that the scheduler writes a copy of the whole system to; without one it makes none
+BACKUP_KEY = env.secret("VOUCH_BACKUP_KEY")
+BACKUP_HOURS = env.number("VOUCH_BACKUP_HOURS", 24, minimum=1)
+BACKUP_COPIES = env.number("VOUCH_BACKUP_COPIES", 7, minimum=1)
 
 # --- limits of the plans: requests per hour and key -------------------------------------------------------------------
 

@@ -10,8 +10,10 @@ handler500 = "portal.handlers.failed"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.api.urls")),
     path("", include("portal.web.urls")),
+    path("", include("portal.record.web.urls")),
     path("", include("portal.approvals.web.urls")),
     path("", include("portal.exports.web.urls")),
+    path("", include("portal.privacy.web.urls")),
     path("", include("scoring.web.urls")),
     path("", include("partners.accounts.web.urls")),
     path("", include("partners.webhooks.web.urls")),

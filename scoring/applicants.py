@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from scoring.store import ApplicantRow, KnownApplicant
 
 TABLE = "scoring_applicant"
 _REMEMBERED_AT_MOST = 4096
+_REMEMBERED_SECONDS = 600.0    # so long a process that is told nothing may hold the key of somebody who was erased
 
 
 class ApplicantDetails(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,6 +51,7 @@ class _Remembered:
     key: DataKey
     told: bytes
     profile_digest: bytes
+    at: float
 
 
 # Keys of applicants seen lately. Never invalidated: the store compares key and profile with the table each time.
@@ -82,6 +85,7 @@ def open_applicants(ring: Keyring, told: Mapping[uuid.UUID, ApplicantDetails]) -
 def _remembered_or_new(ring: Keyring, applicant_id: uuid.UUID, details: ApplicantDetails) -> OpenApplicant:
     told = _digest(details)
     with _lock:
+        _forget_old()
         known = _remembered.get((ring.schema, applicant_id))
     if known is not None and known.told == told:
         return OpenApplicant(known.key, _unwritten(applicant_id, known.key, known.profile_digest), told, known.profile_digest)
@@ -127,10 +131,24 @@ def remember(ring: Keyring, applicants: Iterable[OpenApplicant]) -> None:
     with _lock:
         for applicant in applicants:
             place = ring.schema, applicant.row.id
-            _remembered[place] = _Remembered(applicant.key, applicant.told, applicant.profile_digest)
+            _remembered[place] = _Remembered(applicant.key, applicant.told, applicant.profile_digest, time.monotonic())
             _remembered.move_to_end(place)
         while len(_remembered) > _REMEMBERED_AT_MOST:
             _remembered.popitem(last=False)
+
+
+def _forget_old() -> None:
+    """Whoever was not decided about for a while is gone; the eldest stand first."""
+    until = time.monotonic() - _REMEMBERED_SECONDS
+    while _remembered and next(iter(_remembered.values())).at < until:
+        _remembered.popitem(last=False)
+
+
+def forget_applicant(applicant_id: uuid.UUID) -> None:
+    """This process remembers nothing of the applicant, whichever partner's they are."""
+    with _lock:
+        for place in [one for one in _remembered if one[1] == applicant_id]:
+            del _remembered[place]
 
 
 def open_profile(ring: Keyring, key: DataKey, applicant_id: uuid.UUID, sealed: bytes | memoryview) -> ApplicantDetails:
@@ -152,19 +170,29 @@ def details_of(ring: Keyring, applicant: Applicant) -> ApplicantDetails | None:
 
 
 def _written(ring: Keyring, applicant_id: uuid.UUID, key: DataKey, wrapped: bytes, details: ApplicantDetails, told: bytes) -> OpenApplicant:
-    sealed = ring.seal(key, msgspec.json.encode(details), table=TABLE, column="sealed_profile", owner=applicant_id)
+    profile = rewritten(ring, key, applicant_id, details)
     row = ApplicantRow(
         id=applicant_id,
         data_key_id=key.id,
         wrapped_key=wrapped,
-        sealed_profile=sealed,
-        phone_index=ring.blind_index("phone", details.phone) if details.phone else None,
-        national_id_index=ring.blind_index("national_id", details.national_id) if details.national_id else None,
-        name_index=ring.blind_index("name", details.name) if details.name else None,
+        sealed_profile=profile["sealed_profile"] or b"",
+        phone_index=profile["phone_index"],
+        national_id_index=profile["national_id_index"],
+        name_index=profile["name_index"],
         profile_digest=None,
         is_written=True,
     )
-    return OpenApplicant(key, row, told, hashlib.sha256(sealed).digest())
+    return OpenApplicant(key, row, told, hashlib.sha256(row.sealed_profile).digest())
+
+
+def rewritten(ring: Keyring, key: DataKey, applicant_id: uuid.UUID, details: ApplicantDetails) -> dict[str, bytes | None]:
+    """The columns that hold these details."""
+    return {
+        "sealed_profile": ring.seal(key, msgspec.json.encode(details), table=TABLE, column="sealed_profile", owner=applicant_id),
+        "phone_index": ring.blind_index("phone", details.phone) if details.phone else None,
+        "national_id_index": ring.blind_index("national_id", details.national_id) if details.national_id else None,
+        "name_index": ring.blind_index("name", details.name) if details.name else None,
+    }
 
 
 def _unwritten(applicant_id: uuid.UUID, key: DataKey, compared: bytes | None) -> ApplicantRow:

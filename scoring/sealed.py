@@ -1,12 +1,16 @@
 """What a decision keeps sealed: inputs, contributions and reasons, to the last bit."""
 
 import hashlib
-from collections.abc import Mapping
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
+from django.db.models import CharField, Exists, OuterRef
+from django.db.models.functions import Cast
 
+from audit.actions import Action
 from audit.models import Event
 from audit.services import canonical, is_untouched, timestamp
 from audit.vault import DataKey, Keyring
@@ -55,6 +59,22 @@ def decision_digest(columns: Mapping[str, Any], sealed: bytes) -> str:
 def stored_digest(decision: Decision) -> str:
     """The digest over a decision as the table has it now."""
     return decision_digest({name: getattr(decision, name) for name in _ATTESTED}, bytes(decision.sealed))
+
+
+def attested_rows(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
+    """What the digests of these decisions are over, for exports of the record."""
+    return {row.id: _told(row) for row in Decision.objects.filter(id__in=ids)}
+
+
+def unrecorded_rows() -> Iterator[dict[str, Any]]:
+    """The same of every decision that no event tells of: there should be none."""
+    made = Event.objects.filter(action=Action.DECISION_MADE, object_kind="decision", object_id=Cast(OuterRef("id"), CharField()))
+    for row in Decision.objects.filter(~Exists(made)).order_by("id"):
+        yield _told(row)
+
+
+def _told(row: Decision) -> dict[str, Any]:
+    return {**{name: _text(getattr(row, name)) for name in _ATTESTED}, "sealed": hashlib.sha256(bytes(row.sealed)).hexdigest()}
 
 
 def is_as_recorded(decision: Decision, made: Event | None) -> bool:

@@ -9,6 +9,7 @@ from partners.queues import somebody_waits
 from scoring.models import Job
 from scoring.selectors.retrainings import KIND
 from scoring.services import jobs
+from scoring.services.replay import is_nightly_due, replay_nightly
 from scoring.services.retraining import work_on_retraining
 from scoring.services.shadow import shadow_outstanding
 from scoring.services.work import end, work_on
@@ -50,3 +51,10 @@ def retrain(job_id: str) -> None:
 def shadow_decisions() -> None:
     """The partner's challengers have scored what was decided lately. Safe to run twice, and beside itself."""
     shadow_outstanding(rest=REST)
+
+
+@shared_task(name="scoring.replay_nightly")  # type: ignore[untyped-decorator]
+def nightly_replay() -> None:
+    """A sample of today's partner is replayed. Run twice, the second finds it done."""
+    if is_nightly_due():
+        replay_nightly()

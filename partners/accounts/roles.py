@@ -24,6 +24,7 @@ class Permission(StrEnum):
     KEY_MANAGE = "key.manage"
     WEBHOOK_MANAGE = "webhook.manage"
     RECORD_READ = "record.read"
+    PRIVACY_MANAGE = "privacy.manage"    # requests of applicants; an erasure takes two who hold it
 
 
 class Role(models.TextChoices):
@@ -50,13 +51,13 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ANALYST: _DECIDES | {_P.PRODUCT_EDIT, _P.RECORD_READ, _P.MODEL_PROMOTE},    # the second person of a promotion: ADR 10
     Role.SCIENTIST: _SEES | {_P.PRODUCT_EDIT, _P.MODEL_TRAIN, _P.MODEL_PROMOTE},
     Role.DEVELOPER: _DECIDES | {_P.KEY_MANAGE, _P.WEBHOOK_MANAGE},
-    Role.COMPLIANCE: _SEES | {_P.APPLICANT_READ, _P.RECORD_READ, _P.USER_READ},
+    Role.COMPLIANCE: _SEES | {_P.APPLICANT_READ, _P.RECORD_READ, _P.USER_READ, _P.PRIVACY_MANAGE},
     Role.ADMIN: frozenset(Permission),
 }
 # Who may do one of these signs in with a second factor: they approve, administer, or see personal data.
 _GUARDED = frozenset({
     _P.APPLICANT_READ, _P.APPLICATION_DECIDE, _P.APPLICATION_APPROVE, _P.PRODUCT_EDIT, _P.MODEL_PROMOTE, _P.USER_READ, _P.USER_MANAGE,
-    _P.KEY_MANAGE, _P.WEBHOOK_MANAGE, _P.RECORD_READ,
+    _P.KEY_MANAGE, _P.WEBHOOK_MANAGE, _P.RECORD_READ, _P.PRIVACY_MANAGE,
 })    # fmt: skip
 KEY_SCOPES = frozenset({_P.DECISION_READ, _P.DECISION_MAKE, _P.APPLICANT_READ, _P.PRODUCT_READ, _P.MODEL_READ})
 

@@ -9,7 +9,7 @@ from django_tenants.postgresql_backend import base as django_tenants_base
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, TransactionStatus
 
-from partners.postgres.roles import PUBLIC, role_name
+from partners.postgres.roles import PUBLIC, role_name, roles_of
 
 Acting = Literal["partner", "owner", "login"]    # "partner" stands for the public state too: whichever schema is set
 
@@ -59,7 +59,7 @@ class DatabaseWrapper(django_tenants_base.DatabaseWrapper):    # type: ignore[mi
         path = f'SET search_path = "{schema}"'
         if acting == "login":
             return f"{path}; RESET ROLE".encode()
-        role = role_name(str(self.settings_dict["NAME"]), "owner" if acting == "owner" else schema)
+        role = role_name(roles_of(self.settings_dict), "owner" if acting == "owner" else schema)
         quoted = role.replace('"', '""')
         return f'{path}; SET ROLE "{quoted}"'.encode()
 

@@ -1,7 +1,7 @@
 """Database roles: one that owns everything, one for the shared tables, one for each partner; and what each may do."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, LiteralString
 
 from django.apps import apps
@@ -25,7 +25,12 @@ def role_name(database: str, part: str) -> str:
 
 def current_role_name(part: str) -> str:
     """`role_name` in the database of the default connection."""
-    return role_name(str(connection.settings_dict["NAME"]), part)
+    return role_name(roles_of(connection.settings_dict), part)
+
+
+def roles_of(settings: Mapping[str, Any]) -> str:
+    """The database whose roles a connection takes: its own, or the one in whose place it is being restored."""
+    return str(settings.get("ROLES_OF") or settings["NAME"])
 
 
 def ensure_shared_roles() -> None:

@@ -8,8 +8,10 @@ from scoring.api.urls import urlpatterns_v2
 
 _VERSION_1: list[URLPattern | URLResolver] = [
     path("", RootView.as_view(), name="root"),
+    path("", include("portal.record.api.urls")),
     path("", include("portal.approvals.api.urls")),
     path("", include("portal.exports.api.urls")),
+    path("", include("portal.privacy.api.urls")),
     path("", include("scoring.api.urls")),
     path("", include("partners.accounts.api.urls")),
     path("", include("partners.webhooks.api.urls")),

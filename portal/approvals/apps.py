@@ -19,5 +19,6 @@ class ApprovalsConfig(AppConfig):
     sandbox_copy = ("portal.approvals.services.sandboxes.read_rules", "portal.approvals.services.sandboxes.write_rules")
 
     def ready(self) -> None:
-        """The lists of applications can be taken away."""
+        """Lists can be taken away; what is held of applicants is known, and whoever objects to a decision is heard here."""
         import_module("portal.approvals.exports").declare_lists()    # it needs the models, which are there only now
+        import_module("portal.approvals.privacy").register()

@@ -107,6 +107,21 @@ def socket_folder(folder: Path) -> Path:
     return Path(tempfile.gettempdir()) / f"vouch-{folder.name}-{os.geteuid()}-{short}"
 
 
+def left_behind(folder: Path, prefix: str) -> list[Path]:
+    """What is named after processes (prefix and process id) that are gone."""
+    return [path for path in folder.glob(f"{prefix}*") if not _lives(path.name.removeprefix(prefix))]
+
+
+def _lives(process_id: str) -> bool:
+    try:
+        os.kill(int(process_id), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def private_folder(path: Path, owner: tuple[int, int]) -> None:
     """The folder exists, belongs to the service's user and is closed to others."""
     path.mkdir(mode=0o700, exist_ok=True)

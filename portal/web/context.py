@@ -57,9 +57,11 @@ def _menu(request: HttpRequest, user: User) -> list[list[Place]]:
         (_("Month by month"), reverse("portal:summary"), Permission.DECISION_READ, 0),
         (_("Products"), reverse("scoring:product-list"), Permission.PRODUCT_READ, 0),
         (_("Models"), reverse("scoring:model-list"), Permission.MODEL_READ, 0),
+        (_("Audit record"), reverse("record:event-list"), Permission.RECORD_READ, 0),
         (_("Exports"), reverse("exports:export-list"), Permission.DECISION_READ, 0),
     ]
     craft = [
+        (_("Requests of applicants"), reverse("privacy:privacy-list"), Permission.PRIVACY_MANAGE, 0),
         (_("Developers"), reverse("accounts:developers"), Permission.KEY_MANAGE, 0),
         (_("Team"), reverse("accounts:team"), Permission.USER_READ, 0),
     ]

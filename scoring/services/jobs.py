@@ -2,7 +2,7 @@
 
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -235,6 +235,20 @@ def forget_old_results() -> None:
     for job_id in Job.objects.filter(finished_at=None, created_at__lt=now - ABANDONED).values_list("id", flat=True):
         fail_job(job_id, "It was not finished within a week.")
     _delete_chunks("job_id IN (SELECT id FROM scoring_job WHERE finished_at < %s)", [now - KEPT])
+
+
+def forget_results_about(traces: Sequence[bytes]) -> int:
+    """What came out of parts that mention any of these is gone; how many parts."""
+    ring, found = keyring(), []
+    ended = JobChunk.objects.exclude(sealed_result=None).values_list("id", "job_id", "number", "sealed_result")
+    for chunk_id, job_id, number, sealed in ended.iterator(chunk_size=10) if traces else ():
+        place = {"table": _TABLE, "column": "sealed_result", "owner": f"{job_id}:{number}"}
+        packed = zlib.decompress(ring.unseal(ring.partner_key, sealed or b"", **place))
+        if any(trace in packed for trace in traces):
+            found.append(chunk_id)
+    if found:
+        _delete_chunks("id = ANY(%s)", [found])
+    return len(found)
 
 
 def _delete_chunks(where: LiteralString, values: list[Any]) -> None:

@@ -5,10 +5,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from django.db import transaction
+from django.utils import timezone
+
 from audit.actions import Action
+from audit.alerts import REPLAY_DIFFERS, raise_alert
+from audit.context import SYSTEM
 from audit.errors import SealBroken
 from audit.models import Event
-from audit.services import event_leaf_hash, is_untouched
+from audit.privacy.ledger import erased_under
+from audit.services import event_leaf_hash, is_untouched, record
 from audit.vault import keyring
 from scoring.applicants import details_of, key_of
 from scoring.engine.bundle import BundleRefused
@@ -20,6 +26,8 @@ from scoring.sealed import DecisionContent, open_content, stored_digest
 from scoring.services.score import content_of
 
 _AT_ONCE = 500
+_NAMED_AT_MOST = 20
+NIGHTLY = 200    # decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +47,7 @@ class Replay:
     checked: int = 0
     identical: int = 0
     erased: list[uuid.UUID] = field(default_factory=list)
+    erased_under: dict[uuid.UUID, int] = field(default_factory=dict)    # by decision: the number of the request
     differences: list[Difference] = field(default_factory=list)
 
     @property
@@ -50,6 +59,7 @@ class Replay:
             "checked": self.checked,
             "identical": self.identical,
             "erased": [str(decision_id) for decision_id in self.erased],
+            "erased_under": {str(decision_id): number for decision_id, number in self.erased_under.items()},
             "differences": [{**asdict(difference), "decision_id": str(difference.decision_id)} for difference in self.differences],
             "holds": self.holds,
         }
@@ -64,9 +74,36 @@ def replay_decisions(*, sample: int | None = None) -> Iterator[Replay]:
         events = _events(decisions)
         for decision in decisions:
             _replay(decision, events.get(str(decision.id)), makers, found)
+        under = erased_under({one.applicant_id for one in decisions if one.applicant.is_erased})
+        found.erased_under |= {one.id: under[one.applicant_id] for one in decisions if one.applicant_id in under}
         yield found
     if not found.checked:
         yield found
+
+
+def is_nightly_due() -> bool:
+    """Whether no sample was replayed by itself today yet, and there is something to replay."""
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    done = Event.objects.filter(action=Action.DECISIONS_REPLAYED, actor_kind=SYSTEM.kind, recorded_at__gte=today)
+    return not done.exists() and Decision.objects.exists()
+
+
+def replay_nightly(*, sample: int = NIGHTLY) -> Replay:
+    """A random sample is replayed and recorded; an alert names each decision that differs, and in what."""
+    *_, found = replay_decisions(sample=sample)
+    named: dict[uuid.UUID, list[str]] = {}
+    for one in found.differences:
+        named.setdefault(one.decision_id, []).append(one.what)
+    with transaction.atomic():
+        record(
+            action=Action.DECISIONS_REPLAYED, actor=SYSTEM, object_kind="partner", object_id=keyring().schema, detail={
+                "checked": found.checked, "identical": found.identical, "erased": len(found.erased), "differences": len(found.differences),
+            },
+        )  # fmt: skip
+        for decision_id, what in list(named.items())[:_NAMED_AT_MOST]:
+            detail = {"differs_in": what[:_NAMED_AT_MOST]}
+            raise_alert(kind=REPLAY_DIFFERS, object_kind="decision", object_id=str(decision_id), detail=detail)
+    return found
 
 
 def _parts(sample: int | None) -> Iterator[list[Decision]]:

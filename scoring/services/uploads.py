@@ -3,6 +3,7 @@
 import shutil
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 from django.conf import settings
@@ -11,6 +12,7 @@ from partners.tenancy import scoped
 
 MOST_BYTES = 100 * 1024**2
 KEPT_SECONDS = 24 * 3600
+_PACKED = (b"\x1f\x8b", b"PAR1", b"PK")    # gzip, Parquet, Excel
 
 
 def folder() -> Path:
@@ -40,6 +42,26 @@ def forget_old_uploads() -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+
+
+def forget_uploads_about(traces: Sequence[bytes]) -> None:
+    """Tables that mention any of these, and those that cannot be searched, are gone."""
+    for path in folder().iterdir() if traces else ():
+        if path.is_file() and _may_mention(path, traces):
+            path.unlink(missing_ok=True)
+
+
+def _may_mention(path: Path, traces: Sequence[bytes]) -> bool:
+    with open(path, "rb") as file:
+        if file.read(4).startswith(_PACKED):
+            return True
+        file.seek(0)
+        kept = b""
+        while piece := file.read(1 << 20):
+            if any(trace in kept + piece for trace in traces):
+                return True
+            kept = piece[-max(map(len, traces)) :]
+    return False
 
 
 def room_for(size: int) -> bool:

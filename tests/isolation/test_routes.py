@@ -14,8 +14,11 @@ from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import path
+from django.utils import timezone
 
+from audit.alerts import raise_alert
 from audit.context import SYSTEM, Actor
+from audit.privacy.requests import open_request
 from partners.accounts.models import Session
 from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
@@ -60,6 +63,7 @@ BODIES: dict[str, Any] = {
     "application-second-opinion": {"answer": "agree", "revision": 1}, "application-release": {"revision": 1},
     "application-assign": {"assignee_id": "019aa000-0000-7000-8000-000000000000", "revision": 1},
     "application-notes": {"note": "So."}, "application-snooze": {"until": None, "revision": 1},
+    "privacy-request-actions": {"action": "withdraw"},
     "application-escalate": {"revision": 1}, "application-tags": {"tags": [], "revision": 1},
 }  # fmt: skip
 
@@ -123,6 +127,9 @@ def filled(south: House) -> Other:
         job = begin_job(kind=KIND, body={"product": CANARY, "destination": f"/tmp/{CANARY}.csv"}, actor=SYSTEM)
         taken = Taken(list_name="decisions", kind="csv", filters={"reference": f"{CANARY}-reference"})
         export, again = ask_export(asked=taken, actor=by_admin), schedule_export(asked=taken, every="day", actor=by_admin)
+        today = timezone.now().date()
+        asked_for_access = open_request(kind="access", reference=details.reference, received_on=today, statement=CANARY, actor=by_admin)
+        alert = raise_alert(kind="seal_broken", object_kind=CANARY, object_id=CANARY, detail={})
         bearer = issue_tokens(admin).access
         session = Session.objects.get(user=admin)
     values = {
@@ -130,8 +137,9 @@ def filled(south: House) -> Other:
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
-        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY,
+        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY, "event_id": made.event.id,
         "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id, "export_id": export.id, "schedule_id": again.id,
+        "request_number": asked_for_access.number, "alert_id": alert.id,
     }  # fmt: skip
     told = (
         CANARY,

@@ -19,6 +19,7 @@ REVIEWERS = {"officer", "approver", "admin"}
 KEEPERS = {"developer", "admin"}
 PROMOTERS = {"analyst", "scientist", "admin"}
 SEERS_OF_PEOPLE = {"compliance", "admin"}
+EXAMINERS = {"analyst", "compliance", "admin"}
 KEY = "key"  # an API key with every scope that a key can have
 
 # Route name and method: who is let in. None: anybody, without a credential.
@@ -117,8 +118,23 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("export", "GET"): EVERYBODY | {KEY},
     ("export-link", "POST"): EVERYBODY | {KEY},
     ("export-file", "GET"): EVERYBODY | {KEY},
+    ("privacy-requests", "GET"): SEERS_OF_PEOPLE,
+    ("privacy-requests", "POST"): SEERS_OF_PEOPLE,
+    ("privacy-request", "GET"): SEERS_OF_PEOPLE,
+    ("privacy-request-actions", "POST"): SEERS_OF_PEOPLE,
+    ("privacy-request-copies", "POST"): SEERS_OF_PEOPLE,
     ("signing-keys", "GET"): EVERYBODY | {KEY},
     ("usage", "GET"): KEEPERS,
+    ("audit-events", "GET"): EXAMINERS,
+    ("audit-proof", "GET"): EXAMINERS,
+    ("audit-summary", "GET"): EXAMINERS,
+    ("audit-consistency", "GET"): EXAMINERS,
+    ("audit-checkpoints", "GET"): EXAMINERS,
+    ("audit-export", "GET"): EXAMINERS,
+    ("audit-bundle", "GET"): EXAMINERS,
+    ("earlier-audit-logs", "GET"): EXAMINERS,
+    ("earlier-audit-export-csv", "GET"): EXAMINERS,
+    ("earlier-audit-export-json", "GET"): EXAMINERS,
     ("earlier-score-user", "POST"): DECIDERS | {KEY},
     ("earlier-predict", "POST"): DECIDERS | {KEY},
     ("earlier-predict-batch", "POST"): DECIDERS | {KEY},
@@ -129,7 +145,8 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
 }
 ROUTES = {route.name: route for route in routes(urls) if route.is_api and route.name != "nothing-here"}
 VALUES = {"score_id": uuid7(), "user_id": uuid7(), "key_id": uuid7(), "slug": "nothing", "version": 99, "promotion_id": uuid7(),
-          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7(), "export_id": uuid7()}  # fmt: skip
+          "application_id": uuid7(), "job_id": uuid7(), "webhook_id": uuid7(), "delivery_id": uuid7(), "export_id": uuid7(),
+          "event_id": uuid7(), "request_number": 0}  # fmt: skip
 
 
 def test_every_route_of_the_api_is_in_the_table() -> None:

@@ -50,8 +50,9 @@ def test_the_client_scores_lists_and_is_refused_in_words(site: Site) -> None:
 
     assert made == again
     assert made["id"] in {one["id"] for one in client.score_list(reference="client-1", created_at_gte="2020-01-01T00:00:00Z")["data"]}
+    wrong: Any = {**asked, "inputs": {}}
     with pytest.raises(Refused) as refusal:
-        client.score_create({**asked, "inputs": {}})
+        client.score_create(wrong)
     assert (refusal.value.status, refusal.value.code) == (422, "invalid_request")
     assert refusal.value.errors
 

@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
+from audit.ids import uuid7
 from audit.models import Event
 from partners.accounts.keys import digest_of
 from partners.accounts.models import ApiKey, User
@@ -54,7 +55,7 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
 
         with tenant_context(Partner.objects.get(slug="umoja")):
             lost = create_api_key(name="demo", actor=SYSTEM)  # as when seeding is broken off before the key is kept
-            theirs = create_api_key(name="demo", actor=Actor(kind="user", id="u", label="Ada"))
+            theirs = create_api_key(name="demo", actor=Actor(kind="user", id=str(uuid7()), label="Ada"))
         third = demo.seed(report=said.append)
         with tenant_context(Partner.objects.get(slug="umoja")):
             live = set(ApiKey.objects.filter(revoked_at=None).values_list("digest", flat=True))

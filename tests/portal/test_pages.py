@@ -20,10 +20,13 @@ from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
 from audit.errors import DomainError
 from audit.ids import uuid7
+from audit.privacy.requests import open_request
+from audit.selectors import EventFilters, events
 from partners.accounts.models import User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
@@ -58,8 +61,10 @@ PROMOTERS = EDITORS = frozenset({"analyst", "scientist", "admin"})
 REVIEWERS = frozenset({"officer", "approver", "admin"})    # who decides about applications
 KEEPERS = frozenset({"developer", "admin"})    # who connects other systems
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
+EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
 ADMINISTRATORS = frozenset({"admin"})
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
+OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
 
 
@@ -161,6 +166,18 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("sandbox", "POST"): Access(404, KEEPERS, stranger=401),    # these houses have none
     ("sandbox-open", "GET"): Access(404, KEEPERS),
     ("sandbox-enter", "GET"): Access(404, stranger=404),
+    ("privacy-list", "GET"): Access(200, OFFICERS),
+    ("privacy-new", "GET"): Access(200, OFFICERS),
+    ("privacy-new", "POST"): Access(422, OFFICERS, stranger=401),
+    ("privacy-detail", "GET"): Access(200, OFFICERS),
+    ("privacy-detail", "POST"): Access(422, OFFICERS, stranger=401),
+    ("copy-json", "GET"): Access(200, OFFICERS),
+    ("copy-pdf", "GET"): Access(200, OFFICERS),
+    ("certificate-json", "GET"): Access(409, OFFICERS),    # it is still open
+    ("certificate-pdf", "GET"): Access(409, OFFICERS),
+    ("privacy-terms", "GET"): Access(200, OFFICERS),
+    ("privacy-terms", "POST"): Access(422, OFFICERS, stranger=401),
+    ("alert-close", "POST"): Access(302, OFFICERS, stranger=401),
     ("account", "GET"): Access(200),
     ("account", "POST"): Access(422, stranger=401),
     ("time-zone", "POST"): Access(422, stranger=401),
@@ -188,6 +205,16 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
     ("language", "POST"): Access(400, stranger=400),
+    ("event-list", "GET"): Access(200, EXAMINERS),
+    ("event-detail", "GET"): Access(200, EXAMINERS),
+    ("record-summary", "GET"): Access(200, EXAMINERS),
+    ("record-check", "GET"): Access(200, EXAMINERS),
+    ("record-check", "POST"): Access(302, EXAMINERS, stranger=401),
+    ("record-export", "GET"): Access(404, EXAMINERS),    # nothing is sealed in a transaction that is rolled back
+    ("record-bundle", "GET"): Access(200, EXAMINERS),
+    ("record-bundle", "POST"): Access(422, EXAMINERS, stranger=401),
+    ("record-verifier", "GET"): Access(200, EXAMINERS),
+    ("record-keys", "GET"): Access(200, EXAMINERS),
     ("docs", "GET"): Access(200, stranger=200),
     ("redoc", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
@@ -200,12 +227,15 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "account", "outcome",
            "key-list", "key-new", "key-detail", "request-list", "queue-list",
            "batch-list", "batch-new", "batch-detail", "batch-columns",
+           "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
            "application-detail", "letter", "notice-list", "notice-settings", "export-list", "export-new",
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
+           "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
 ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
-FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf"}
+FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
+         "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf"}  # fmt: skip
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -231,6 +261,12 @@ def apply(house: House) -> str:
     return made.body.decode()
 
 
+def asks(house: House, reference: str) -> int:
+    """The number of a request for access."""
+    with tenant_context(house.partner):
+        return open_request(kind="access", reference=reference, received_on=timezone.now().date(), actor=SYSTEM).number
+
+
 def known_as(house: House, reference: str) -> uuid.UUID:
     """The applicant of this reference."""
     with tenant_context(house.partner):
@@ -249,7 +285,13 @@ def things(house: House, *, name: str = "Amina Otieno") -> dict[str, Any]:
     """What the house's pages are about: a decision, its applicant, a batch, an application."""
     return {"decision_id": score(house, "T-1", name=name)[0], "batch_id": bring(house), "number": apply(house),
             "applicant_id": known_as(house, "T-1"), "user_id": house.users["viewer"].id, "key_id": key_of(house),
-            **a_webhook(house)}  # fmt: skip
+            "event_id": newest_event(house), "request_number": asks(house, "T-1"), **a_webhook(house)}  # fmt: skip
+
+
+def newest_event(house: House) -> uuid.UUID:
+    """The event that was recorded last."""
+    with tenant_context(house.partner):
+        return events(EventFilters(), limit=1)[0].id
 
 
 def a_webhook(house: House) -> dict[str, uuid.UUID]:
@@ -262,8 +304,9 @@ def a_webhook(house: House) -> dict[str, uuid.UUID]:
 def path_of(page: str, **about: Any) -> str:
     """A page's address, filled in with what every house has, or with what it is to be about."""
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
-             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1,
+             "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1, "event_id": uuid7(),
              "webhook_id": uuid7(), "delivery_id": uuid7(), "key_id": uuid7(), "export_id": uuid7(), "schedule_id": uuid7(),
+             "request_number": 0, "alert_id": uuid7(),
              "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 

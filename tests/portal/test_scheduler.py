@@ -112,6 +112,8 @@ def test_the_duties_are_those_that_are_promised() -> None:
         "ring-for-applications": 30.0, "lapse-proposals": 60.0, "expire-applications": 600.0,
         "forget-uploads": 600.0, "roll-up-hours": 60.0, "begin-retraining": 600.0, "ring-for-months": 30.0,
         "deliver-events": 1.0, "forget-deliveries": 600.0, "ring-for-mail": 5.0, "forget-sessions": 3600.0, "forget-requests": 600.0,
-        "ring-for-exports": 5.0, "begin-exports": 60.0, "forget-exports": 600.0,
+        "ring-for-exports": 5.0, "begin-exports": 60.0, "forget-exports": 600.0, "ring-for-verifications": 5.0,
+        "back-up": 600.0,
+        "publish-erasures": 60.0, "ring-for-replay": 600.0,
     }  # fmt: skip
     assert {duty.name: duty.seconds for duty in DUTIES} == promised

@@ -7,6 +7,12 @@ from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 from vouch_client.transport import Transport
 
 
+class ActionCount(TypedDict):
+    action: str
+    actor_kind: str
+    count: int
+
+
 class Alternative(TypedDict):
     outcome: str
     score: int
@@ -273,12 +279,28 @@ class Changed(TypedDict):
     revision: int
 
 
+class CheckpointListed(TypedDict):
+    size: int
+    root: str
+    note: str
+    created_at: str
+
+
+class CheckpointPage(TypedDict):
+    data: list[CheckpointListed]
+    next_cursor: str | None
+    has_more: bool
+
+
 class Chosen(TypedDict):
     id: str
     revision: int
 
 
 ComparedGap = TypedDict("ComparedGap", {"from": "int", "below": "int", "count": "int"})
+
+
+ConsistencyProof = TypedDict("ConsistencyProof", {"from": "str", "to": "str", "proof": "list[str]"})
 
 
 class Contribution(TypedDict):
@@ -309,6 +331,28 @@ class DecisionTaken(TypedDict):
 class Escalation(TypedDict):
     revision: int
     to: NotRequired[str | None]
+
+
+class EventListed(TypedDict):
+    id: str
+    position: int | None
+    recorded_at: str
+    action: str
+    actor_kind: str
+    actor_id: str
+    actor_label: str
+    address: str
+    request_id: str
+    object_kind: str
+    object_id: str
+    detail: dict[str, Any]
+    leaf_hash: str
+
+
+class EventPage(TypedDict):
+    data: list[EventListed]
+    next_cursor: str | None
+    has_more: bool
 
 
 class Explanation(TypedDict):
@@ -361,6 +405,16 @@ class FieldError(TypedDict):
     detail: str
     pointer: NotRequired[str | None]
     parameter: NotRequired[str | None]
+
+
+class InclusionProof(TypedDict):
+    event: EventListed
+    attested: str
+    position: int
+    size: int
+    proof: list[str]
+    checkpoint: str
+    receipt: Receipt
 
 
 class InputChange(TypedDict):
@@ -588,6 +642,49 @@ class Portfolio(TypedDict):
     expected_events: float
 
 
+class PrivacyAction(TypedDict):
+    action: Literal["complete", "confirm", "decline", "propose", "rectify", "refuse", "review", "withdraw"]
+    because: NotRequired[str]
+    changes: NotRequired[dict[str, str]]
+
+
+class PrivacyCopy(TypedDict):
+    data: dict[str, Any]
+
+
+class PrivacyRequestAsked(TypedDict):
+    kind: Literal["access", "erasure", "objection", "portability", "rectification"]
+    reference: str
+    received_on: str
+    language: NotRequired[str]
+    statement: NotRequired[str]
+    decision_id: NotRequired[str | None]
+
+
+class PrivacyRequestFound(TypedDict):
+    number: int
+    kind: str
+    state: str
+    applicant_id: str
+    received_on: str
+    due_on: str
+    closed_at: str | None
+    because: str
+    steps: list[PrivacyStepDone]
+    certificate: dict[str, Any] | None
+
+
+class PrivacyRequestList(TypedDict):
+    data: list[PrivacyRequestFound]
+
+
+class PrivacyStepDone(TypedDict):
+    name: str
+    at: str
+    actor: str
+    evidence: dict[str, Any]
+
+
 class Problem(TypedDict):
     type: str
     title: str
@@ -700,6 +797,15 @@ class Receipt(TypedDict):
     issued_at: str
     signature: str
     key_id: str
+
+
+class RecordSummary(TypedDict):
+    since: str
+    until: str
+    events: int
+    actions: list[ActionCount]
+    size: int
+    sealed_at: str | None
 
 
 class Recourse(TypedDict):
@@ -1225,6 +1331,56 @@ class Client(Transport):
         _answer: ApplicationState = self._call("POST", "/api/v1/applications/{application_id}/tags", within={"application_id": application_id}, body=body, idempotency_key=idempotency_key)
         return _answer
 
+    def audit_bundle(self, *, decision_id: str | None = None, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None) -> bytes:
+        """Take an examiner bundle."""
+        _answer: bytes = self._call("GET", "/api/v1/audit/bundle", query={"decision_id": decision_id, "recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt})
+        return _answer
+
+    def audit_checkpoint_list(self, *, cursor: str | None = None, limit: int | None = None) -> CheckpointPage:
+        """List checkpoints."""
+        _answer: CheckpointPage = self._call("GET", "/api/v1/audit/checkpoints", query={"cursor": cursor, "limit": limit})
+        return _answer
+
+    def audit_consistency(self, *, from_: int | None = None, to: int | None = None) -> ConsistencyProof:
+        """Prove that a checkpoint continues an older one."""
+        _answer: ConsistencyProof = self._call("GET", "/api/v1/audit/consistency", query={"from": from_, "to": to})
+        return _answer
+
+    def audit_event_list(self, *, action: str | None = None, actor_id: str | None = None, applicant: str | None = None, cursor: str | None = None, limit: int | None = None, object_id: str | None = None, object_kind: str | None = None, person: str | None = None, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None, request_id: str | None = None) -> EventPage:
+        """Search the record."""
+        _answer: EventPage = self._call("GET", "/api/v1/audit/events", query={"action": action, "actor_id": actor_id, "applicant": applicant, "cursor": cursor, "limit": limit, "object_id": object_id, "object_kind": object_kind, "person": person, "recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt, "request_id": request_id})
+        return _answer
+
+    def audit_event_proof(self, event_id: str) -> InclusionProof:
+        """Prove that an event is in the record."""
+        _answer: InclusionProof = self._call("GET", "/api/v1/audit/events/{event_id}/proof", within={"event_id": event_id})
+        return _answer
+
+    def audit_export(self, *, action: str | None = None, actor_id: str | None = None, applicant: str | None = None, format: Literal["csv", "jsonl"] | None = None, object_id: str | None = None, object_kind: str | None = None, person: str | None = None, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None, request_id: str | None = None) -> bytes:
+        """Export the record."""
+        _answer: bytes = self._call("GET", "/api/v1/audit/export", query={"action": action, "actor_id": actor_id, "applicant": applicant, "format": format, "object_id": object_id, "object_kind": object_kind, "person": person, "recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt, "request_id": request_id})
+        return _answer
+
+    def audit_export_2(self, *, action: str | None = None, actor_id: str | None = None, applicant: str | None = None, format: Literal["csv", "jsonl"] | None = None, object_id: str | None = None, object_kind: str | None = None, person: str | None = None, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None, request_id: str | None = None) -> bytes:
+        """Export the record."""
+        _answer: bytes = self._call("GET", "/api/v1/audit/export/csv", query={"action": action, "actor_id": actor_id, "applicant": applicant, "format": format, "object_id": object_id, "object_kind": object_kind, "person": person, "recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt, "request_id": request_id})
+        return _answer
+
+    def audit_export_3(self, *, action: str | None = None, actor_id: str | None = None, applicant: str | None = None, format: Literal["csv", "jsonl"] | None = None, object_id: str | None = None, object_kind: str | None = None, person: str | None = None, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None, request_id: str | None = None) -> bytes:
+        """Export the record."""
+        _answer: bytes = self._call("GET", "/api/v1/audit/export/json", query={"action": action, "actor_id": actor_id, "applicant": applicant, "format": format, "object_id": object_id, "object_kind": object_kind, "person": person, "recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt, "request_id": request_id})
+        return _answer
+
+    def audit_event_list_2(self, *, action: str | None = None, actor_id: str | None = None, applicant: str | None = None, cursor: str | None = None, limit: int | None = None, object_id: str | None = None, object_kind: str | None = None, person: str | None = None, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None, request_id: str | None = None) -> EventPage:
+        """Search the record."""
+        _answer: EventPage = self._call("GET", "/api/v1/audit/logs", query={"action": action, "actor_id": actor_id, "applicant": applicant, "cursor": cursor, "limit": limit, "object_id": object_id, "object_kind": object_kind, "person": person, "recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt, "request_id": request_id})
+        return _answer
+
+    def audit_summary(self, *, recorded_at_gte: str | None = None, recorded_at_lt: str | None = None) -> RecordSummary:
+        """Sum up what was recorded."""
+        _answer: RecordSummary = self._call("GET", "/api/v1/audit/summary", query={"recorded_at[gte]": recorded_at_gte, "recorded_at[lt]": recorded_at_lt})
+        return _answer
+
     def password_change(self, body: PasswordRequest, *, idempotency_key: str | None = None) -> None:
         """Change your password."""
         self._call("POST", "/api/v1/auth/change-password", body=body, idempotency_key=idempotency_key)
@@ -1301,6 +1457,31 @@ class Client(Transport):
     def outcome_create(self, body: OutcomesRequest, *, idempotency_key: str | None = None) -> OutcomesRecorded:
         """Record up to 1,000 outcomes."""
         _answer: OutcomesRecorded = self._call("POST", "/api/v1/outcomes", body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def privacy_request_list(self, *, show: Literal["open", "answered"] | None = None) -> PrivacyRequestList:
+        """List applicants' requests."""
+        _answer: PrivacyRequestList = self._call("GET", "/api/v1/privacy-requests", query={"show": show})
+        return _answer
+
+    def privacy_request_create(self, body: PrivacyRequestAsked, *, idempotency_key: str | None = None) -> PrivacyRequestFound:
+        """Take in an applicant's request."""
+        _answer: PrivacyRequestFound = self._call("POST", "/api/v1/privacy-requests", body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def privacy_request_read(self, request_number: int) -> PrivacyRequestFound:
+        """Look at a request."""
+        _answer: PrivacyRequestFound = self._call("GET", "/api/v1/privacy-requests/{request_number}", within={"request_number": request_number})
+        return _answer
+
+    def privacy_request_act(self, request_number: int, body: PrivacyAction, *, idempotency_key: str | None = None) -> PrivacyRequestFound:
+        """Do the next step of a request."""
+        _answer: PrivacyRequestFound = self._call("POST", "/api/v1/privacy-requests/{request_number}/actions", within={"request_number": request_number}, body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def privacy_request_copy(self, request_number: int, *, idempotency_key: str | None = None) -> PrivacyCopy:
+        """Make the copy of an applicant's data."""
+        _answer: PrivacyCopy = self._call("POST", "/api/v1/privacy-requests/{request_number}/copies", within={"request_number": request_number}, idempotency_key=idempotency_key)
         return _answer
 
     def product_list(self) -> ProductList:

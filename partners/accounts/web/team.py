@@ -35,6 +35,7 @@ MAY = {
     Permission.USER_MANAGE: gettext_lazy("Invite, change and switch off people"),
     Permission.KEY_MANAGE: gettext_lazy("Manage API keys"),
     Permission.WEBHOOK_MANAGE: gettext_lazy("Manage webhooks"),
+    Permission.PRIVACY_MANAGE: gettext_lazy("Answer requests of applicants"),
     Permission.RECORD_READ: gettext_lazy("Read the record"),
 }
 _REFUSALS = (LastAdministrator, SecondFactorRefused, UserRefused)

@@ -20,6 +20,7 @@ from partners.models import Partner
 from partners.postgres import faults
 from partners.tenancy import as_login, outdated_schemas
 from portal import embedded
+from portal.backups import copies
 from portal.checks import database_faults, keyring_faults
 
 LEAST_FREE_BYTES = 2 * 1024**3
@@ -85,6 +86,8 @@ def examine() -> Iterator[Finding]:
             yield from _guarded("keys", _keys)
         yield from _guarded("clock", _clock)
     yield _disk()
+    if settings.BACKUPS:
+        yield _backups()
 
 
 def _guarded(part: str, look: Callable[[], Iterable[Finding]]) -> Iterable[Finding]:
@@ -159,6 +162,15 @@ def _clock() -> Iterator[Finding]:
         gap = abs(cursor.fetchone()[0] - time.time())
     fix = "Synchronise the clocks of this machine and the database (chrony, systemd-timesyncd)." if gap > LARGEST_CLOCK_GAP_SECONDS else ""
     yield Finding("clock", f"{gap:.2f} s from the database's", fix)
+
+
+def _backups() -> Finding:
+    newest = copies.age()
+    if newest is None:
+        return Finding("backups", f"there is no copy in {settings.BACKUPS}", "Let the scheduler run; `manage.py backup` makes one now.")
+    hours = newest.total_seconds() / 3600
+    fix = "See why the scheduler makes none; `manage.py backup` makes one now." if hours > 2 * settings.BACKUP_HOURS else ""
+    return Finding("backups", f"the newest of {len(copies.copies())} copies in {settings.BACKUPS} is {hours:.0f} hours old", fix)
 
 
 def _disk() -> Finding:
