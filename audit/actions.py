@@ -5,6 +5,8 @@ from enum import StrEnum
 
 class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
+    SANDBOX_REFRESHED = "sandbox.refreshed"
+    SANDBOX_RESET = "sandbox.reset"
     KEYRING_CREATED = "keyring.created"
     KEYRING_ROTATED = "keyring.rotated"
     KEYRING_REWRAPPED = "keyring.rewrapped"

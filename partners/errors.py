@@ -33,6 +33,12 @@ class PartnerRefused(DomainError):
     code = "partner_refused"
 
 
+class NotASandbox(DomainError):
+    """This belongs to a sandbox, and this is none: open the sandbox's own host name."""
+
+    code = "not_a_sandbox"
+
+
 class MoneyRefused(DomainError):
     """The amount or its currency cannot be used."""
 

@@ -1,5 +1,7 @@
 """Reads about partners, from the shared schema."""
 
+from django.db.models import Q
+
 from partners.errors import PartnerUnknown
 from partners.models import Partner
 from partners.tenancy import current_schema, public_context
@@ -13,6 +15,20 @@ def partner(slug: str) -> Partner:
             known = ", ".join(Partner.objects.order_by("slug").values_list("slug", flat=True)[:10])
             hint = f"There are: {known}." if known else "There is none yet: make one with `manage.py create_partner`."
             raise PartnerUnknown(f"There is no partner '{slug}'. {hint}")
+    return found
+
+
+def other_side(partner: Partner) -> Partner | None:
+    """The partner's sandbox, or the partner whose sandbox this is."""
+    with public_context():
+        found: Partner | None = Partner.objects.filter(Q(sandbox_of=partner.id) | Q(sandbox=partner.id), is_active=True).first()
+    return found
+
+
+def sandbox_beside(schema: str) -> str | None:
+    """The schema of the sandbox of the partner with this one."""
+    with public_context():
+        found: str | None = Partner.objects.filter(sandbox_of__schema_name=schema).values_list("schema_name", flat=True).first()
     return found
 
 

@@ -12,11 +12,12 @@ from audit.vault import ensure_keyring
 from partners.codes import COUNTRIES, CURRENCIES
 from partners.errors import PartnerExists, PartnerRefused
 from partners.migrating import make_tenant
-from partners.models import Domain, Partner, Plan
+from partners.models import SANDBOX, Domain, Partner, Plan
 from partners.postgres.roles import PUBLIC
-from partners.tenancy import as_owner, schema_of, tenant_context
+from partners.tenancy import as_owner, is_sandbox, public_context, schema_of, tenant_context
 
 SLUG = re.compile(r"[a-z](?:[a-z0-9]|-(?=[a-z0-9])){1,29}")
+PLANS = tuple(str(plan) for plan in Plan if plan != Plan.SANDBOX)    # that a partner may have
 RESERVED = {"public", "www", "api", "admin", "app", "static", "docs", "status", "mail"}
 
 
@@ -27,21 +28,48 @@ def create_partner(*, slug: str, name: str, country: str, currency: str, plan: s
     schema = schema_of(slug)
     if Partner.objects.filter(slug=slug).exists():
         raise PartnerExists(f"A partner {slug} exists already; choose another slug.")
+    return _made(Partner(slug=slug, schema_name=schema, name=name.strip(), country=country, currency=currency, plan=plan), actor)
+
+
+def ensure_sandbox(partner: Partner, *, actor: Actor) -> Partner:
+    """The partner's sandbox: a schema, role, keys and host of its own (ADR 17), made where there is none.
+
+    Raises PartnerRefused for a sandbox, and PartnerExists where a partner of before has the name."""
+    if is_sandbox(partner.schema_name):
+        raise PartnerRefused("This is a sandbox itself; name the partner whose it is.")
+    with public_context():
+        return _sandbox_of(partner) or _made(_sandbox_for(partner), actor)
+
+
+def _sandbox_of(partner: Partner) -> Partner | None:
+    return Partner.objects.filter(sandbox_of=partner).first()  # type: ignore[no-any-return]
+
+
+def _sandbox_for(partner: Partner) -> Partner:
+    slug = partner.slug + SANDBOX
+    if Partner.objects.filter(slug=slug).exists():
+        raise PartnerExists(f"A partner {slug} exists already, so {partner.slug} can have no sandbox.")
+    sandbox = Partner(slug=slug, schema_name=schema_of(slug), name=partner.name, country=partner.country, currency=partner.currency)
+    sandbox.plan, sandbox.sandbox_of = Plan.SANDBOX, partner
+    return sandbox
+
+
+def _made(partner: Partner, actor: Actor) -> Partner:
+    slug, schema = partner.slug, partner.schema_name
     make_tenant(schema)
     with as_owner(PUBLIC), transaction.atomic():
-        partner = Partner(slug=slug, schema_name=schema, name=name.strip(), country=country, currency=currency, plan=plan)
         partner.save(force_insert=True)
         Domain(domain=f"{slug}.{settings.BASE_DOMAIN}", tenant=partner, is_primary=True).save(force_insert=True)
         with tenant_context(schema):
             ensure_keyring()
-            detail = {"plan": plan, "country": country, "currency": currency}
+            detail = {"plan": str(partner.plan), "country": partner.country, "currency": partner.currency}
             record(action=Action.PARTNER_CREATED, actor=actor, object_kind="partner", object_id=slug, detail=detail)
     return partner
 
 
 def _check(*, slug: str, name: str, country: str, currency: str, plan: str) -> None:
-    if not SLUG.fullmatch(slug) or slug in RESERVED:
-        reserved = ", ".join(sorted(RESERVED))
+    if not SLUG.fullmatch(slug) or slug in RESERVED or slug.endswith(SANDBOX):
+        reserved = f"{', '.join(sorted(RESERVED))}, and not ending in {SANDBOX}"
         raise PartnerRefused(f"{slug!r} cannot be a slug: 2 to 30 small letters, digits or single hyphens, a letter first, not {reserved}.")
     if not name.strip() or len(name) > 100:
         raise PartnerRefused("The name needs 1 to 100 characters.")
@@ -49,5 +77,5 @@ def _check(*, slug: str, name: str, country: str, currency: str, plan: str) -> N
         raise PartnerRefused(f"{country!r} is not an ISO 3166 country code; Kenya is KE, Senegal SN, Brazil BR.")
     if currency not in CURRENCIES:
         raise PartnerRefused(f"{currency!r} is not an ISO 4217 currency code; the Kenyan shilling is KES, the West African franc XOF.")
-    if plan not in Plan.values:
-        raise PartnerRefused(f"{plan!r} is not a plan: {', '.join(Plan.values)}.")
+    if plan not in PLANS:
+        raise PartnerRefused(f"{plan!r} is not a plan: {', '.join(PLANS)}.")

@@ -23,6 +23,11 @@ def schema_of(slug: str) -> str:
     return f"t_{slug.replace('-', '_')}"
 
 
+def is_sandbox(schema: str) -> bool:
+    """Whether a sandbox has this schema: no other slug may end as theirs do."""
+    return schema.endswith("_sandbox")
+
+
 def slug_of(schema: str) -> str:
     """The slug of the partner with this schema."""
     return schema.removeprefix("t_").replace("_", "-")

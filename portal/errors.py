@@ -250,6 +250,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
         503, "The decision could not be stored", "Try again; nothing was stored.", retry_after=1,
         at_page="Too much changed at the same time, and nothing was stored. Go back and send it again.",
     ),  # fmt: skip
+    partners.NotASandbox: _row(404, "This is no sandbox", "Use the host name of the sandbox."),
     partners.QueuesAway: _row(503, "The queues do not answer", "Try again in a few seconds.", retry_after=2),
     partners.NoPartner: _row(404, "This belongs to a partner", "Use the partner's own host name."),
     record.RootKeyMissing: _row(500, "The service is not set up", _OURS),

@@ -262,6 +262,7 @@ PLAN_REQUESTS_PER_HOUR = {
     "free": env.number("VOUCH_LIMIT_FREE", 100, minimum=1),
     "pro": env.number("VOUCH_LIMIT_PRO", 1_000, minimum=1),
     "enterprise": env.number("VOUCH_LIMIT_ENTERPRISE", 10_000, minimum=1),
+    "sandbox": env.number("VOUCH_LIMIT_SANDBOX", 1_000, minimum=1),    # a sandbox's own; it takes nothing from the partner's
 }
 
 REQUEST_LOG_DAYS = env.number("VOUCH_REQUEST_LOG_DAYS", 14, minimum=1)  # how long single calls of the API can be looked up

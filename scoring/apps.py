@@ -18,6 +18,8 @@ class ScoringConfig(AppConfig):
         "scoring_decision", "scoring_promotion", "scoring_policy", "scoring_productrevision", "scoring_shadow", "scoring_outcome",
         "scoring_consent",
     )  # fmt: skip
+    # What a partner's sandbox gets from here: read in the partner's schema, written in the sandbox's (partners.sandboxes).
+    sandbox_copy = ("scoring.services.sandboxes.read_products", "scoring.services.sandboxes.write_products")
 
     def ready(self) -> None:
         """Decisions stand in exports of the record, beside the events that made them; what is held of applicants is known to whoever copies

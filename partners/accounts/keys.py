@@ -1,4 +1,6 @@
-"""API keys as text: `vk_live_<slug>_<secret>_<checksum>`, so that a typo or a foreign key is refused without a look at the database."""
+"""API keys as text: `vk_live_<slug>_<secret>_<checksum>`, `vk_test_` for a sandbox.
+
+A typo or a foreign key is refused without a look at the database."""
 
 import hashlib
 import secrets
@@ -10,20 +12,27 @@ ALPHABET = string.digits + string.ascii_letters
 SECRET_LENGTH = 32    # 190 bits
 CHECKSUM_LENGTH = 6   # 62 ** 6 > 2 ** 32
 LONGEST = 100
+LIVE, TEST = "live", "test"
+_SANDBOX = "-sandbox"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ParsedKey:
-    """A key that is well formed, whoever's it is."""
+    """A key that is well formed, whoever's it is. `slug` is the sandbox's for a key of a sandbox: it opens nothing else."""
 
     slug: str
     kind: str
     digest: bytes
 
 
-def make_key(slug: str, *, kind: str = "live") -> str:
-    """A new random key of this partner."""
-    head = f"vk_{kind}_{slug}_{''.join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))}"
+def kind_of(slug: str) -> str:
+    """Which keys open this partner: those of a sandbox are told from live ones at a glance."""
+    return TEST if slug.endswith(_SANDBOX) else LIVE
+
+
+def make_key(slug: str) -> str:
+    """A new random key of this partner or sandbox."""
+    head = f"vk_{kind_of(slug)}_{slug.removesuffix(_SANDBOX)}_{''.join(secrets.choice(ALPHABET) for _ in range(SECRET_LENGTH))}"
     return f"{head}_{_checksum(head)}"
 
 
@@ -33,9 +42,10 @@ def parse_key(text: str) -> ParsedKey | None:
         return None
     head, _, checksum = text.rpartition("_")
     parts = head.split("_")
-    if len(parts) != 4 or parts[0] != "vk" or parts[1] != "live" or len(parts[3]) != SECRET_LENGTH or checksum != _checksum(head):
+    if len(parts) != 4 or parts[0] != "vk" or parts[1] not in {LIVE, TEST} or len(parts[3]) != SECRET_LENGTH or checksum != _checksum(head):
         return None
-    return ParsedKey(slug=parts[2], kind=parts[1], digest=digest_of(text))
+    slug = parts[2] + _SANDBOX if parts[1] == TEST else parts[2]
+    return None if kind_of(slug) != parts[1] else ParsedKey(slug=slug, kind=parts[1], digest=digest_of(text))
 
 
 def digest_of(text: str) -> bytes:

@@ -85,7 +85,7 @@ class ApiKey(models.Model):
     replaced_by = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="replaces")
 
     class Meta:
-        constraints = [models.CheckConstraint(condition=Q(kind__in=["live"]), name="apikey_kind_known")]
+        constraints = [models.CheckConstraint(condition=Q(kind__in=["live", "test"]), name="apikey_kind_known")]
 
     def __str__(self) -> str:
         return f"{self.name} (…{self.hint})"
@@ -196,6 +196,7 @@ class AccessLink(models.Model):
     class Purpose(models.TextChoices):
         INVITATION = "invitation"
         RESET = "reset"
+        SANDBOX = "sandbox"    # a ticket into the sandbox: kept so that nobody shows it twice
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     purpose = models.CharField(max_length=10, choices=Purpose)

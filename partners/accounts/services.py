@@ -29,7 +29,8 @@ from partners.accounts.errors import (
 )
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import KEY_SCOPES, Role
-from partners.tenancy import current_schema, slug_of
+from partners.selectors import sandbox_beside
+from partners.tenancy import current_schema, slug_of, tenant_context
 
 ROTATION_OVERLAP = timedelta(hours=24)
 LONGEST_OVERLAP = timedelta(days=30)
@@ -128,7 +129,23 @@ def change_user(*, user_id: uuid.UUID, actor: Actor, role: str | None = None, is
         detail = {"role": user.role, "before": before[0]}
         record(action=Action.USER_CHANGED, actor=actor, object_kind="user", object_id=user.id, detail=detail)
     tokens.end_all(user)
+    _end_in_sandbox(user, actor)
     return user
+
+
+def _end_in_sandbox(user: User, actor: Actor) -> None:
+    """Who lost access, or has another role, is in the sandbox no longer either; a ticket of now lets them in again as who they are now."""
+    sandbox = sandbox_beside(current_schema())
+    if sandbox is None:
+        return
+    with tenant_context(sandbox):
+        person = User.objects.select_for_update().filter(email=user.email).first()
+        if person is not None:
+            person.is_active = False
+            person.save(update_fields=["is_active"])
+            tokens.end_all(person)
+            if not user.is_active:
+                _end_keys_of(person, actor)
 
 
 def _end_keys_of(user: User, actor: Actor) -> None:
@@ -268,8 +285,10 @@ def revoke_api_key(*, key_id: uuid.UUID, actor: Actor) -> None:
 
 
 def _new_key(*, name: str, scopes: list[str], expires_at: datetime | None, actor: Actor) -> NewApiKey:
-    secret = keys.make_key(slug_of(current_schema()))
+    slug = slug_of(current_schema())
+    secret = keys.make_key(slug)
     key = ApiKey(name=name, digest=keys.digest_of(secret), hint=secret[-4:], scopes=scopes, expires_at=expires_at, created_by=actor.label)
+    key.kind = keys.kind_of(slug)
     key.created_by_id = uuid.UUID(actor.id) if actor.kind == "user" else None
     key.created_at = timezone.now()
     key.save(force_insert=True)

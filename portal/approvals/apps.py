@@ -17,6 +17,8 @@ class ApprovalsConfig(AppConfig):
         "approvals_review", "approvals_approvalpolicy", "approvals_note", "approvals_applicationfile", "approvals_noticesettings",
         "approvals_notice",
     )  # fmt: skip
+    # As scoring's: after it, for rules for people are about its products.
+    sandbox_copy = ("portal.approvals.services.sandboxes.read_rules", "portal.approvals.services.sandboxes.write_rules")
 
     def ready(self) -> None:
         """Lists can be taken away; what is held of applicants is known, and whoever objects to a decision is heard here."""

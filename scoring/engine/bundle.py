@@ -103,6 +103,11 @@ def read_card(data: bytes, public_keys: Mapping[str, bytes]) -> bytes:
         raise BundleRefused(f"its content cannot be read: {error}") from error
 
 
+def bundle_body(data: bytes, public_keys: Mapping[str, bytes]) -> bytes:
+    """What the verified bundle holds beneath its signature, for another key to sign. Raises BundleRefused."""
+    return _verified(data, public_keys)
+
+
 def _verified(data: bytes, public_keys: Mapping[str, bytes]) -> bytes:
     if len(data) < _HEAD + _LENGTH.size or data[: len(MAGIC)] != MAGIC:
         raise BundleRefused("it is not a bundle")

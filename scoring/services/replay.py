@@ -19,6 +19,7 @@ from audit.vault import keyring
 from scoring.applicants import details_of, key_of
 from scoring.engine.bundle import BundleRefused
 from scoring.engine.pipeline import score
+from scoring.fixed import case_of, settled
 from scoring.makers import Makers
 from scoring.models import Decision
 from scoring.sealed import DecisionContent, open_content, stored_digest
@@ -146,6 +147,7 @@ def _replay(decision: Decision, made: Event | None, makers: Makers, found: Repla
         differs(refusal.code, "intact", str(refusal))
         return
     result = score(model, policy, [stored.inputs], decided_on=stored.decided_on, language=stored.language)[0]
+    result = settled(result, case_of(reason.code for reason in stored.reasons))
     for name in ("probability", "score", "band", "outcome", "answered_by"):
         if _bits(getattr(decision, name)) != _bits(getattr(result, name)):
             differs(name, getattr(decision, name), getattr(result, name))

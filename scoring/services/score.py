@@ -12,7 +12,7 @@ from audit.errors import IdempotencyMismatch
 from audit.ids import uuid7
 from audit.services import Attempt, new_event
 from audit.vault import Keyring, keyring, refresh_keyring
-from scoring import registry
+from scoring import fixed, registry
 from scoring.applicants import ApplicantDetails, known_applicants, open_applicants, open_known, remember, told_about
 from scoring.decided import Decided
 from scoring.engine.contract import Values
@@ -125,6 +125,8 @@ class _Scoring:
         self.items, self.actor, self.channel = items, actor, channel
         self.received_at, self.language, self.once, self.finish = received_at, language, once, finish
         self.active = registry.active(product_slug)
+        self.asked = fixed.asked_of([item.applicant.reference for item in items])
+        fixed.wait_if_slow(self.asked)
         self._score_by_what_is_known()
         self._open(keyring())
 
@@ -169,7 +171,9 @@ class _Scoring:
     def _score(self) -> None:
         self.now = datetime.now(UTC)
         values = [item.values for item in self.items]
-        self.results = score(self.active.model, self.active.policy, values, decided_on=self.now.date(), language=self.language)
+        self.answering = fixed.without_model(self.active, self.asked)
+        results = score(self.answering.model, self.active.policy, values, decided_on=self.now.date(), language=self.language)
+        self.results = [fixed.settled(result, case) for result, case in zip(results, self.asked, strict=True)]
 
     def _open(self, ring: Keyring) -> None:
         self.ring = ring
@@ -223,7 +227,7 @@ class _Scoring:
             "created_at": self.now,
             "applicant_id": applicant_id,
             "product_id": self.active.product_id,
-            "model_version_id": self.active.model_version_id,
+            "model_version_id": self.answering.model_version_id,
             "policy_id": self.active.policy_id,
             "revision": self.active.revision,
             "probability": result.probability,
@@ -260,7 +264,7 @@ class _Scoring:
             contributions=result.contributions,
             base=result.base,
             answered_by=str(result.answered_by),
-            model_version=self.active.model_version,
+            model_version=self.answering.model_version,
             policy_version=self.active.policy_version,
             channel=str(self.channel),
             request_id=self.actor.request_id,
@@ -298,7 +302,7 @@ class _Scoring:
         return Batch(
             product_id=self.active.product_id,
             revision=self.active.revision,
-            model_version_id=self.active.model_version_id,
+            model_version_id=self.answering.model_version_id,
             policy_id=self.active.policy_id,
             keyring_id=self.ring.wrap_id,
             actor=self.actor,

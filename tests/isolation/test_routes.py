@@ -21,8 +21,10 @@ from audit.context import SYSTEM, Actor
 from audit.holds import place_hold
 from audit.privacy.requests import open_request
 from partners.accounts.models import Session
-from partners.accounts.services import create_api_key
+from partners.accounts.roles import Role
+from partners.accounts.services import create_api_key, create_user
 from partners.accounts.tokens import issue_tokens
+from partners.sandboxes import refresh_sandbox
 from partners.tenancy import as_owner, tenant_context
 from partners.webhooks.services import create_endpoint, send_test
 from portal import urls
@@ -40,7 +42,7 @@ from scoring.services.models import store_model_version
 from scoring.services.products import create_product
 from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
-from tests.conftest import House
+from tests.conftest import PASSWORD, House
 from tests.isolation.routes import Route, routes
 from tests.scoring.factories import a_batch, a_bundle, card_of
 
@@ -82,6 +84,23 @@ class Other:
 @pytest.fixture
 def other(south: House) -> Other:
     """South has an applicant, a decision, a product and a key that north knows the ids of."""
+    return filled(south)
+
+
+@pytest.fixture
+def trial(north: House) -> House:
+    """North's sandbox, with a person of every role and a key."""
+    sandbox = refresh_sandbox(north.partner, actor=SYSTEM)
+    with tenant_context(sandbox):
+        people = {
+            str(role): create_user(email=f"{role}@trial.example", role=role, name=f"Trial {role.label}", password=PASSWORD, actor=SYSTEM)
+            for role in Role
+        }
+        return House(sandbox, people, create_api_key(name="trials", actor=SYSTEM).secret)
+
+
+def filled(south: House) -> Other:
+    """The house with something of every kind."""
     admin = south.users["admin"]
     with tenant_context(south.partner):
         active = registry.current(south.product)
@@ -128,9 +147,9 @@ def other(south: House) -> Other:
     }  # fmt: skip
     told = (
         CANARY,
-        "@south.example",
-        "t_south",
-        "south.localhost",
+        "@" + admin.email.partition("@")[2],
+        south.schema,
+        south.host,
         str(made.event.id),
         made.receipt.signature,
         str(admin.name),
@@ -216,12 +235,26 @@ def findings(urlconf: Any, north: House, other: Other) -> list[str]:
 def is_public(route: Route) -> bool:
     """Whether a page says the same to everybody, signed in or not."""
     return not route.is_api and route.name in {
-        "login", "logout", "language", "set_language", "code", "forgotten", "passkey", "link", "link-followed",
+        "login", "logout", "language", "set_language", "code", "forgotten", "passkey", "link", "link-followed", "sandbox-enter",
     }
 
 
 def test_no_route_gives_one_partner_anything_of_another(north: House, other: Other) -> None:
     assert findings(urls, north, other) == []
+
+
+def test_no_route_of_a_partner_gives_anything_of_its_sandbox(north: House, trial: House) -> None:
+    there = filled(trial)
+    shown = {trial.host.encode()}    # where the sandbox is, is told to whoever may go there
+
+    assert findings(urls, north, replace(there, canaries=tuple(one for one in there.canaries if one not in shown))) == []
+
+
+def test_no_route_of_a_sandbox_gives_anything_of_the_partner(north: House, trial: House) -> None:
+    there = filled(north)
+    shown = {north.schema.encode(), north.host.encode()}    # the sandbox's own begin or end so, and its page leads back
+
+    assert findings(urls, trial, replace(there, canaries=tuple(one for one in there.canaries if one not in shown))) == []
 
 
 def test_the_matrix_is_not_empty(north: House) -> None:

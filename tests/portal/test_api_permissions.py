@@ -111,6 +111,7 @@ TABLE: dict[tuple[str, str], set[str] | None] = {
     ("roles", "GET"): SEERS_OF_PEOPLE,
     ("api-keys", "GET"): KEEPERS,
     ("api-keys", "POST"): KEEPERS,
+    ("sandbox-reset", "POST"): DECIDERS | {KEY},    # here 404: this is none
     ("api-key", "DELETE"): KEEPERS,
     ("api-key-rotate", "POST"): KEEPERS,
     ("webhooks", "GET"): KEEPERS,

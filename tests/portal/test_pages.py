@@ -168,6 +168,10 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("export-link", "POST"): Access(404, stranger=401),
     ("export-file", "GET"): Access(404),
     ("schedule-stop", "POST"): Access(404, stranger=401),
+    ("sandbox", "GET"): Access(200, KEEPERS),
+    ("sandbox", "POST"): Access(404, KEEPERS, stranger=401),    # these houses have none
+    ("sandbox-open", "GET"): Access(404, KEEPERS),
+    ("sandbox-enter", "GET"): Access(404, stranger=404),
     ("privacy-list", "GET"): Access(200, OFFICERS),
     ("privacy-new", "GET"): Access(200, OFFICERS),
     ("privacy-new", "POST"): Access(422, OFFICERS, stranger=401),
@@ -232,7 +236,7 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "event-list", "event-detail", "record-summary", "record-check", "record-bundle",
            "application-detail", "letter", "notice-list", "notice-settings", "retention", "retention-trial", "compliance-report",
            "export-list", "export-new",
-           "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail",
+           "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
            "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
 ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py

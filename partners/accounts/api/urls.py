@@ -3,6 +3,7 @@
 from django.urls import path
 
 from partners.accounts.api.calls import ApiKeyStatsView, ApiRequestsView
+from partners.accounts.api.sandbox import SandboxResetView
 from partners.accounts.api.views import (
     ApiKeyRotationView,
     ApiKeysView,
@@ -30,6 +31,7 @@ urlpatterns = [
     path("users/<str:user_id>/second-factor", SecondFactorView.as_view(), name="user-second-factor"),
     path("invitations", InvitationsView.as_view(), name="invitations"),
     path("roles", RolesView.as_view(), name="roles"),
+    path("sandbox/reset", SandboxResetView.as_view(), name="sandbox-reset"),
     path("api-keys", ApiKeysView.as_view(), name="api-keys"),
     path("api-keys/stats", ApiKeyStatsView.as_view(), name="api-key-stats"),
     path("api-keys/<str:key_id>", ApiKeyView.as_view(), name="api-key"),

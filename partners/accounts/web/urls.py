@@ -6,6 +6,7 @@ from partners.accounts.web import keys, requests
 from partners.accounts.web.account import AccountPage, SessionEndPage, TimeZonePage
 from partners.accounts.web.linked import ForgottenPage, LinkFollowedPage, LinkPage
 from partners.accounts.web.pages import LanguagePage, LoginPage, LogoutPage
+from partners.accounts.web.sandbox import SandboxEnterPage, SandboxOpenPage, SandboxPage
 from partners.accounts.web.second import CodePage, FactorNewPage, FactorRemovePage, PasskeyPage, RecoveryCodesPage
 from partners.accounts.web.team import InvitePage, PersonPage, TeamPage
 
@@ -34,5 +35,8 @@ urlpatterns = [
     path("developers/keys/<uuid:key_id>", keys.KeyDetailPage.as_view(), name="key-detail"),
     path("developers/keys/<uuid:key_id>/rotate", keys.KeyRotatePage.as_view(), name="key-rotate"),
     path("developers/keys/<uuid:key_id>/revoke", keys.KeyRevokePage.as_view(), name="key-revoke"),
+    path("developers/sandbox", SandboxPage.as_view(), name="sandbox"),
+    path("developers/sandbox/open", SandboxOpenPage.as_view(), name="sandbox-open"),
+    path("sandbox/enter", SandboxEnterPage.as_view(), name="sandbox-enter"),
     path("developers/requests", requests.RequestListPage.as_view(), name="request-list"),
 ]

@@ -7,7 +7,8 @@ from django.conf import settings
 
 from partners.console import PartnerCommand, Result, needed
 from partners.models import Partner, Plan
-from partners.services import create_partner
+from partners.sandboxes import refresh_sandbox
+from partners.services import PLANS, create_partner
 
 
 class Command(PartnerCommand):
@@ -21,7 +22,7 @@ class Command(PartnerCommand):
         required.add_argument("--name", required=True, help="the lender's name, as people read it")
         required.add_argument("--country", required=True, metavar="CC", help="ISO 3166 code, for example KE")
         required.add_argument("--currency", required=True, metavar="CUR", help="ISO 4217 code, for example KES")
-        parser.add_argument("--plan", choices=Plan.values, default=Plan.FREE.value, help="what the partner's keys may do per hour (free)")
+        parser.add_argument("--plan", choices=PLANS, default=Plan.FREE.value, help="what the partner's keys may do per hour (free)")
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints the host and what comes next."""
@@ -29,6 +30,9 @@ class Command(PartnerCommand):
             slug=options["slug"], name=options["name"], country=options["country"], currency=options["currency"],
             plan=options["plan"], actor=self.actor,
         )  # fmt: skip
+        sandbox = refresh_sandbox(made, actor=self.actor)
         host = f"{made.slug}.{settings.BASE_DOMAIN}"
-        values = {"slug": made.slug, "name": made.name, "country": made.country, "currency": made.currency, "plan": made.plan, "host": host}
-        return Result(values, f"{made.name} answers on {host}.", f"Next: manage.py create_user {made.slug} EMAIL --role admin")
+        values = {"slug": made.slug, "name": made.name, "country": made.country, "currency": made.currency, "plan": made.plan, "host": host,
+                  "sandbox": f"{sandbox.slug}.{settings.BASE_DOMAIN}"}
+        answers = f"{made.name} answers on {host}, its sandbox on {values['sandbox']}."
+        return Result(values, answers, f"Next: manage.py create_user {made.slug} EMAIL --role admin")
