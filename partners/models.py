@@ -23,7 +23,7 @@ class Plan(models.TextChoices):
 class Partner(TenantMixin):    # type: ignore[misc]
     """A lender: a row here, a schema and a database role. `slug` is its host name and is never changed.
 
-    A sandbox is one too (ADR 17), `sandbox_of` the lender whose trials happen there."""
+    A sandbox is one too (ADR 19), `sandbox_of` the lender whose trials happen there."""
 
     slug = models.SlugField(max_length=38, unique=True)
     name = models.CharField(max_length=100)

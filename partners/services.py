@@ -32,7 +32,7 @@ def create_partner(*, slug: str, name: str, country: str, currency: str, plan: s
 
 
 def ensure_sandbox(partner: Partner, *, actor: Actor) -> Partner:
-    """The partner's sandbox: a schema, role, keys and host of its own (ADR 17), made where there is none.
+    """The partner's sandbox: a schema, role, keys and host of its own (ADR 19), made where there is none.
 
     Raises PartnerRefused for a sandbox, and PartnerExists where a partner of before has the name."""
     if is_sandbox(partner.schema_name):

@@ -19,6 +19,7 @@ from audit import sealer
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import DomainError
+from audit.privacy.ledger import replay_erasures
 from audit.services import record
 from audit.vault import check_keyring, refresh_keyring
 from partners.migrating import migrate_all
@@ -32,7 +33,7 @@ from portal.backups.making import Report, stamp
 from portal.waiting import wait_until
 
 # Called for each restored partner, in its schema and before anybody else sees it: what was erased since must not come back.
-AFTER_RESTORE: list[Callable[[], object]] = []
+AFTER_RESTORE: list[Callable[[], object]] = [replay_erasures]
 _COPY = re.compile(rb"COPY .* FROM stdin;\n")
 LEAVE_SECONDS = 5
 _BEFORE = "__before"    # no slug ends like this
