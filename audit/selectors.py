@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import QuerySet
 
 from audit.actions import Action
-from audit.models import Event
+from audit.models import Checkpoint, Event
 from audit.models import Keyring as KeyringRow
 from audit.vault import keyring, public_key_id, refresh_keyring
 
@@ -71,3 +71,13 @@ def events_found(filters: EventFilters) -> QuerySet[Event]:
     if filters.until is not None:
         found = found.filter(recorded_at__lt=filters.until)
     return found
+
+
+def newest_events(limit: int) -> list[Event]:
+    """The last ones recorded, each with its place in the tree."""
+    return list(Event.objects.select_related("leaf").order_by("-id")[:limit])
+
+
+def newest_checkpoint() -> Checkpoint | None:
+    """The head of the tree as it was signed last; None before the first."""
+    return Checkpoint.objects.order_by("-size").first()
