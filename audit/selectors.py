@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 
 from audit.actions import Action
 from audit.errors import EventUnknown
-from audit.models import Event
+from audit.models import Checkpoint, Event
 from audit.models import Keyring as KeyringRow
 from audit.vault import keyring, public_key_id, refresh_keyring
 
@@ -101,6 +101,16 @@ def events_found(filters: EventFilters) -> QuerySet[Event]:
     if filters.until is not None:
         wanted &= Q(recorded_at__lt=filters.until, id__lt=_first_id(filters.until + _SLACK))
     return Event.objects.filter(wanted)
+
+
+def newest_events(limit: int) -> list[Event]:
+    """The last ones recorded, each with its place in the tree."""
+    return list(Event.objects.select_related("leaf").order_by("-id")[:limit])
+
+
+def newest_checkpoint() -> Checkpoint | None:
+    """The head of the tree as it was signed last; None before the first."""
+    return Checkpoint.objects.order_by("-size").first()
 
 
 def _actions_of(noun: str) -> list[str]:

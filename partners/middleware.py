@@ -20,7 +20,8 @@ CACHE_SIZE = 10_000
 
 
 class TenantMiddleware:
-    """Sets `request.partner` and the connection's state. A host that belongs to no active partner gets the public URLs."""
+    """Sets `request.partner` and the connection's state. The base domain has the operators' pages; a host that belongs to no active
+    partner has none."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -29,10 +30,11 @@ class TenantMiddleware:
         wrapper: Any = connections["default"]
         if wrapper.schema_name != PUBLIC:
             wrapper.set_schema_to_public()
-        partner = _partner(_host(request))
+        host = _host(request)
+        partner = _partner(host)
         request.partner = partner    # type: ignore[attr-defined]
         if partner is None:
-            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF if host == settings.BASE_DOMAIN else settings.NOBODYS_URLCONF
             return self.get_response(request)
         wrapper.set_tenant(partner)
         try:

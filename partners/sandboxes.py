@@ -21,7 +21,8 @@ from partners.tenancy import as_owner, current_schema, is_sandbox, tenant_contex
 
 # What a reset keeps, by how its tables begin: who may come in, the record and its keys, what products are, where events are sent.
 KEPT = (
-    "django_", "auth_", "accounts_", "mfa_", "audit_keyring", "audit_event", "audit_leaf", "audit_checkpoint", "audit_subtree", "audit_retentionpolicy",
+    "django_", "auth_", "accounts_", "mfa_", "audit_keyring", "audit_event", "audit_leaf", "audit_checkpoint",
+    "audit_subtree", "audit_retentionpolicy",
     "audit_privacyterms", "webhooks_endpoint",
     "scoring_product", "scoring_modelversion", "scoring_policy", "scoring_promotion", "scoring_retrainingplan", "approvals_approvalpolicy",
     "approvals_noticesettings",

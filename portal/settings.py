@@ -38,6 +38,7 @@ SHARED_APPS = [
     "partners",  # before django_tenants, whose migrate command it replaces
     "django_tenants",
     "partners.accounts",
+    "audit",  # what operators do is recorded too
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "django.contrib.sessions",
@@ -62,7 +63,9 @@ TENANT_APPS = [
     "portal.exports",
     "portal.approvals",
 ]
-TABLELESS_APPS = ["partners.accounts.apps.WithoutTables"]    # in neither list above, so no schema has tables of theirs
+# In neither list above, so no schema has tables of theirs.
+TABLELESS_APPS = ["partners.accounts.apps.WithoutTables", "django.contrib.admin.apps.SimpleAdminConfig"]
+MIGRATION_MODULES = {"admin": None}  # its log would be a second record
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS), *TABLELESS_APPS]
 
 AUTH_USER_MODEL = "accounts.User"
@@ -91,6 +94,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "portal.urls"
 PUBLIC_SCHEMA_URLCONF = "portal.urls_public"
+NOBODYS_URLCONF = "portal.urls_nobody"
 WSGI_APPLICATION = "portal.wsgi.application"
 
 CONTENT_SECURITY_POLICY = (

@@ -2,6 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from portal.admin import officers
+
 handler400 = "portal.handlers.bad_request"
 handler403 = "portal.handlers.forbidden"
 handler404 = "portal.handlers.not_found"
@@ -18,4 +20,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("scoring.web.urls")),
     path("", include("partners.accounts.web.urls")),
     path("", include("partners.webhooks.web.urls")),
+    path("admin/", officers.urls),
 ]

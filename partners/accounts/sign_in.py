@@ -36,7 +36,7 @@ def begin_session(*, user: User, factor: Session.Factor, channel: Session.Channe
     session = Session.objects.create(
         user=person, token_epoch=person.token_epoch, channel=channel, factor=factor, address=actor.address, agent=agent[:LONGEST_AGENT]
     )
-    who = replace(actor, kind="user", id=str(person.id), label=person.name, role=person.role)
+    who = replace(actor, kind="operator" if person.is_staff else "user", id=str(person.id), label=person.name, role=person.role)
     detail = {"factor": factor, "channel": channel, "session": str(session.id)}
     record(action=Action.USER_LOGGED_IN, actor=who, object_kind="user", object_id=person.id, detail=detail)
     return session

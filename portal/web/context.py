@@ -28,7 +28,7 @@ class Place:
 def portal(request: HttpRequest) -> dict[str, Any]:
     """The context of every page; empty places while nobody is signed in."""
     user = getattr(request, "user", None)
-    if not isinstance(user, User):
+    if not isinstance(user, User) or getattr(request, "partner", None) is None:
         return {"partner": getattr(request, "partner", None), "menu": (), "is_relaxed": not settings.SECOND_FACTOR_REQUIRED}
     return {
         "partner": getattr(request, "partner", None),

@@ -140,7 +140,7 @@ def filled(south: House) -> Other:
         "product_slug": CANARY, "applicant_id": made.applicant_id, "model_version_id": registry_version(south), "path": CANARY,
         "version": 7, "promotion_id": asked.id, "application_id": application.id, "batch_id": batch.id,
         "number": application.number, "file_id": file.id, "view_id": view.id,
-        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY, "event_id": made.event.id,
+        "topic": CANARY, "case": 7, "factor_id": 1, "session_id": session.id, "token": CANARY, "event_id": made.event.id, "object_id": made.id,
         "job_id": job.id, "webhook_id": hook.id, "delivery_id": delivery.id, "export_id": export.id, "schedule_id": again.id,
         "request_number": asked_for_access.number, "alert_id": alert.id,
         "run": 7, "record_class": CANARY, "trigger": "made", "hold_id": hold.id,

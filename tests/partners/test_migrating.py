@@ -10,8 +10,10 @@ from django.core.management.base import CommandError
 from django.db import OperationalError, ProgrammingError, connection
 from django.db.migrations.exceptions import MigrationSchemaMissing
 
+from partners import migrating
 from partners.migrating import LOCK, migrate_all
 from partners.postgres import faults
+from partners.tenancy import as_owner, outdated_schemas
 from portal.checks import database_faults
 from tests.conftest import House, address_of
 
@@ -100,3 +102,20 @@ def test_a_login_without_its_rights_is_named(weak: Callable[..., None]) -> None:
 )
 def test_each_refusal_has_its_own_fix(error: Exception, fix: str) -> None:
     assert faults.fix(error).startswith(fix)
+
+
+def test_the_operators_record_is_made_in_a_database_of_before(db: None) -> None:
+    with as_owner("public"), connection.cursor() as cursor:
+        noted = "SELECT count(*) FROM public.django_migrations WHERE app = 'audit'"
+        cursor.execute(noted)
+        before = cursor.fetchone()[0]
+        migrating._forget_what_never_ran()
+        cursor.execute(noted)
+        assert cursor.fetchone()[0] == before > 0
+        cursor.execute("ALTER TABLE public.audit_event RENAME TO audit_event_gone")
+
+        migrating._forget_what_never_ran()
+
+        cursor.execute(noted)
+        assert cursor.fetchone()[0] == 0
+        assert "public" in outdated_schemas()

@@ -28,12 +28,13 @@ from audit.ids import uuid7
 from audit.privacy.requests import open_request
 from audit.selectors import EventFilters, events
 from partners.accounts.models import User
-from partners.accounts.roles import Role
+from partners.accounts.roles import Role, permissions_of
 from partners.accounts.services import create_api_key, create_user
 from partners.services import create_partner
 from partners.tenancy import tenant_context
 from partners.webhooks.services import create_endpoint, send_test
-from portal import urls
+from portal import urls, urls_public
+from portal.admin import officers
 from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
@@ -63,6 +64,8 @@ KEEPERS = frozenset({"developer", "admin"})    # who connects other systems
 READERS = DECIDERS | {"compliance"}    # who may know who was scored
 EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the record
 ADMINISTRATORS = frozenset({"admin"})
+RECORD_READERS = frozenset({"analyst", "compliance", "admin"})    # who enters the admin
+ADMIN_LISTS = {f"{one.route(kind)}": one for one in officers._registry.values() for kind in ("changelist", "change")}  # type: ignore[attr-defined]
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
 OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
@@ -75,6 +78,11 @@ class Access:
     status: int
     who: frozenset[str] = EVERYBODY
     stranger: int = 302
+
+
+def who_sees(one: Any) -> frozenset[str]:
+    """Who reads the record and may see this list of the admin."""
+    return frozenset(role for role in RECORD_READERS if one.permission in permissions_of(role))
 
 
 TABLE: Mapping[tuple[str, str], Access] = {
@@ -221,6 +229,12 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("record-bundle", "POST"): Access(422, EXAMINERS, stranger=401),
     ("record-verifier", "GET"): Access(200, EXAMINERS),
     ("record-keys", "GET"): Access(200, EXAMINERS),
+    ("index", "GET"): Access(200, RECORD_READERS),
+    ("index", "POST"): Access(405, RECORD_READERS, stranger=401),
+    **{(name, "GET"): Access(404 if name.endswith("_change") else 200, who_sees(one)) for name, one in ADMIN_LISTS.items()},
+    **{(name, "POST"): Access(405, RECORD_READERS, stranger=401) for name in ADMIN_LISTS},
+    ("accounts_apikey_revoke", "GET"): Access(404, ADMINISTRATORS),
+    ("accounts_apikey_revoke", "POST"): Access(404, ADMINISTRATORS, stranger=401),
     ("docs", "GET"): Access(200, stranger=200),
     ("redoc", "GET"): Access(200, stranger=200),
     ("openapi", "GET"): Access(200, stranger=200),
@@ -239,7 +253,8 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
            "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
-ELSEWHERE_SHOWN = {"code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
+ELSEWHERE_SHOWN = {"index", "accounts_apikey_revoke", *ADMIN_LISTS,    # tests/portal/test_admin.py
+                   "code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
          "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf", "answered-json",
@@ -314,7 +329,7 @@ def path_of(page: str, **about: Any) -> str:
     usual = {"decision_id": uuid7(), "batch_id": uuid7(), "slug": PRODUCT, "product": PRODUCT, "version": 1, "number": "0000-0000",
              "view_id": uuid7(), "file_id": uuid7(), "applicant_id": uuid7(), "topic": "decide", "case": 1, "event_id": uuid7(),
              "webhook_id": uuid7(), "delivery_id": uuid7(), "key_id": uuid7(), "export_id": uuid7(), "schedule_id": uuid7(),
-             "request_number": 0, "alert_id": uuid7(), "run": 99,
+             "request_number": 0, "alert_id": uuid7(), "run": 99, "object_id": uuid7(),
              "factor_id": 1, "session_id": uuid7(), "token": "none", "user_id": uuid7()}  # fmt: skip
     return PAGES[page].path({**usual, **about})
 
@@ -363,8 +378,11 @@ def test_a_stranger_is_sent_to_sign_in_and_back(north: House) -> None:
 
 
 def test_no_page_answers_outside_a_partner(db: None) -> None:
-    for name in PAGES:
-        assert Client(HTTP_HOST="localhost").get(path_of(name)).status_code == 404, name
+    of_operators = {route.pattern for route in routes(urls_public)}
+    for name, route in PAGES.items():
+        assert Client(HTTP_HOST="nobody.localhost").get(path_of(name)).status_code == 404, name
+        if route.pattern not in of_operators:
+            assert Client(HTTP_HOST="localhost").get(path_of(name)).status_code == 404, name
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8123", "nobody.localhost", "evil.example"])

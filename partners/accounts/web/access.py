@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views import View
 
-from audit.context import Actor
+from audit.context import Actor, ActorKind
 from partners.accounts.authentication import client_address
 from partners.accounts.errors import SignedOut
 from partners.accounts.models import User
@@ -54,4 +54,5 @@ def actor_of(request: HttpRequest, user: User | None = None) -> Actor:
     address, request_id = client_address(request.META), str(getattr(request, "request_id", ""))
     if user is None:
         return Actor(kind="system", label="Sign-in page", address=address, request_id=request_id)
-    return Actor("user", str(user.id), user.name, user.role, address, request_id, user.token_epoch)
+    kind: ActorKind = "user" if request.partner is not None else "operator"  # type: ignore[attr-defined]
+    return Actor(kind, str(user.id), user.name, user.role, address, request_id, user.token_epoch)

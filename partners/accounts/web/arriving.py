@@ -77,4 +77,5 @@ def wanted_of(request: HttpRequest) -> str:
     kept = (request.session.get(_EXPECTED) or {}).get("wanted", "")
     wanted = request.POST.get("next") or request.GET.get("next") or kept
     is_ours = url_has_allowed_host_and_scheme(wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure())
-    return wanted if is_ours else reverse("portal:overview")
+    home = "portal:overview" if request.partner is not None else "admin:index"  # type: ignore[attr-defined]
+    return wanted if is_ours else reverse(home)

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import BadRequest
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -30,16 +30,12 @@ class LoginPage(View):
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
         """The form, or the page that was wanted for who is signed in already."""
-        if request.partner is None:  # type: ignore[attr-defined]
-            raise Http404
         if request.user.is_authenticated:
             return HttpResponseRedirect(wanted_of(request))
         return self._form(request, SignInForm())
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         """Signs in and goes to the page that was wanted."""
-        if request.partner is None:  # type: ignore[attr-defined]
-            raise Http404
         form = SignInForm(request.POST)
         if "credential" in request.POST:
             return self._by_passkey(request, form)
@@ -82,8 +78,6 @@ class LanguagePage(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Chosen; back to where it was chosen."""
-        if request.partner is None:  # type: ignore[attr-defined]
-            raise Http404
         language = request.POST.get("language", "")
         if language not in dict(settings.LANGUAGES):
             raise BadRequest

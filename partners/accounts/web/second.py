@@ -80,7 +80,8 @@ class FactorNewPage(View):
         """Whoever is neither signed in nor expected without a factor begins at the sign-in."""
         person = request.user if isinstance(request.user, User) else expected(request)
         self.is_arriving = not isinstance(request.user, User)
-        if person is None or (self.is_arriving and second_factor.factors_of(person).is_set_up):
+        is_elsewhere = request.partner is None and not self.is_arriving  # type: ignore[attr-defined]    # an operator has no page for it yet
+        if person is None or is_elsewhere or (self.is_arriving and second_factor.factors_of(person).is_set_up):
             return HttpResponseRedirect(reverse("accounts:login"))
         self.person = person
         return super().dispatch(request, *arguments, **named)
@@ -117,7 +118,7 @@ class FactorNewPage(View):
 
     def _form(self, request: HttpRequest, *, refusal: DomainError | None = None) -> HttpResponse:
         secret = request.session.setdefault(_SECRET, second_factor.new_secret())
-        issuer = f"Vouch {request.partner.name}"  # type: ignore[attr-defined]
+        issuer = f"Vouch {getattr(request.partner, 'name', 'operators')}"  # type: ignore[attr-defined]
         context = {
             "base": "base_plain.html" if self.is_arriving else "base.html", "is_arriving": self.is_arriving, "person": self.person,
             "factors": second_factor.factors_of(self.person), "refusal": refusal, "fields": [] if self.is_arriving else list(ConfirmForm()),
@@ -147,8 +148,6 @@ class PasskeyPage(View):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """The options; their challenge is kept in the session."""
-        if request.partner is None:  # type: ignore[attr-defined]
-            raise Http404
         person = request.user if isinstance(request.user, User) else expected(request)
         is_making = person is not None and (isinstance(request.user, User) or not second_factor.factors_of(person).is_set_up)
         if person is not None and is_making:

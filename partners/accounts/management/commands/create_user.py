@@ -27,7 +27,7 @@ class Command(PartnerCommand):
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:
         """Prints where to sign in."""
-        password = sys.stdin.readline().rstrip("\r\n") if options["password_stdin"] else _asked()
+        password = sys.stdin.readline().rstrip("\r\n") if options["password_stdin"] else asked_password()
         assert partner is not None
         user = create_user(
             email=options["email"], role=options["role"], name=options["name"], password=password, actor=self.actor,
@@ -37,7 +37,8 @@ class Command(PartnerCommand):
         return Result(values, f"{user.email} may sign in as {Role(user.role).label}.")
 
 
-def _asked() -> str:
+def asked_password() -> str:
+    """What was typed twice. Raises CommandError without a terminal, or where the two differ."""
     if not sys.stdin.isatty():
         raise CommandError("There is no terminal to ask for a password: pipe it in and add --password-stdin.")
     password = getpass.getpass("Password: ")

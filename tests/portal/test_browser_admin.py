@@ -1,0 +1,55 @@
+"""The admin in a real browser: the policy refuses nothing of it, axe finds nothing, and it fits a phone."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.conftest import Site
+from tests.portal.test_browser import CHROMIUM, WIDTHS, Watched, browser, check, score_one
+
+__all__ = ["browser"]
+LISTS = ("audit/event", "audit/checkpoint", "scoring/decision", "approvals/application", "scoring/modelversion", "scoring/job",
+         "accounts/user", "accounts/apikey")  # fmt: skip
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium"),
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_of_the_admin_is_accessible_and_fits(browser: Browser, site: Site, width: int, scheme: Any) -> None:
+    watched = Watched(browser, site, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    watched.sign_in("admin")
+    score_one(watched, f"B-admin-{width}-{scheme}")
+    page = watched.page
+
+    page.goto(site.url("/admin/"))
+    check(watched, "index", picture=f"admin-index-{width}-{scheme}")
+    for name in LISTS:
+        page.goto(site.url(f"/admin/{name}/"))
+        check(watched, name, picture=f"admin-{name.replace('/', '-')}-{width}-{scheme}")
+        row = page.locator("#result_list tbody th a").first
+        if row.count():
+            row.click()
+            check(watched, f"a row of {name}", picture=f"admin-{name.replace('/', '-')}-row-{width}-{scheme}")
+    page.get_by_role("link", name="Revoke this key").click()
+    check(watched, "revoking", picture=f"admin-revoke-{width}-{scheme}")
+    watched.context.close()
+    assert watched.faults == []
+
+
+def test_the_admin_works_without_a_script(browser: Browser, site: Site) -> None:
+    watched = Watched(browser, site, java_script_enabled=False)
+    page = watched.sign_in("compliance")
+    page.goto(site.url("/admin/"))
+
+    page.get_by_role("link", name="Events", exact=True).click()
+    page.get_by_label("Find").fill("user.logged_in")
+    page.get_by_role("button", name="Search").click()
+    page.locator("#result_list tbody th a").first.click()
+
+    expect(page.get_by_role("status")).to_contain_text("still give the hash")
+    watched.context.close()
