@@ -2,6 +2,7 @@
 
 import logging
 import os
+from importlib import import_module
 from typing import Any
 
 from celery.exceptions import Reject
@@ -9,7 +10,6 @@ from kombu.entity import Queue
 from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
-from audit.alerts import tell_of_broken_seals
 from partners.errors import NoPartner
 from partners.queues import QUEUES, count_ended
 from partners.tenancy import current_schema
@@ -46,7 +46,7 @@ class PartnerTask(TenantTask):
         try:
             return super().__call__(*arguments, **named)
         finally:
-            tell_of_broken_seals()
+            import_module("audit.alerts").tell_of_broken_seals()    # it needs the models, and this module comes before them
 
     def on_success(self, _result: Any, _task_id: str, _arguments: Any, _named: Any) -> None:
         """The partner's figures of the queue have one more."""

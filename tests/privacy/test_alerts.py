@@ -15,7 +15,6 @@ from partners.tenancy import tenant_context
 from scoring.models import Applicant, Channel, Decision
 from scoring.services.replay import is_nightly_due, replay_nightly
 from scoring.services.score import score_applicants
-from scoring.tasks import nightly_replay
 from tests.conftest import House
 from tests.scoring.factories import SLUG, add_product, an_item, by_force, by_key
 
@@ -108,7 +107,7 @@ def test_whoever_has_looked_closes_it_and_the_page_says_so(house: House) -> None
 def test_a_nightly_sample_is_recorded_once_a_day(house: House) -> None:
     with tenant_context(house.partner):
         assert is_nightly_due()
-        nightly_replay()
+        replay_nightly()
 
         assert not is_nightly_due()
         assert Event.objects.get(action=Action.DECISIONS_REPLAYED).detail == {"checked": 4, "identical": 4, "erased": 0, "differences": 0}
