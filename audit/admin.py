@@ -20,7 +20,7 @@ class EventAdmin(ReadOnly):
 
     permission = "record.read"
     title = _("Events")
-    about = _("Everything that was recorded. Nothing here can be changed, by nobody.")
+    about = _("Everything that was recorded. Nothing here can be changed, by anybody.")
     list_display = (
         column(_("Action"), lambda event: event.action),
         column(_("Time"), lambda event: event.recorded_at),

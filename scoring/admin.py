@@ -14,7 +14,7 @@ class DecisionAdmin(ReadOnly):
 
     permission = "decision.read"
     title = _("Decisions")
-    about = _("What was decided. Nothing here can be changed, by nobody.")
+    about = _("What was decided. Nothing here can be changed, by anybody.")
     list_display = (
         column(_("Decision"), lambda decision: decision.id),
         column(_("Time"), lambda decision: decision.created_at),

@@ -17,7 +17,7 @@ class ApplicationAdmin(ReadOnly):
     list_display = (
         column(_("Number"), lambda application: application.number),
         column(_("Product"), lambda application: application.product.slug),
-        column(_("State"), lambda application: application.state),
+        column(_("State"), lambda application: application.get_state_display()),
         column(_("Since"), lambda application: application.created_at),
         column(_("Decided"), lambda application: application.decided_at),
         column(_("Letter due"), lambda application: application.notice_due_at),

@@ -300,6 +300,13 @@ class Chosen(TypedDict):
 ComparedGap = TypedDict("ComparedGap", {"from": "int", "below": "int", "count": "int"})
 
 
+class ComplianceReport(TypedDict):
+    period: ReportedPeriod
+    made_at: str
+    made_by: str
+    sections: dict[str, list[ReportedRow]]
+
+
 ConsistencyProof = TypedDict("ConsistencyProof", {"from": "str", "to": "str", "proof": "list[str]"})
 
 
@@ -405,6 +412,34 @@ class FieldError(TypedDict):
     detail: str
     pointer: NotRequired[str | None]
     parameter: NotRequired[str | None]
+
+
+class HoldAnswer(TypedDict):
+    id: str
+    kind: str
+    object_id: str
+    reason: str
+    until: str | None
+    placed_at: str
+    placed_by: str
+    lift_asked_by: str | None
+    lift_reason: str | None
+    lifted_at: str | None
+
+
+class HoldLiftAsked(TypedDict):
+    reason: str
+
+
+class HoldList(TypedDict):
+    data: list[HoldAnswer]
+
+
+class HoldPlaced(TypedDict):
+    kind: Literal["applicant", "application", "decision"]
+    object_id: str
+    reason: str
+    until: NotRequired[str | None]
 
 
 class InclusionProof(TypedDict):
@@ -844,6 +879,57 @@ class Release(TypedDict):
     revision: int
 
 
+class ReportedPeriod(TypedDict):
+    first: str
+    last: str
+
+
+class ReportedRow(TypedDict):
+    item: str
+    figures: dict[str, int | str]
+
+
+RetentionNothing: TypeAlias = "dict[str, Any]"
+
+
+class RetentionPreview(TypedDict):
+    data: list[RetentionStanding]
+
+
+class RetentionRule(TypedDict):
+    record_class: str
+    trigger: Literal["application", "closure", "made", "notice"]
+    period: int
+    unit: Literal["days", "months", "years"]
+    citation: str
+
+
+class RetentionRuleList(TypedDict):
+    data: list[RetentionRule]
+
+
+class RetentionRunAnswer(TypedDict):
+    number: int
+    state: str
+    as_of: str
+    proposed_by: str
+    answered_by: str | None
+    finished_at: str | None
+    due: dict[str, int]
+    gone: dict[str, int]
+
+
+class RetentionRunList(TypedDict):
+    data: list[RetentionRunAnswer]
+
+
+class RetentionStanding(TypedDict):
+    record_class: str
+    action: str
+    counts: dict[str, int]
+    sample: list[str]
+
+
 class RetrainingAsked(TypedDict):
     product: str
 
@@ -1019,6 +1105,12 @@ class SecondOpinionGiven(TypedDict):
     note: NotRequired[str | None]
 
 
+class SignedCertificate(TypedDict):
+    certificate: str
+    key_id: str
+    signature: str
+
+
 class SigningKeyList(TypedDict):
     data: list[SigningKeyListed]
     next_cursor: NotRequired[str | None]
@@ -1085,6 +1177,10 @@ class TopFeatures(TypedDict):
     version: int
     features: list[TopFeature]
     groups: list[TopFeature]
+
+
+class TwoPeopleAnswer(TypedDict):
+    agrees: bool
 
 
 class UsageList(TypedDict):
@@ -1341,6 +1437,11 @@ class Client(Transport):
         _answer: CheckpointPage = self._call("GET", "/api/v1/audit/checkpoints", query={"cursor": cursor, "limit": limit})
         return _answer
 
+    def retention_run_propose(self, body: RetentionNothing | None = None, *, idempotency_key: str | None = None) -> RetentionRunAnswer:
+        """Propose a run of retention."""
+        _answer: RetentionRunAnswer = self._call("POST", "/api/v1/audit/cleanup", body=body, idempotency_key=idempotency_key)
+        return _answer
+
     def audit_consistency(self, *, from_: int | None = None, to: int | None = None) -> ConsistencyProof:
         """Prove that a checkpoint continues an older one."""
         _answer: ConsistencyProof = self._call("GET", "/api/v1/audit/consistency", query={"from": from_, "to": to})
@@ -1397,6 +1498,11 @@ class Client(Transport):
     def token_create(self, body: TokenRequest, *, idempotency_key: str | None = None) -> Tokens:
         """Sign in."""
         _answer: Tokens = self._call("POST", "/api/v1/auth/token", body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def compliance_report(self, *, since: str | None = None, until: str | None = None) -> ComplianceReport:
+        """Make a compliance report."""
+        _answer: ComplianceReport = self._call("GET", "/api/v1/compliance-report", query={"since": since, "until": until})
         return _answer
 
     def export_list(self, *, cursor: str | None = None, limit: int | None = None) -> ExportPage:
@@ -1586,6 +1692,65 @@ class Client(Transport):
     def request_list(self, *, answer: Literal["answered", "refused", "failed"] | None = None, code: str | None = None, created_at_gte: str | None = None, created_at_lt: str | None = None, cursor: str | None = None, key_id: str | None = None, limit: int | None = None, request_id: str | None = None, route: str | None = None) -> ApiRequestList:
         """Look up calls."""
         _answer: ApiRequestList = self._call("GET", "/api/v1/requests", query={"answer": answer, "code": code, "created_at[gte]": created_at_gte, "created_at[lt]": created_at_lt, "cursor": cursor, "key_id": key_id, "limit": limit, "request_id": request_id, "route": route})
+        return _answer
+
+    def hold_list(self) -> HoldList:
+        """List legal holds."""
+        _answer: HoldList = self._call("GET", "/api/v1/retention/holds")
+        return _answer
+
+    def hold_place(self, body: HoldPlaced, *, idempotency_key: str | None = None) -> HoldAnswer:
+        """Place a legal hold."""
+        _answer: HoldAnswer = self._call("POST", "/api/v1/retention/holds", body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def hold_lift_answer(self, hold_id: str, body: TwoPeopleAnswer, *, idempotency_key: str | None = None) -> HoldAnswer:
+        """Answer whether a legal hold is lifted."""
+        _answer: HoldAnswer = self._call("POST", "/api/v1/retention/holds/{hold_id}/answer", within={"hold_id": hold_id}, body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def hold_lift_ask(self, hold_id: str, body: HoldLiftAsked, *, idempotency_key: str | None = None) -> HoldAnswer:
+        """Ask to lift a legal hold."""
+        _answer: HoldAnswer = self._call("POST", "/api/v1/retention/holds/{hold_id}/lift", within={"hold_id": hold_id}, body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def retention_policy_list(self) -> RetentionRuleList:
+        """List rules of retention."""
+        _answer: RetentionRuleList = self._call("GET", "/api/v1/retention/policies")
+        return _answer
+
+    def retention_policy_set(self, body: RetentionRule, *, idempotency_key: str | None = None) -> RetentionRule:
+        """Set a rule of retention."""
+        _answer: RetentionRule = self._call("POST", "/api/v1/retention/policies", body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def retention_policy_remove(self, record_class: str, trigger: str) -> None:
+        """Remove a rule of retention."""
+        self._call("DELETE", "/api/v1/retention/policies/{record_class}/{trigger}", within={"record_class": record_class, "trigger": trigger})
+
+    def retention_preview(self) -> RetentionPreview:
+        """See what a run would do."""
+        _answer: RetentionPreview = self._call("GET", "/api/v1/retention/preview")
+        return _answer
+
+    def retention_run_list(self) -> RetentionRunList:
+        """List runs of retention."""
+        _answer: RetentionRunList = self._call("GET", "/api/v1/retention/runs")
+        return _answer
+
+    def retention_run_propose_2(self, body: RetentionNothing | None = None, *, idempotency_key: str | None = None) -> RetentionRunAnswer:
+        """Propose a run of retention."""
+        _answer: RetentionRunAnswer = self._call("POST", "/api/v1/retention/runs", body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def retention_run_answer(self, run: int, body: TwoPeopleAnswer, *, idempotency_key: str | None = None) -> RetentionRunAnswer:
+        """Confirm or refuse a run of retention."""
+        _answer: RetentionRunAnswer = self._call("POST", "/api/v1/retention/runs/{run}/answer", within={"run": run}, body=body, idempotency_key=idempotency_key)
+        return _answer
+
+    def retention_certificate(self, run: int) -> SignedCertificate:
+        """Read a destruction certificate."""
+        _answer: SignedCertificate = self._call("GET", "/api/v1/retention/runs/{run}/certificate", within={"run": run})
         return _answer
 
     def retraining_list(self, *, product: str | None = None) -> RetrainingList:
