@@ -19,6 +19,8 @@ WRITING = {"save", "create", "bulk_create", "bulk_update", "update", "update_or_
 RECORDING = {"audit.services.record", "audit.services.new_event"}
 # What writes and is no sensitive act. Why not stands beside each; whoever adds a line says so to the one who reads it.
 NOT_RECORDED = {
+    "scoring.services.batches.forget_findings_about": "a part of an erasure, which is recorded",
+    "scoring.services.jobs.forget_results_about": "a part of an erasure, which is recorded",
     "audit.services.announce": "what is announced was recorded by whoever announces it",
     "audit.services.keep_answer": "the answer of a request whose act is recorded in the same commit",
     "audit.services.forget_old_answers": "answers of a day ago, kept for repeats only",

@@ -86,6 +86,7 @@ def test_a_partner_sees_its_own_tasks_wait_run_and_end(redis: Redis, new_partner
 def test_tables_challengers_and_training_are_bulk() -> None:
     assert {name: route["queue"] for name, route in settings.CELERY_TASK_ROUTES.items()} == {
         "scoring.work_on_job": QUEUES["bulk"], "scoring.shadow_decisions": QUEUES["bulk"], "scoring.retrain": QUEUES["bulk"],
+        "exports.write_export": QUEUES["bulk"], "approvals.count_months": QUEUES["bulk"],
     }  # fmt: skip
     assert QUEUES["interactive"] == settings.CELERY_TASK_DEFAULT_QUEUE
     assert sorted(QUEUES.values()) == list(QUEUES.values())    # the order in which workers look

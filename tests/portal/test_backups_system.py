@@ -99,7 +99,8 @@ def test_a_lost_system_comes_back_from_its_archive_and_its_root_key(place: Path)
         first.add_person("north", "amina")
         before = first.look()
         drill = first.asked("restore_drill", "--key-file", key)
-        assert (drill["equal"], drill["partners"], drill["bytes"] > 10_000, drill["restore_seconds"] > 0) == (True, 2, True, True)
+        # Each has a sandbox.
+        assert (drill["equal"], drill["partners"], drill["bytes"] > 10_000, drill["restore_seconds"] > 0) == (True, 4, True, True)
         assert not list((place / "first" / "backups").iterdir())
         made = first.asked("backup", "--key-file", key, "--out", place)
     root_key = (place / "first" / "keys" / "root").read_text()
@@ -112,7 +113,7 @@ def test_a_lost_system_comes_back_from_its_archive_and_its_root_key(place: Path)
         after = second.look()
 
         assert (refused.returncode, "Give back the root key of that time" in refused.stderr) == (1, True)
-        assert found["partners"] == ["north", "south"]
+        assert found["partners"] == ["north", "north-sandbox", "south", "south-sandbox"]
         assert grown(before, after) == {"audit_event", "audit_leaf", "audit_checkpoint"}
         assert people(after) == people(before) == {"t_north": ["amina@example.org"], "t_south": []}
         assert all(after[schema]["tree"]["size"] == before[schema]["rows"]["audit_event"] + 1 for schema in before)
@@ -136,7 +137,9 @@ def test_the_system_and_a_partner_go_back_to_a_moment(place: Path) -> None:
         everything = portal.asked("restore", "--at", moment, "--yes")
         after = portal.look()
 
-        assert (one["partners"], everything["partners"]) == (["north"], ["north", "south"])
+        assert (one["partners"], everything["partners"]) == (
+            ["north"], ["north", "north-sandbox", "south", "south-sandbox"],
+        )  # fmt: skip
         assert people(half) == {"t_north": ["before@example.org"], "t_south": ["after@example.org", "before@example.org"]}
         assert half["t_south"] == later["t_south"]
         assert people(after) == people(before)

@@ -35,7 +35,13 @@ def test_every_page_of_the_admin_is_accessible_and_fits(browser: Browser, site: 
         if row.count():
             row.click()
             check(watched, f"a row of {name}", picture=f"admin-{name.replace('/', '-')}-row-{width}-{scheme}")
-    page.get_by_role("link", name="Revoke this key").click()
+    revoke = page.get_by_role("link", name="Revoke this key")
+    for number in range(20):    # other tests have revoked keys of this house
+        if revoke.count():
+            break
+        page.goto(site.url("/admin/accounts/apikey/"))
+        page.locator("#result_list tbody th a").nth(number).click()
+    revoke.click()
     check(watched, "revoking", picture=f"admin-revoke-{width}-{scheme}")
     watched.context.close()
     assert watched.faults == []

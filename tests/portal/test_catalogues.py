@@ -27,6 +27,7 @@ NAMES = {"Vouch", "API", "AUC", "KS", "Brier", "SHA-256", "CSV", "PDF", "XLSX", 
 SAID_ASIDE = ("aria-label", "title", "placeholder", "alt", "data-l")
 NOT_PROSE = {"script", "style", "code", "kbd", "pre"}
 NO_PAGES = FILES | {"docs", "redoc", "openapi"}
+CLASSES = re.compile(r"{% block bodyclass %}[a-z -]*{% endblock %}")    # what a page's body is called in CSS
 WHOLE_PAGES = sorted(name for (name, method), access in TABLE.items() if method == "GET" and access.status == 200 and name not in NO_PAGES)
 
 
@@ -136,7 +137,7 @@ def _written_in(template: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.relative_to(settings.BASE_DIR / "templates").as_posix())
 def test_a_template_says_nothing_that_is_not_marked(path: Path) -> None:
-    assert list(_written_in(path.read_text("utf-8"))) == []
+    assert list(_written_in(CLASSES.sub("", path.read_text("utf-8")))) == []
 
 
 def test_every_help_page_is_written_in_every_language() -> None:

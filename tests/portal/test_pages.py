@@ -253,7 +253,7 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
            "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
-ELSEWHERE_SHOWN = {"index", "accounts_apikey_revoke", *ADMIN_LISTS,    # tests/portal/test_admin.py
+ELSEWHERE_SHOWN = {"sandbox-enter", "sandbox-open", "index", "accounts_apikey_revoke", *ADMIN_LISTS,    # tests/portal/test_admin.py
                    "code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",

@@ -14,6 +14,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from audit.actions import Action
 from audit.context import SYSTEM, Actor
 from audit.errors import IdempotencyMismatch
 from audit.models import Event, Idempotency, Outbox
@@ -62,7 +63,8 @@ def once(*items: ScoreItem, key: str = "key-1", body: bytes = b"{}", actor: Acto
 
 
 def counts() -> list[int]:
-    return [model.objects.count() for model in (Applicant, Decision, Outbox, Idempotency)]
+    announced = Outbox.objects.filter(topic=Action.DECISION_MADE).count()    # a promotion is announced too
+    return [Applicant.objects.count(), Decision.objects.count(), announced, Idempotency.objects.count()]
 
 
 # ---- what is stored

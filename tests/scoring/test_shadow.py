@@ -269,18 +269,18 @@ def test_the_clock_calls_a_worker_and_the_worker_scores(new_partner: Callable[..
             add_version(2)
             set_challenger(product_slug=SLUG, version=2, actor=SYSTEM)
             ring_for_challengers()
-            assert redis.llen("vouch:vouch") == 0
+            assert redis.llen("vouch:vouch.bulk") == 0
             decide(3)
             ring_for_challengers()
             ring_for_challengers()
-        assert redis.llen("vouch:vouch") == 2
+        assert redis.llen("vouch:vouch.bulk") == 2
 
         with start_worker(app, pool="solo", perform_ping_check=False, loglevel="CRITICAL", shutdown_timeout=30):
-            until(lambda: not redis.llen("vouch:vouch") and not redis.hlen("vouch:unacked"))
+            until(lambda: not redis.llen("vouch:vouch.bulk") and not redis.hlen("vouch:unacked"))
         with tenant_context(house.partner):
             assert Shadow.objects.count() == 3
             ring_for_challengers()
-        assert redis.llen("vouch:vouch") == 0
+        assert redis.llen("vouch:vouch.bulk") == 0
         redis.flushdb()
 
 

@@ -17,7 +17,7 @@ from scoring.engine.products.credit import MARKET_LOAN
 from scoring.services.training import _run
 product = MARKET_LOAN.to_dict()
 _run({"product": product, "table": %r, "folder": %r, "estimator": "boosted", "folds": 2, "seed": 1, "threads": 1,
-      "decided_on": "2026-01-01"}, print)
+      "decided_on": "2026-01-01"}, print, lambda: None)
 """
 
 
@@ -73,7 +73,7 @@ from scoring.services.training import _run
 folder, today = Path(sys.argv[1]), date(2026, 1, 1)
 write_table(folder / "t.csv", market_loans(200, seed=1))
 _run({"product": MARKET_LOAN.to_dict(), "table": str(folder / "t.csv"), "folder": str(folder), "estimator": "boosted", "folds": 2,
-      "seed": 1, "threads": 2, "decided_on": "2026-01-01"}, print)
+      "seed": 1, "threads": 2, "decided_on": "2026-01-01"}, print, lambda: None)
 key = Ed25519PrivateKey.generate()
 signed = sign_bundle((folder / "bundle").read_bytes(), sign=key.sign, key_id="k" * 16)
 model = ServingModel.of_bundle(read_bundle(signed, {"k" * 16: key.public_key().public_bytes_raw()}))

@@ -687,6 +687,9 @@ class PrivacyCopy(TypedDict):
     data: dict[str, Any]
 
 
+PrivacyNothing: TypeAlias = "dict[str, Any]"
+
+
 class PrivacyRequestAsked(TypedDict):
     kind: Literal["access", "erasure", "objection", "portability", "rectification"]
     reference: str
@@ -1585,9 +1588,9 @@ class Client(Transport):
         _answer: PrivacyRequestFound = self._call("POST", "/api/v1/privacy-requests/{request_number}/actions", within={"request_number": request_number}, body=body, idempotency_key=idempotency_key)
         return _answer
 
-    def privacy_request_copy(self, request_number: int, *, idempotency_key: str | None = None) -> PrivacyCopy:
+    def privacy_request_copy(self, request_number: int, body: PrivacyNothing | None = None, *, idempotency_key: str | None = None) -> PrivacyCopy:
         """Make the copy of an applicant's data."""
-        _answer: PrivacyCopy = self._call("POST", "/api/v1/privacy-requests/{request_number}/copies", within={"request_number": request_number}, idempotency_key=idempotency_key)
+        _answer: PrivacyCopy = self._call("POST", "/api/v1/privacy-requests/{request_number}/copies", within={"request_number": request_number}, body=body, idempotency_key=idempotency_key)
         return _answer
 
     def product_list(self) -> ProductList:

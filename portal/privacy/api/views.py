@@ -82,6 +82,10 @@ class PrivacyCopy(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
+class PrivacyNothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Nothing is asked."""
+
+
 class PrivacyRequestsView(ApiView):
     """Requests of applicants."""
 
@@ -150,11 +154,13 @@ class PrivacyCopyView(ApiView):
     permissions = {"POST": Permission.PRIVACY_MANAGE}
 
     @described(
-        "Make the copy of an applicant's data", operation="privacy_request_copy", gives=PrivacyCopy, refuses=(404, 409), parameters=_NUMBER,
+        "Make the copy of an applicant's data", operation="privacy_request_copy", takes=PrivacyNothing, gives=PrivacyCopy,
+        refuses=(404, 409), parameters=_NUMBER,
         text="For access and portability. That it was made is recorded, with the digest of what this answers.",
     )  # fmt: skip
     def post(self, request: Request, request_number: int) -> HttpResponse:
         """The copy. It is kept nowhere."""
+        decode(read_body(request, may_be_empty=True), PrivacyNothing)
         body = msgspec.json.encode(PrivacyCopy(requests.copy_of(requests.request_of(request_number))))
         requests.record_copy(number=request_number, form="api", content=body, actor=principal_of(request).actor)
         return answer_bytes(body)
