@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.forms import Media
@@ -128,7 +129,9 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
     def change_view(
         self, request: HttpRequest, object_id: Any, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """One row. 404 where there is none."""
+        """One row. 404 where there is none. Raises PermissionDenied before it looks."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         row = self.get_object(request, str(object_id))
         if row is None:
             raise Http404

@@ -81,7 +81,7 @@ def place() -> Iterator[Path]:
 
 
 def people(found: dict[str, Any]) -> dict[str, Any]:
-    return {schema: one["people"] for schema, one in found.items()}
+    return {schema: one["people"] for schema, one in found.items() if not schema.endswith("_sandbox")}
 
 
 def grown(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
