@@ -24,7 +24,7 @@ test: .venv/.dev ## run every test (ARGS="tests/portal -x" for a part)
 
 check: .venv/.dev ## lint, types, import rules, migrations, templates, settings
 	$(BIN)/ruff check .
-	$(BIN)/mypy portal scoring partners audit tests manage.py
+	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2 --check

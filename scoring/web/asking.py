@@ -1,5 +1,6 @@
 """Pages on which one applicant is entered: choose the product, answer what its contract asks; what is sent twice is stored once."""
 
+from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -18,7 +19,7 @@ from scoring.web.forms import ScoreForm
 Form = TypeVar("Form", bound=ScoreForm)
 
 
-class AskingPage(Page, Generic[Form]):
+class AskingPage(Page, Generic[Form], ABC):
     """`route` names it for what is sent twice; the texts are lazy. `form` makes the form, `store` stores what it was told."""
 
     permission = Permission.DECISION_MAKE
@@ -48,13 +49,13 @@ class AskingPage(Page, Generic[Form]):
             return self._shown(active, form, status=409)
         return self._shown(active, form) if address is None else HttpResponseRedirect(address)
 
+    @abstractmethod
     def form(self, product: Product, *told: Any) -> Form:
         """The form, empty or with what was told."""
-        raise NotImplementedError
 
+    @abstractmethod
     def store(self, form: Form, active: registry.Active) -> str | None:
         """Where it is now; None when the form's errors say what to correct. Raises IdempotencyMismatch, ApplicantErased."""
-        raise NotImplementedError
 
     def attempt(self, form: Form) -> Attempt:
         """The form as it was sent: the same one again stores nothing more."""

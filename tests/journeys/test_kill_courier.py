@@ -54,7 +54,7 @@ def test_a_scheduler_that_is_killed_again_and_again_delivers_every_event(
     draw, log = random.Random(20261123), tmp_path / "log"
 
     def slowly(_got: Received) -> tuple[int, dict[str, str], bytes]:
-        time.sleep(draw.uniform(0.0, 0.02))
+        time.sleep(draw.uniform(0.0, 0.02))    # a receiver that takes its time, so that kills meet events under way
         return 200, {}, b""
 
     with receiver(slowly) as server, tenant_context(new_partner().partner):

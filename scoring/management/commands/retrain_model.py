@@ -56,7 +56,7 @@ class Command(PartnerCommand):
         """The job is over, whoever did it: a worker of the portal may be quicker."""
         while not jobs.finish_job(job.id).is_over:
             if not work_on(job):
-                time.sleep(WAIT_SECONDS)
+                time.sleep(WAIT_SECONDS)    # a worker of the portal has it; no signal says when it is through, or its lease runs out
 
 
 def _weekday(every: str) -> int | None:
