@@ -66,6 +66,7 @@ EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the 
 ADMINISTRATORS = frozenset({"admin"})
 RECORD_READERS = frozenset({"analyst", "compliance", "admin"})    # who enters the admin
 ADMIN_LISTS = {f"{one.route(kind)}": one for one in officers._registry.values() for kind in ("changelist", "change")}  # type: ignore[attr-defined]
+ADMIN_DEEDS = {"index", "accounts_apikey_revoke", "audit_verification_ask"}
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
 OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
@@ -233,6 +234,8 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("index", "POST"): Access(405, RECORD_READERS, stranger=401),
     **{(name, "GET"): Access(404 if name.endswith("_change") else 200, who_sees(one)) for name, one in ADMIN_LISTS.items()},
     **{(name, "POST"): Access(405, RECORD_READERS, stranger=401) for name in ADMIN_LISTS},
+    ("audit_verification_ask", "GET"): Access(302, RECORD_READERS),
+    ("audit_verification_ask", "POST"): Access(302, RECORD_READERS, stranger=401),
     ("accounts_apikey_revoke", "GET"): Access(404, ADMINISTRATORS),
     ("accounts_apikey_revoke", "POST"): Access(404, ADMINISTRATORS, stranger=401),
     ("docs", "GET"): Access(200, stranger=200),
@@ -253,7 +256,7 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
            "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
-ELSEWHERE_SHOWN = {"sandbox-enter", "sandbox-open", "index", "accounts_apikey_revoke", *ADMIN_LISTS,    # tests/portal/test_admin.py
+ELSEWHERE_SHOWN = {"sandbox-enter", "sandbox-open", *ADMIN_DEEDS, *ADMIN_LISTS,    # tests/portal/test_admin.py
                    "code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
