@@ -84,8 +84,9 @@ class OfficersSite(AdminSite):
             self._refuse(request)
             if not isinstance(request.user, User):
                 return HttpResponseRedirect(f"{reverse('accounts:login')}?{urlencode({'next': request.get_full_path()})}")
-            if request.method not in _READING and not getattr(view, "is_deed", False):
-                return HttpResponseNotAllowed(_READING)
+            allowed = (*_READING, "POST") if getattr(view, "is_deed", False) else _READING
+            if request.method not in allowed:
+                return HttpResponseNotAllowed(allowed)
             with timezone.override(request.user.time_zone):
                 response = view(request, *arguments, **named)
                 if isinstance(response, TemplateResponse):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from import_export import fields, resources, widgets
+from import_export.instance_loaders import BaseInstanceLoader
 
 from audit.actions import Action
 from audit.context import Actor
@@ -39,10 +40,6 @@ class Text(widgets.Widget):
     def clean(self, value: str, row: Any = None, **_more: Any) -> Any:
         """Nothing is the empty text."""
         return value or ""
-
-    def key(self, value: Any) -> str:
-        """As it is written."""
-        return str(value)
 
 
 class Whole(Text):
@@ -84,12 +81,17 @@ class ReferenceTable(resources.Resource):
     permission: ClassVar[Permission]
     columns: ClassVar[ColumnKinds]
     keys: ClassVar[Key]
+    read_as: ClassVar[Mapping[str, type[Text]]] = {}    # columns that are no text
 
     class Meta:
         skip_unchanged = report_skipped = skip_html_diff = store_instance = use_transactions = True
+        instance_loader_class = BaseInstanceLoader    # which looks nothing up: `get_instance` does
 
     def __init__(self, **named: Any) -> None:
         super().__init__(**named)
+        self.fields = {
+            name: fields.Field(attribute=name, column_name=name, widget=self.read_as.get(name, Text)()) for name in self.columns
+        }  # fmt: skip
         self._held = {self._key(row): SimpleNamespace(**row) for row in self.rows()}
 
     def rows(self) -> Iterator[dict[str, Any]]:
@@ -141,18 +143,13 @@ def _cell(value: Any) -> Cell:
     return value if isinstance(value, str | int | None) else str(value)
 
 
-def _column(name: str, widget: type[Text] = Text) -> Any:
-    return fields.Field(attribute=name, column_name=name, widget=widget())
-
-
 class RetentionRules(ReferenceTable):
     """How long what is kept."""
 
     name, permission = "retention-rules", Permission.RETENTION_MANAGE
     columns: ClassVar[ColumnKinds] = {"record_class": str, "trigger": str, "period": int, "unit": str, "citation": str}
     keys = ("record_class", "trigger")
-    record_class, trigger, unit, citation = (_column(one) for one in ("record_class", "trigger", "unit", "citation"))
-    period = _column("period", Whole)
+    read_as: ClassVar[Mapping[str, type[Text]]] = {"period": Whole}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """By class and event."""
@@ -169,8 +166,7 @@ class Holds(ReferenceTable):
     name, permission = "legal-holds", Permission.RETENTION_MANAGE
     columns: ClassVar[ColumnKinds] = {"id": str, "kind": str, "object_id": str, "reason": str, "until": str, "lifted_at": str}
     keys = ("id",)
-    id, kind, object_id, reason, lifted_at = (_column(one) for one in ("id", "kind", "object_id", "reason", "lifted_at"))
-    until = _column("until", Day)
+    read_as: ClassVar[Mapping[str, type[Text]]] = {"until": Day}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """In the order in which they were placed."""
@@ -238,18 +234,13 @@ class ReasonTexts(ReferenceTable):
             change_product(definition=ProductDefinition.from_dict(edited), actor=actor, reason="reason texts from a file")
 
 
-for _language in LANGUAGES:
-    ReasonTexts.fields[_language] = _column(_language)
-
-
 class ExchangeRates(ReferenceTable):
     """What currencies are worth, for all partners."""
 
     name, permission = "exchange-rates", Permission.RECORD_READ    # of operators: the list is on their host alone
     columns: ClassVar[ColumnKinds] = {"base": str, "quote": str, "valid_from": str, "rate": float, "source": str}
     keys = ("base", "quote", "valid_from")
-    base, quote, source = (_column(one) for one in ("base", "quote", "source"))
-    valid_from, rate = _column("valid_from", Day), _column("rate", Number)
+    read_as: ClassVar[Mapping[str, type[Text]]] = {"valid_from": Day, "rate": Number}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """By currencies and day."""

@@ -9,8 +9,9 @@ from tests.conftest import Site
 from tests.portal.test_browser import CHROMIUM, WIDTHS, Watched, browser, check, score_one
 
 __all__ = ["browser"]
-LISTS = ("audit/event", "audit/checkpoint", "scoring/decision", "approvals/application", "scoring/modelversion", "scoring/job",
-         "accounts/user", "accounts/apikey")  # fmt: skip
+LISTS = ("audit/event", "audit/verification", "audit/retentionpolicy", "audit/privacyrequest", "scoring/decision", "scoring/product",
+         "accounts/user", "accounts/apikey")  # fmt: skip    # of each shape one: the others are made of the same
+BROUGHT = "record_class,trigger,period,unit,citation\r\napplicant,notice,31,months,A law\r\nfile,notice,1,years,Another law\r\n"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
@@ -35,6 +36,12 @@ def test_every_page_of_the_admin_is_accessible_and_fits(browser: Browser, site: 
         if row.count():
             row.click()
             check(watched, f"a row of {name}", picture=f"admin-{name.replace('/', '-')}-row-{width}-{scheme}")
+    page.goto(site.url("/admin/audit/retentionpolicy/import/"))
+    check(watched, "bringing a file", picture=f"admin-bring-{width}-{scheme}")
+    page.get_by_label("A table, .csv or .xlsx").set_input_files({"name": "rules.csv", "mimeType": "text/csv", "buffer": BROUGHT.encode()})
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_text("0 refused")).to_be_visible()
+    check(watched, "what would change", picture=f"admin-preview-{width}-{scheme}")
     revoke = page.get_by_role("link", name="Revoke this key")
     for number in range(20):    # other tests have revoked keys of this house
         if revoke.count():

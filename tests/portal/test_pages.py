@@ -39,6 +39,7 @@ from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
 from portal.handlers import page
+from portal.reference.admin import Carried
 from portal.templatetags.vouch import decimals, share
 from scoring import registry, selectors
 from scoring.engine.contract import Contract, ContractViolation, Input, InputKind
@@ -66,7 +67,9 @@ EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the 
 ADMINISTRATORS = frozenset({"admin"})
 RECORD_READERS = frozenset({"analyst", "compliance", "admin"})    # who enters the admin
 ADMIN_LISTS = {f"{one.route(kind)}": one for one in officers._registry.values() for kind in ("changelist", "change")}  # type: ignore[attr-defined]
-ADMIN_DEEDS = {"index", "accounts_apikey_revoke", "audit_verification_ask"}
+CARRIED = {one.opts.app_label + "_" + str(one.opts.model_name): one for one in officers._registry.values() if isinstance(one, Carried)}
+ADMIN_DEEDS = {"index", "accounts_apikey_revoke", "audit_verification_ask",
+               *(f"{name}_{way}" for name in CARRIED for way in ("import", "export"))}  # fmt: skip
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
 OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
@@ -84,6 +87,11 @@ class Access:
 def who_sees(one: Any) -> frozenset[str]:
     """Who reads the record and may see this list of the admin."""
     return frozenset(role for role in RECORD_READERS if one.permission in permissions_of(role))
+
+
+def who_brings(one: Any) -> frozenset[str]:
+    """Who may bring a file to it."""
+    return frozenset(role for role in who_sees(one) if one.table.permission in permissions_of(role))
 
 
 TABLE: Mapping[tuple[str, str], Access] = {
@@ -234,6 +242,10 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("index", "POST"): Access(405, RECORD_READERS, stranger=401),
     **{(name, "GET"): Access(404 if name.endswith("_change") else 200, who_sees(one)) for name, one in ADMIN_LISTS.items()},
     **{(name, "POST"): Access(405, RECORD_READERS, stranger=401) for name in ADMIN_LISTS},
+    **{(f"{name}_export", "GET"): Access(400, who_sees(one)) for name, one in CARRIED.items()},    # in no format
+    **{(f"{name}_export", "POST"): Access(405, RECORD_READERS, stranger=401) for name in CARRIED},
+    **{(f"{name}_import", "GET"): Access(200, who_brings(one)) for name, one in CARRIED.items()},
+    **{(f"{name}_import", "POST"): Access(422, who_brings(one), stranger=401) for name, one in CARRIED.items()},
     ("audit_verification_ask", "GET"): Access(302, RECORD_READERS),
     ("audit_verification_ask", "POST"): Access(302, RECORD_READERS, stranger=401),
     ("accounts_apikey_revoke", "GET"): Access(404, ADMINISTRATORS),
