@@ -22,6 +22,8 @@ NOT_RECORDED = {
     "scoring.services.batches.forget_findings_about": "a part of an erasure, which is recorded",
     "scoring.services.jobs.forget_results_about": "a part of an erasure, which is recorded",
     "audit.services.announce": "what is announced was recorded by whoever announces it",
+    "audit.services.announce_once": "what is announced was recorded by whoever announces it",
+    "audit.sealer.announce_newest": "the signed head of the record itself",
     "audit.services.keep_answer": "the answer of a request whose act is recorded in the same commit",
     "audit.services.forget_old_answers": "answers of a day ago, kept for repeats only",
     "audit.sealer.seal": "gives events their place; its checkpoints are published",
