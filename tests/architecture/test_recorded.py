@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from audit.actions import Action
+from portal.record.web.words import ACTION_WORDS
+
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "partners", "scoring", "portal")
 ALSO = (    # services by what they do
@@ -152,6 +155,13 @@ def silent(every: Mapping[str, Function]) -> set[str]:
 
 def test_every_service_that_writes_records_an_event_or_says_why_not() -> None:
     assert silent(known()) == set(NOT_RECORDED)
+
+
+def test_every_action_is_recorded_somewhere_and_has_words_for_people() -> None:
+    sources = "".join(path.read_text() for app in APPS for path in (ROOT / app).rglob("*.py") if path.name != "actions.py")
+
+    assert set(Action.__members__) - set(re.findall(r"\bAction\.([A-Z_]+)\b", sources)) == set()
+    assert set(ACTION_WORDS) == set(Action)
 
 
 @pytest.mark.parametrize(

@@ -440,6 +440,8 @@ def test_commands_export_verify_and_rotate(lender: Lender, tmp_path: Path) -> No
     with tenant_context(lender.house.partner):
         actions = Event.objects.filter(actor_kind="operator").values_list("action", flat=True)
         assert {"keyring.rotated", "record.exported", "record.verified"} <= set(actions)
+        given = Event.objects.filter(action=Action.COMMAND_RUN).order_by("id").values_list("object_id", flat=True)
+        assert list(given) == ["rotate_key", "audit_export", "audit_verify"]
         by_force(lender.house, "UPDATE scoring_decision SET score = 850", "scoring_decision")
     said = io.StringIO()
     with pytest.raises(SystemExit):
