@@ -147,9 +147,11 @@ def _models(period: Period) -> Iterator[Row]:
     after = ProductRevision.objects.filter(product=OuterRef("product"), revision=OuterRef("revision") + 1)
     ruled = ProductRevision.objects.filter(began_at__lt=period.until).annotate(ended_at=Subquery(after.values("began_at")[:1]))
     ruled = ruled.filter(Q(ended_at=None) | Q(ended_at__gt=period.since)).order_by("product__slug", "revision")
-    terms: dict[tuple[Any, ...], list[tuple[datetime, datetime | None]]] = {pair: [] for pair in sorted(counts, key=str)}
+    terms: dict[tuple[Any, ...], list[tuple[datetime, datetime | None]]] = {}
     for *pair, began, ended in ruled.values_list("product__slug", "champion__version", "policy__version", "began_at", "ended_at"):
         terms.setdefault(tuple(pair), []).append((began, ended))
+    for more in sorted(counts.keys() - terms.keys(), key=str):
+        terms[more] = []    # rules that answered for a model that could not be read
     for (slug, version, rule), times in terms.items():
         told = {"in_force_from": _day(times[0][0]), "in_force_until": _day(times[-1][1])} if times else {}
         named = "rules" if version is None else str(version)
