@@ -12,9 +12,11 @@ from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError
 
+from audit.actions import Action
 from audit.alerts import tell_of_broken_seals
 from audit.context import Actor
 from audit.errors import DomainError
+from audit.services import record
 from partners.migrating import migrate_all
 from partners.models import Partner
 from partners.postgres import faults
@@ -72,6 +74,8 @@ class PartnerCommand(BaseCommand):
             return self.run(None, options)
         self.partner: Partner = partner(options["slug"])
         with tenant_context(self.partner):
+            # First, so that it is there however the command ends; without its words, which may be personal.
+            record(action=Action.COMMAND_RUN, actor=self.actor, object_kind="command", object_id=type(self).__module__.rpartition(".")[2])
             try:
                 return self.run(self.partner, options)
             finally:

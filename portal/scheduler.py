@@ -114,6 +114,7 @@ def ring_for_replay() -> None:
 
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
+    Duty("announce-checkpoint", 60.0, sealer.announce_newest),
     Duty("forget-answers", 600.0, forget_old_answers),
     Duty("ring-for-challengers", 5.0, ring_for_challengers),
     Duty("ring-for-jobs", 5.0, ring_for_jobs),

@@ -1,4 +1,5 @@
-"""Restoring: beside what is there, checked, and only then in its place. Killed at any moment, the system is as before or as restored.
+"""Restoring: beside what is there, checked, and only then in its place. Killed at any moment, the tables are as before or as restored, and
+the same command given again ends what was begun.
 
 One partner comes back in one transaction, beside the others, who go on. The whole system comes back as another database, which takes the
 name of the first when it has been found right; the first stays under a name of its own until somebody drops it."""
@@ -192,23 +193,29 @@ def side_database(staged: Path, manifest: Mapping[str, Any], *, report: Report) 
         raise BackupRefused(f"This backup is of one partner: restore it with --partner {manifest['scope']}.")
     refuse_unfit(manifest)
     side = f"{connection.settings_dict['NAME']}_restoring"
-    with maintenance() as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(side)))
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(side)))
-    try:
-        with place.in_database(side):
-            with as_login():
-                ensure_shared_roles()
-            report("restoring the database")
-            programs.run([programs.program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error",
-                          f"--role={current_role_name('owner')}", f"--dbname={programs.address(side)}", str(staged / DUMP)])  # fmt: skip
-            for number, schema in enumerate(manifest["facts"], start=1):
-                report(f"checking {schema} ({number} of {len(manifest['facts'])})")
-                facts.refuse_other(schema, manifest["facts"][schema])
-        yield side
-    finally:
+    with place.alone():
         with maintenance() as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(side)))
+            # By force: a killed restore may have left a pg_restore that still fills it.
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(side)))
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(side)))
+        try:
+            with place.in_database(side):
+                _fill(side, staged, manifest, report)
+            yield side
+        finally:
+            with maintenance() as server:
+                server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(side)))
+
+
+def _fill(side: str, staged: Path, manifest: Mapping[str, Any], report: Report) -> None:
+    with as_login():
+        ensure_shared_roles()
+    report("restoring the database")
+    programs.run([programs.program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error",
+                  f"--role={current_role_name('owner')}", f"--dbname={programs.address(side)}", str(staged / DUMP)])  # fmt: skip
+    for number, schema in enumerate(manifest["facts"], start=1):
+        report(f"checking {schema} ({number} of {len(manifest['facts'])})")
+        facts.refuse_other(schema, manifest["facts"][schema])
 
 
 def restore_system(staged: Path, manifest: Mapping[str, Any], *, actor: Actor, report: Report) -> Restored:

@@ -108,7 +108,8 @@ def test_answers_older_than_a_day_are_forgotten(in_north: House) -> None:
 
 def test_the_duties_are_those_that_are_promised() -> None:
     promised = {
-        "seal": 1.0, "forget-answers": 600.0, "ring-for-challengers": 5.0, "ring-for-jobs": 5.0, "forget-results": 600.0,
+        "seal": 1.0, "announce-checkpoint": 60.0,
+        "forget-answers": 600.0, "ring-for-challengers": 5.0, "ring-for-jobs": 5.0, "forget-results": 600.0,
         "ring-for-applications": 30.0, "lapse-proposals": 60.0, "expire-applications": 600.0,
         "forget-uploads": 600.0, "roll-up-hours": 60.0, "begin-retraining": 600.0, "ring-for-months": 30.0,
         "deliver-events": 1.0, "forget-deliveries": 600.0, "ring-for-mail": 5.0, "forget-sessions": 3600.0, "forget-requests": 600.0,
