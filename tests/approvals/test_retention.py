@@ -1,5 +1,6 @@
 """Retention against the database: what is due goes once, by two people, whoever dies; what is held or inside its period stays."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,10 @@ from audit.context import SYSTEM
 from audit.errors import HoldRefused, ReceiptRefused, RetentionConflict, RetentionRefused, SecondPersonNeeded
 from audit.holds import answer_lift, ask_lift, place_hold, refusal
 from audit.models import Event, Gone, Hold, Outbox, RetentionPolicy, RetentionRun
+from audit.privacy import requests
+from audit.privacy.holders import keeper
+from audit.privacy.ledger import erased_under, replay_erasures
+from audit.privacy.ledger import path_of as ledger_of
 from audit.retention.rules import Why
 from audit.retention.runs import is_waiting, signed_certificate, verify_certificate, work_on_run
 from audit.retention.services import answer_run, change_policy, preview, propose_run, remove_policy
@@ -31,7 +36,7 @@ from scoring.models.outcome import OutcomeSource
 from scoring.services.outcomes import Observed, record_outcomes
 from tests.approvals.factories import REFERS, acting, add_product, receive
 from tests.conftest import ROOT, House, address_of
-from tests.scoring.factories import SLUG, a_batch
+from tests.scoring.factories import SLUG, a_batch, by_force
 
 Partners = Callable[..., House]
 NOW = datetime.now(UTC)
@@ -118,6 +123,57 @@ def test_a_run_lets_go_of_what_is_due_and_of_nothing_else(shop: House) -> None:
     assert Event.objects.filter(action=Action.APPLICANT_ERASED, object_id=str(old.applicant_id)).count() == 1
     assert not work_on_run()
     assert Hold.objects.get(id=hold.id).lifted_at is None
+
+
+def test_whom_a_run_erased_a_restored_backup_does_not_bring_back(shop: House) -> None:
+    one = declined(LONG_AGO)
+    columns = ("data_key_id", "wrapped_key", "sealed_profile", "phone_index", "national_id_index", "name_index")
+    before = Applicant.objects.filter(id=one.applicant_id).values(*columns).get()
+    confirmed(shop)
+    work_on_run()
+    tombstone = Event.objects.get(action=Action.APPLICANT_ERASED)
+    line = json.loads(ledger_of(shop.schema).read_text())
+
+    Applicant.objects.filter(id=one.applicant_id).update(**before)    # what a restore of an older dump does
+    by_force(shop, "audit_erasure", "DELETE FROM audit_erasure")
+    replayed = replay_erasures()
+
+    assert tombstone.detail["run"] == 1
+    assert (line["applicant_id"], line["run"]) == (str(one.applicant_id), "1")
+    assert (replayed.known, replayed.again, replayed.refused) == (1, 1, 0)
+    assert is_erased(one)
+    assert {str(under) for under in erased_under({known(one.applicant_id)}).values()} == {"retention run 1"}
+    ledger_of(shop.schema).write_text(json.dumps({**line, "run": "2"}) + "\n")
+    assert replay_erasures().refused == 1
+
+
+def test_the_rule_says_what_is_done(shop: House) -> None:
+    batch, compliance = a_batch(SLUG, "reference\nA\n", name="amina.csv"), acting(shop, "compliance")
+    Batch.objects.filter(id=batch.id).update(created_at=LONG_AGO)
+    rule = {"record_class": "batch", "trigger": "made", "period": 1, "unit": "years", "citation": "ours"}
+    with pytest.raises(RetentionRefused) as refused:
+        change_policy(**rule, action="erase", actor=compliance)  # type: ignore[arg-type]
+    change_policy(**rule, action="delete", actor=compliance)  # type: ignore[arg-type]
+    run = confirmed(shop)
+    work_on_run()
+
+    run.refresh_from_db()
+    assert set(refused.value.fields) == {"action"}
+    assert not Batch.objects.filter(id=batch.id).exists()
+    assert json.loads(run.certificate)["how"]["batch"] == "delete"
+
+
+def test_whoever_waits_for_an_answer_about_their_data_stays_until_they_have_it(shop: House) -> None:
+    one = declined(LONG_AGO)
+    today, officer = datetime.now(UTC).date(), acting(shop, "compliance")
+    reference = keeper().subject(known(one.applicant_id))
+    assert reference is not None
+    request = requests.open_request(kind="access", reference=reference.reference, received_on=today, actor=officer)
+    assert counts_of("applicant") == {Why.WAITING: 1}
+
+    requests.withdraw_request(number=request.number, actor=officer)
+
+    assert counts_of("applicant") == {Why.DUE: 1}
 
 
 def test_the_certificate_says_what_went_and_a_changed_one_is_refused(shop: House) -> None:

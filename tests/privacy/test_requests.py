@@ -223,7 +223,7 @@ def test_a_replay_says_under_which_request_somebody_was_erased(house: House) -> 
 
         assert found.holds
         assert len(found.erased) == 2
-        assert set(found.erased_under.values()) == {request.number}
+        assert {str(under) for under in found.erased_under.values()} == {f"request {request.number}"}
 
 
 def test_a_hold_stands_against_an_erasure_with_rule_and_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,10 +98,9 @@ def path_of(file_id: uuid.UUID) -> Path:
 
 
 def remove_content(applicant_id: uuid.UUID) -> int:
-    """What people kept about this applicant is gone as far as their key does not reach: files on the disk, and tags. How many files.
+    """No file about this applicant is on the disk any more. How many were.
 
     Called by their erasure, which destroys the key and is recorded: names of files, notes, reasons and letters are sealed under it."""
-    Application.objects.filter(applicant_id=applicant_id).exclude(tags=[]).update(tags=[])
     places = [path_of(one) for one in ApplicationFile.objects.filter(application__applicant_id=applicant_id).values_list("id", flat=True)]
     there = [place for place in places if place.exists()]
     for place in there:
