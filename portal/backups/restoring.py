@@ -19,7 +19,7 @@ from audit import sealer
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import DomainError
-from audit.privacy.ledger import replay_erasures
+from audit.privacy.ledger import forget_erased, replay_erasures
 from audit.services import record
 from audit.vault import check_keyring, refresh_keyring
 from partners.migrating import migrate_all
@@ -175,6 +175,7 @@ def _publish(staged: Path, schema: str, slug: str) -> None:
     place.put_back(staged, Path("partners", slug))
     with tenant_context(schema):
         refresh_keyring()
+        forget_erased()
         sealer.seal()
 
 

@@ -104,6 +104,12 @@ def forget(lease: uuid.UUID | None) -> None:
         path_of(lease).unlink(missing_ok=True)
 
 
+def leases() -> set[uuid.UUID]:
+    """Under which leases there are files."""
+    folder = _folder()
+    return {uuid.UUID(path.name) for path in folder.iterdir()} if folder.exists() else set()
+
+
 def forget_all_but(leases: Collection[str]) -> None:
     """Files that no export names are gone, unless one may still be written."""
     folder, eldest = _folder(), time.time() - _FRESH_SECONDS
