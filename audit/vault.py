@@ -99,8 +99,12 @@ class Keyring:
                 return cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], place)
             except InvalidTag:
                 continue
+        raise self.broken(table, column, owner)
+
+    def broken(self, table: str, column: str, owner: object) -> SealBroken:
+        """What to raise for something that was moved, changed or cut off; an alert tells of it."""
         broken.append((self.schema, table, column, str(owner)))
-        raise SealBroken
+        return SealBroken()
 
     def unseal_many(self, rows: Iterable[Kept], *, table: str, column: str) -> Iterator[bytes | None]:
         """What rows keep under their applicants' own keys, in their order; None for an erased applicant, and for what was moved or changed.

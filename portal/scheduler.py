@@ -1,4 +1,4 @@
-"""What happens by the clock: each duty runs for every active partner, in that partner's schema."""
+"""What happens by the clock: each duty runs for every active partner, in that partner's schema, or once in the shared one."""
 
 import logging
 import threading
@@ -12,15 +12,17 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
+from audit.models import Event, Keyring
 from audit.privacy.ledger import publish_erasures
 from audit.retention import runs
 from audit.services import forget_old_answers
+from audit.vault import ensure_keyring
 from audit.verification import verifications_left
 from partners.accounts.links import has_unsent
 from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
-from partners.tenancy import tenant_context
+from partners.tenancy import public_context, tenant_context
 from partners.webhooks.courier import COURIER
 from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
@@ -31,6 +33,7 @@ from portal.celery import app
 from portal.exports.services import writing
 from portal.exports.services.clock import begin_due_exports
 from portal.exports.services.opening import forget_old_exports
+from portal.logs import said_of
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
@@ -47,11 +50,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Duty:
-    """Something to do for each partner, every so many seconds. Safe to run twice, and beside itself on another machine."""
+    """Something to do for each partner, every so many seconds, or once in the shared schema. Safe to run twice, and beside itself on
+    another machine."""
 
     name: str
     seconds: float
     run: Callable[[], object]
+    is_shared: bool = False
 
 
 def ring_for_challengers() -> None:
@@ -109,8 +114,17 @@ def ring_for_replay() -> None:
         app.send_task("scoring.replay_nightly", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
+def seal_operators() -> None:
+    """What operators did is sealed as what partners did is, from the first event on."""
+    if Event.objects.exists():
+        if not Keyring.objects.exists():
+            ensure_keyring()
+        sealer.seal()
+
+
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
+    Duty("seal-operators", 1.0, seal_operators, is_shared=True),
     Duty("forget-answers", 600.0, forget_old_answers),
     Duty("ring-for-challengers", 5.0, ring_for_challengers),
     Duty("ring-for-jobs", 5.0, ring_for_jobs),
@@ -174,9 +188,14 @@ class Scheduler:
             for duty in due:
                 if self.stopping.is_set():
                     return
+                if duty.is_shared:
+                    continue
                 has_failed = not self._attempt(duty.name, partner.slug, partial(_run, duty, partner))
                 if has_failed and not self._attempt(LIST, "", self._read_partners):
                     return  # it is the database, and not this partner
+        for duty in due:
+            if duty.is_shared:
+                self._attempt(duty.name, "", partial(_run, duty, None))
 
     def _attempt(self, duty: str, partner: str, run: Callable[[], object]) -> bool:
         """Whether it has not failed. What failed rests for a second, then for twice as long each time; one line tells of each failure."""
@@ -190,9 +209,9 @@ class Scheduler:
             seconds = min(2 * rest.seconds, longest) if rest else FIRST_REST_SECONDS
             self._rests[duty, partner] = Rest(time.monotonic() + seconds, seconds)
             is_news = rest is None and not isinstance(error, Error | DomainError)
-            what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
             where = {"duty": duty, "partner": partner}
-            log.error("duty failed: %s; it is tried again in %g s", what, seconds, extra=where, exc_info=error if is_news else None)
+            told = said_of(error)
+            log.error("duty failed: %s; it is tried again in %g s", told, seconds, extra=where, exc_info=error if is_news else None)
             if isinstance(error, Error):
                 self._partners_until = 0.0
                 close_old_connections()
@@ -212,6 +231,6 @@ class Scheduler:
         return max(0.0, min(self._due.values()) - time.monotonic())
 
 
-def _run(duty: Duty, partner: Partner) -> None:
-    with tenant_context(partner):
+def _run(duty: Duty, partner: Partner | None) -> None:
+    with tenant_context(partner) if partner else public_context():
         duty.run()

@@ -8,9 +8,9 @@ from audit.context import Actor
 from audit.retention.registry import RecordClass
 from audit.retention.rules import Item, Removal, Trigger
 from scoring.models import Batch
+from scoring.models.batch import NAMELESS, REMOVED
 
-REMOVED = "—"    # what a batch is called whose name is gone
-_THERE = Batch.objects.exclude(name=REMOVED)
+_THERE = Batch.objects.exclude(plain_name=REMOVED)
 
 
 def _after(last: str, limit: int) -> Sequence[str]:
@@ -32,7 +32,7 @@ def _lock(ids: Sequence[str]) -> None:
 
 
 def _anonymise(ids: Sequence[str], _run: int, _actor: Actor) -> None:
-    Batch.objects.filter(id__in=ids).update(name=REMOVED, sealed_findings=None)
+    Batch.objects.filter(id__in=ids).update(**NAMELESS, sealed_findings=None)
 
 
 def _delete(ids: Sequence[str], _run: int, _actor: Actor) -> None:

@@ -231,6 +231,7 @@ def restore_system(staged: Path, manifest: Mapping[str, Any], *, actor: Actor, r
         _swap(name, side, kept)
     for schema, known in manifest["partners"].items():
         _publish(staged, schema, known["slug"])
+    place.put_back_log(staged, PUBLIC, stamp())    # of what operators did
     return Restored([known["slug"] for known in manifest["partners"].values()], _count(manifest, list(manifest["facts"])),
                     time.monotonic() - began, kept)  # fmt: skip
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 
-from audit.errors import SealBroken
 from audit.vault import keyring
 from partners.tenancy import scoped
 
@@ -91,7 +90,7 @@ class OpenedFile:
                 seen, number = seen + len(frame), number + 1
                 yield frame
         if seen != self._size:
-            raise SealBroken
+            raise self._ring.broken(_TABLE, "file", self._lease)
 
     def close(self) -> None:
         """Whoever did not read to the end is done."""

@@ -13,7 +13,6 @@ from django.db import transaction
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.errors import SealBroken
 from audit.ids import uuid7
 from audit.vault import keyring
 from partners.accounts.roles import Permission
@@ -80,7 +79,7 @@ def read_file(*, application_id: uuid.UUID, file_id: uuid.UUID, actor: Actor) ->
     except FileNotFoundError as error:
         raise FileMissing("The file is not where it was kept; tell whoever runs Vouch.") from error
     if hashlib.sha256(sealed).digest() != bytes(found.digest):
-        raise SealBroken
+        raise keyring().broken(_TABLE, "content", file_id)
     content = _unseal(found, "content", sealed)
     with transaction.atomic():
         tell(found.application, Action.APPLICATION_FILE_READ, actor, file=str(file_id))
