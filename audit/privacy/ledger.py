@@ -56,6 +56,8 @@ def entomb(subjects: Sequence[Subject], *, under: Under, actor: Actor) -> tuple[
     """These applicants are erased, each with an event that stays and a line of the ledger, in the caller's transaction.
 
     How many of what went, and the events. The one way to erase: whoever was is erased again after a restore."""
+    if not subjects:
+        return {}, []
     counts = _erase(subjects)
     transaction.on_commit(lambda: _forget(subjects), robust=True)
     more = counts if len(subjects) == 1 else {}

@@ -90,7 +90,7 @@ class OpenedFile:
                 seen, number = seen + len(frame), number + 1
                 yield frame
         if seen != self._size:
-            raise self._ring.broken(_TABLE, "file", self._lease)
+            raise self._ring.refused(_TABLE, "file", self._lease)
 
     def close(self) -> None:
         """Whoever did not read to the end is done."""

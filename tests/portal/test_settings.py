@@ -133,18 +133,19 @@ def test_logs_hold_no_rows_of_a_database_error() -> None:
 
 
 def test_a_trace_says_where_and_what_kind_and_quotes_nobody() -> None:
+    said = 'null value in column "x"; "Ada Obi", 254700000111\nDETAIL: Ada Obi'
     try:
         try:
-            int("Ada Obi")
+            int(said)
         except ValueError as error:
-            raise DatabaseError('null value in column "x"; "Ada Obi", 254700000111\nDETAIL: Ada Obi') from error
+            raise DatabaseError(said) from error
     except DatabaseError as error:
         told = trace_of((type(error), error, error.__traceback__))
 
     assert "DatabaseError: null value in column ...; ..., ..." in told
     assert told.endswith("ValueError")
     assert "test_settings.py" in told
-    assert "254700000111" not in told
+    assert not any(one in told for one in ("Ada", "254700000111"))
 
 
 def test_a_task_that_fails_is_told_without_what_its_error_quotes() -> None:

@@ -27,6 +27,7 @@ from audit.alerts import raise_noted
 from audit.models import Alert, RetentionPolicy
 from audit.privacy import requests
 from audit.sealer import seal
+from partners.postgres.roles import current_role_name
 from partners.tenancy import tenant_context
 from partners.webhooks.delivering import hand_out
 from partners.webhooks.models import Delivery
@@ -265,19 +266,26 @@ def taken_away(house: House, folder: Path) -> None:
 def looked_at(site: Site, folder: Path) -> None:
     """The dump, the WAL and the server's files, Redis with its queue, logs, metrics and whatever lies in the state folder."""
     address = address_of(str(connection.settings_dict["NAME"]))
-    subprocess.run([programs.program("pg_dump"), "-f", str(folder / "dump.sql"), address], check=True, capture_output=True)
+    dump = [programs.program("pg_dump"), f"--role={current_role_name('owner')}", "-f", str(folder / "dump.sql"), address]
+    subprocess.run(dump, check=True, capture_output=True)
     home = Path(os.environ["VOUCH_HOME"])
     wal = sorted((postgres.data_folder() / "pg_wal").glob("0*"))
     (folder / "wal").write_bytes(b"".join(path.read_bytes() for path in wal))
     (folder / "logs").write_bytes(b"".join(path.read_bytes() for path in [*home.glob("*.log"), folder / "app.log"]))
     with closing(redis.Redis.from_url(settings.REDIS_URL)) as store:
-        store.save()
-        (folder / "redis").write_bytes(b"".join(key + b"=" + (store.dump(key) or b"") for key in store.scan_iter()))
+        (folder / "redis").write_bytes(b"".join(key + b"=" + value_of(store, key) for key in store.scan_iter()))
     kept = [path for name in ("redis", "files", "checkpoints", "erasures", "mail") for path in (home / name).rglob("*") if path.is_file()]
     (folder / "home").write_bytes(b"".join(path.read_bytes() for path in kept if "/upload/" not in str(path)))
     with closing(http.client.HTTPConnection("127.0.0.1", site.port, timeout=20)) as line:
         line.request("GET", "/metrics")
         (folder / "metrics").write_bytes(line.getresponse().read())
+
+
+def value_of(store: Any, key: bytes) -> bytes:
+    """What stands under a key, as it was sent: a dump of it would be packed."""
+    reads = {b"list": lambda: store.lrange(key, 0, -1), b"hash": lambda: store.hgetall(key), b"set": lambda: store.smembers(key),
+             b"zset": lambda: store.zrange(key, 0, -1), b"string": lambda: store.get(key)}  # fmt: skip
+    return repr(reads[store.type(key)]()).encode()
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def read_file(*, application_id: uuid.UUID, file_id: uuid.UUID, actor: Actor) ->
     except FileNotFoundError as error:
         raise FileMissing("The file is not where it was kept; tell whoever runs Vouch.") from error
     if hashlib.sha256(sealed).digest() != bytes(found.digest):
-        raise keyring().broken(_TABLE, "content", file_id)
+        raise keyring().refused(_TABLE, "content", file_id)
     content = _unseal(found, "content", sealed)
     with transaction.atomic():
         tell(found.application, Action.APPLICATION_FILE_READ, actor, file=str(file_id))
