@@ -443,6 +443,16 @@ def test_a_flood_of_resets_sends_three_mails(in_north: House) -> None:
     assert len(mail.outbox) == 3
 
 
+def test_a_changed_password_ends_the_link_of_a_reset(in_north: House) -> None:
+    links.ask_reset(email="officer@north.example", origin="http://north.localhost", actor=SYSTEM)
+    assert links.send_resets() == 1
+
+    services.change_password(user=person(), current=PASSWORD, new=NEW, actor=SYSTEM)
+
+    with pytest.raises(LinkRefused):
+        links.link_of(sent_link())
+
+
 def test_a_later_reset_ends_the_link_of_an_earlier_one(in_north: House) -> None:
     links.ask_reset(email="officer@north.example", origin="http://north.localhost", actor=SYSTEM)
     first = sent_link()
