@@ -255,12 +255,13 @@ def test_no_route_gives_one_partner_anything_of_another(north: House, other: Oth
 
 
 def test_no_route_of_operators_opens_to_a_partners_people(north: House) -> None:
-    host = {"HTTP_HOST": settings.BASE_DOMAIN}
+    host = settings.BASE_DOMAIN
     with tenant_context(north.partner):
         token = issue_tokens(north.users["admin"]).access
     strangers = {
-        "nothing": Client(**host), "a session": Client(**host), "a key": Client(**host, HTTP_X_API_KEY=north.api_key),
-        "a token": Client(**host, HTTP_AUTHORIZATION=f"Bearer {token}"),
+        "nothing": Client(HTTP_HOST=host), "a session": Client(HTTP_HOST=host),
+        "a key": Client(HTTP_HOST=host, HTTP_X_API_KEY=north.api_key),
+        "a token": Client(HTTP_HOST=host, HTTP_AUTHORIZATION=f"Bearer {token}"),
     }  # fmt: skip
     strangers["a session"].cookies = north.client("admin").cookies
     values = {"object_id": uuid.uuid4()}

@@ -44,6 +44,7 @@ def test_every_answer_carries_the_security_headers(path: str, db: None) -> None:
 @pytest.mark.parametrize("path", ["/static/js/keys.js", "/api/v1/nowhere", "/login"])
 def test_no_answer_allows_another_origin(path: str, db: None) -> None:
     answer = Client(HTTP_HOST="localhost").get(path, HTTP_ORIGIN="https://elsewhere.example")
+    answer.close()    # a static file is open until then
 
     assert [name for name in answer.headers if name.startswith("Access-Control")] == []
 

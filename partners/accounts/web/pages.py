@@ -86,6 +86,6 @@ class LanguagePage(View):
         response = HttpResponseRedirect(wanted_of(request))
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME, language, max_age=LANGUAGE_SECONDS, secure=settings.LANGUAGE_COOKIE_SECURE,
-            httponly=settings.LANGUAGE_COOKIE_HTTPONLY, samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+            httponly=settings.LANGUAGE_COOKIE_HTTPONLY, samesite="Lax",
         )  # fmt: skip
         return response
