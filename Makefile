@@ -32,7 +32,7 @@ check: .venv/.dev ## lint, types, import rules, migrations, templates, settings,
 	$(BIN)/bandit -c pyproject.toml -q -r audit partners portal scoring clients manage.py
 
 secrets: .venv/.dev ## look for secrets that are not in .secrets.baseline; each of those has its reason in docs/security/findings.md
-	@git ls-files -z -- ':!requirements' ':!static/vendor' ':!locale' ':!docs/img' ':!docs/postman.json' | xargs -0 $(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline || [ $$? -eq 3 ]
+	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $$(git ls-files -- ':!requirements' ':!static/vendor' ':!locale' ':!docs/img' ':!docs/postman.json') || [ $$? -eq 3 ]
 
 vulnerable: .venv/.dev ## compare the pinned packages with known vulnerabilities; fails for each that could not be looked up
 	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime.txt
