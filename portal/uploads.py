@@ -6,7 +6,7 @@ from django.core.files.uploadhandler import FileUploadHandler, StopUpload
 
 
 class NoFile(FileUploadHandler):
-    """Reading ends where a file begins, so nothing of it comes to a disk. Pages that take one put a handler of their own before it is read."""
+    """Reading ends where a file begins, so nothing of it comes to a disk. Pages that take one put a handler of their own first."""
 
     def new_file(self, *_arguments: Any, **_named: Any) -> None:
         """No more is read."""

@@ -25,6 +25,7 @@ MEDIA_TYPES = {
 }  # fmt: skip
 ROWS_OF_A_SHEET = 1_048_576    # the header among them: the rest goes on in another sheet
 _ROWS_OF_A_GROUP = 20_000
+_LINE_END = {"\r": "&#13;"}    # by XML's own rule a bare one is read as a line feed
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -275,5 +276,5 @@ def _cell(value: Cell) -> str:
     if isinstance(value, str):
         text = inert(value)
         text = _UNWRITABLE.sub("", text) if _UNWRITABLE.search(text) else text
-        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text)}</t></is></c>'
+        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text, _LINE_END)}</t></is></c>'
     return f"<c><v>{value!r}</v></c>"

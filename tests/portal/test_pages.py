@@ -265,8 +265,8 @@ FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "bat
 # Pages that show no list of their own, or one that leaves the portal by another way; all others have an export.
 NOT_EXPORTED: Mapping[str, frozenset[str]] = {
     "a form, or the sign-in": frozenset({
-        "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings", "endpoint-new",
-        "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes", "login",
+        "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings",
+        "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes", "login",
         "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter", "accounts_apikey_revoke", "export-new",
     }),
     "a text": frozenset({"help-list", "help", "practice", "docs", "redoc", "openapi", "index"}),
@@ -280,7 +280,7 @@ NOT_EXPORTED: Mapping[str, frozenset[str]] = {
     "has files of its own: CSV, JSON, PDF": frozenset({"compliance-report"}),
     "the admin: the same rows as the pages, for looking only": frozenset(ADMIN_LISTS),
 }  # fmt: skip
-# Lists whose page shows them only once something happened, and where that is tried: tests/exports/test_exports_cards.py.
+# Shown only once something happened; tried where it does: test_pages_batches, _registry and _policy, privacy/test_alerts.
 SHOWN_LATER = {"batch-figures", "comparison", "what-if", "alerts"}
 
 
