@@ -41,6 +41,7 @@ from scoring.models import Decision, ModelVersion
 from scoring.services.models import promote_model, store_model_version
 
 ROOT = Path(__file__).resolve().parent.parent
+OTHER_ROOT = "cd" * 32
 PASSWORD = "correct horse battery staple"
 PRODUCT = "market-loan"
 INPUTS = {
@@ -216,6 +217,7 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "DATABASE_URL": address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment["VOUCH_ROOT_KEY_PREVIOUS"] = OTHER_ROOT    # a test changes the root key while this server works
     environment["VOUCH_RELAXED_SIGN_IN"] = "1"    # as in the demo: browsers of tests sign in often, and a code works once
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "4",
                "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip

@@ -25,7 +25,6 @@ MEDIA_TYPES = {
 }  # fmt: skip
 ROWS_OF_A_SHEET = 1_048_576    # the header among them: the rest goes on in another sheet
 _ROWS_OF_A_GROUP = 20_000
-_LINE_END = {"\r": "&#13;"}    # by XML's own rule a bare one is read as a line feed
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
@@ -270,11 +269,14 @@ def _parts(titles: Sequence[str]) -> dict[str, str]:
     }
 
 
+_RETURN = {"\r": "&#13;"}    # which a reader of XML takes for a line's end otherwise
+
+
 def _cell(value: Cell) -> str:
     if value is None or value == "":
         return "<c/>"
     if isinstance(value, str):
         text = inert(value)
         text = _UNWRITABLE.sub("", text) if _UNWRITABLE.search(text) else text
-        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text, _LINE_END)}</t></is></c>'
+        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text, _RETURN)}</t></is></c>'
     return f"<c><v>{value!r}</v></c>"

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import DatabaseError
 
 from portal import addresses, env
-from portal.logs import logging_config, without_rows
+from portal.logs import WithoutValues, logging_config, trace_of, without_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 SAFE = {
@@ -129,6 +130,32 @@ def test_logs_hold_no_rows_of_a_database_error() -> None:
 
     assert event == {"event": event["event"], "exception": event["event"]}
     assert "ada" not in str(event).lower()
+
+
+def test_a_trace_says_where_and_what_kind_and_quotes_nobody() -> None:
+    said = 'null value in column "x"; "Ada Obi", 254700000111\nDETAIL: Ada Obi'
+    try:
+        try:
+            int(said)
+        except ValueError as error:
+            raise DatabaseError(said) from error
+    except DatabaseError as error:
+        told = trace_of((type(error), error, error.__traceback__))
+
+    assert "DatabaseError: null value in column ...; ..., ..." in told
+    assert told.endswith("ValueError")
+    assert "test_settings.py" in told
+    assert not any(one in told for one in ("Ada", "254700000111"))
+
+
+def test_a_task_that_fails_is_told_without_what_its_error_quotes() -> None:
+    error = ValueError("no number: 'Ada Obi'")
+    said = ({"name": "t", "exc": repr(error)},)
+    record = logging.LogRecord("celery.app.trace", logging.ERROR, __file__, 1, "Task %(name)s failed: %(exc)s", said, None)
+    record.exc_info = (ValueError, error, None)
+
+    assert WithoutValues().filter(record)
+    assert record.getMessage() == "Task t failed: ValueError"
 
 
 def test_a_log_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:
