@@ -12,7 +12,7 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
-from audit.models import Event
+from audit.models import Event, Keyring
 from audit.privacy.ledger import publish_erasures
 from audit.retention import runs
 from audit.services import forget_old_answers

@@ -33,7 +33,7 @@ from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
 from partners.models import Partner
 from partners.services import create_partner
-from partners.tenancy import schema_of, tenant_context
+from partners.tenancy import public_context, schema_of, tenant_context
 from portal.waiting import wait_until
 from scoring.engine.bundle import read_bundle, read_card, sign_bundle, write_bundle
 from scoring.engine.synthetic import market_loans, write_table
@@ -94,6 +94,18 @@ class House:
     def api(self, key: str | None = None) -> Client:
         """A program on this partner's host, with this API key or the partner's own."""
         return Client(HTTP_HOST=self.host, HTTP_X_API_KEY=self.api_key if key is None else key)
+
+
+def of_operator(user: User) -> Client:
+    """The operator's browser on the public host, signed in with a second factor."""
+    client = Client(HTTP_HOST="localhost")
+    with public_context():
+        begun = Session.objects.create(user=user, token_epoch=user.token_epoch, channel=Session.Channel.PAGE, factor=Session.Factor.TOTP)
+        client.force_login(user)
+        kept = client.session
+        kept["sign_in"] = str(begun.id)
+        kept.save()
+    return client
 
 
 def make_house(slug: str, *, plan: str = "enterprise") -> House:

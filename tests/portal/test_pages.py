@@ -225,7 +225,7 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("passkey", "POST"): Access(200, stranger=200),
     ("link", "GET"): Access(410, stranger=410),
     ("link", "POST"): Access(410, stranger=410),
-    ("link-followed", "GET"): Access(302),
+    ("link-followed", "GET"): Access(410, stranger=410),
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),

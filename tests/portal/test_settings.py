@@ -113,14 +113,16 @@ def test_cookies_stay_on_their_host(tls: str, prefix: str) -> None:
     names = ("COOKIE_NAME", "COOKIE_DOMAIN", "COOKIE_PATH", "COOKIE_SECURE", "COOKIE_HTTPONLY", "COOKIE_SAMESITE")
     program = (
         "import django; django.setup(); from django.conf import settings\n"
-        f"print([[getattr(settings, f'{{kind}}_{{name}}') for name in {names}] for kind in ('SESSION', 'CSRF')])"
+        f"print([*[[getattr(settings, f'{{kind}}_{{name}}') for name in {names}] for kind in ('SESSION', 'CSRF')],"
+        " settings.LANGUAGE_COOKIE_NAME])"
     )
     environment = {**os.environ, "VOUCH_TLS": tls, "DJANGO_SETTINGS_MODULE": "portal.settings"}
 
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
 
     secure = tls == "1"
-    assert done.stdout.strip() == str([[f"{prefix}{name}", None, "/", secure, True, "Lax"] for name in ("session", "csrf")])
+    of_both = [[f"{prefix}{name}", None, "/", secure, True, "Lax"] for name in ("session", "csrf")]
+    assert done.stdout.strip() == str([*of_both, f"{prefix}language"])
 
 
 def test_logs_hold_no_rows_of_a_database_error() -> None:
