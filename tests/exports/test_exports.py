@@ -277,6 +277,13 @@ def test_what_was_asked_finished_and_taken_is_recorded_with_its_rows(house: Hous
     (wanted("applications", filters={"tab": "none"}), "admin", FilterRefused),
     (wanted("events", filters={"action": "sun.rose"}), "admin", FilterRefused),
     (wanted("events", filters={"since": "yesterday"}), "admin", FilterRefused),
+    (wanted("batch-figures", filters={"batch": "0"}), "admin", FilterRefused),
+    (wanted("model-card", filters={"product": SLUG, "version": "9"}), "admin", FilterRefused),
+    (wanted("months", filters={"months": "5"}), "admin", FilterRefused),
+    (wanted("requests", filters={"span": "year"}), "admin", FilterRefused),
+    (wanted("what-if", filters={"product": SLUG, "approve_from": "400", "decline_below": "500", "days": "30", "margin": "1", "loss": "1"}),
+     "admin", FilterRefused),
+    (wanted("people"), "officer", ListNotYours),
 ])  # fmt: skip
 def test_what_cannot_be_exported_is_refused_at_once(house: House, asked: Any, role: str, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):

@@ -136,6 +136,7 @@ def test_the_figures_are_those_of_the_decisions(stalls: House) -> None:
     send(client, address)
 
     figures = Batch.objects.get().figures or {}
+    assert f"/exports/new?list=batch-figures&amp;batch={address.split('/')[-1]}" in got(client, address).content.decode()
 
     made = list(Decision.objects.all())
     approved = [one.probability for one in made if one.outcome == "approve"]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from html import unescape
 
 import pytest
 
@@ -56,6 +57,7 @@ def test_a_trial_shows_what_would_happen_and_leaves_no_trace(stalls: House) -> N
     assert (approved[1], declined[1]) == ("4", "4")
     assert "No outcome is known yet." in page
     assert form_of(page)["rules-0-code"] == "cloth"
+    assert "list=what-if" not in page    # rules fit into no address
     assert (in_force(), Decision.objects.count(), Policy.objects.filter(product__slug=SLUG).count()) == (before, decisions, 1)
 
 
@@ -64,6 +66,8 @@ def test_the_policy_as_it_is_moves_nobody(stalls: House) -> None:
 
     assert status == 200
     assert "Nobody would move." in page
+    (address,) = re.findall(r'href="(/exports/new\?list=what-if[^"]*)"', page)
+    assert asked(stalls.client("analyst"), unescape(address))[0] == 200
 
 
 def test_it_is_put_in_force_with_a_reason(stalls: House) -> None:

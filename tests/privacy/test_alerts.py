@@ -97,6 +97,7 @@ def test_whoever_has_looked_closes_it_and_the_page_says_so(house: House) -> None
     house.client("officer").get("/decisions")
     client = house.client("compliance")
     shown = client.get("/privacy").content.decode()
+    assert "/exports/new?list=alerts" in shown
     with tenant_context(house.partner):
         alert = Alert.objects.get()
 

@@ -15,6 +15,8 @@ from partners import queues
 from partners.accounts.roles import Permission
 from portal.exports.lists import DECIMAL, TEXT, WHOLE, Asker, ExportList, Told, at, declare
 from scoring import selectors
+from scoring.engine.contract import DefinitionRefused
+from scoring.engine.policy import Policy
 from scoring.engine.what_if import Terms
 from scoring.engine.writing import Cell
 from scoring.errors import FilterRefused, ModelVersionUnknown
@@ -106,8 +108,12 @@ def _trial(given: Mapping[str, str], _asker: Asker) -> Told:
     said = {name: _decimal(given, name) for name in ("margin", "loss")}
     cuts = {name: _whole(given, name) for name in ("approve_from", "decline_below")}
     since = timezone.now() - timedelta(days=min(_whole(given, "days"), 3_650))
+    try:
+        policy = Policy.from_dict({**in_force.to_dict(), **cuts})
+    except DefinitionRefused as refusal:
+        raise FilterRefused(str(refusal)) from refusal
     return _told(lambda: what_if(
-        product_slug=product, policy=type(in_force).from_dict({**in_force.to_dict(), **cuts}), since=since,
+        product_slug=product, policy=policy, since=since,
         terms=Terms(said["margin"] / 100, said["loss"] / 100), amount=given.get("amount"), group=given.get("group"),
         at_most_seconds=_LONGEST_TRIAL,
     ))  # fmt: skip
