@@ -1,8 +1,8 @@
-"""Files that come with a form: kept in memory only, and read no further than is taken."""
+"""Files that come with a form: none where none is asked for, else kept in memory and read no further than is taken."""
 
 from typing import Any
 
-from django.core.files.uploadhandler import MemoryFileUploadHandler, StopUpload
+from django.core.files.uploadhandler import FileUploadHandler, MemoryFileUploadHandler, StopUpload
 from django.http import HttpRequest
 
 
@@ -24,3 +24,18 @@ class InMemory(MemoryFileUploadHandler):
             self.is_too_large = True
             raise StopUpload(connection_reset=True)
         self.file.write(raw_data)
+
+
+class NoFile(FileUploadHandler):
+    """Reading ends where a file begins, so nothing of it comes to a disk; pages that take one put their own handler first."""
+
+    def new_file(self, *_arguments: Any, **_named: Any) -> None:
+        """No more is read."""
+        raise StopUpload(connection_reset=True)
+
+    def receive_data_chunk(self, raw_data: bytes, _start: int) -> bytes:
+        """Nothing comes here."""
+        return raw_data
+
+    def file_complete(self, _file_size: int) -> None:
+        """Nothing is kept."""
