@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 from django.db.models import F, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as said
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from audit.actions import Action
-from audit.admin_pages import Button, ReadOnly, column
+from audit.admin_pages import MOMENT, Button, ReadOnly, column
 from audit.days import day_of, id_of
 from audit.holds import standing
 from audit.models import PrivacyRequest, RetentionPolicy, RetentionRun, Verification
@@ -139,6 +140,10 @@ class VerificationAdmin(ReadOnly):
         """Another one."""
         return [check_button()]
 
+    def named(self, row: Any) -> str:
+        """When it was asked for."""
+        return said("Check of %(at)s") % {"at": date_format(timezone.localtime(row.created_at), MOMENT)}
+
     def is_live(self, row: Any) -> bool:
         """Until it has ended."""
         return row.finished_at is None
@@ -169,7 +174,7 @@ class RetentionPolicyAdmin(ReadOnly):
     fields: ClassVar[Any] = (*list_display, column(_("By"), lambda rule: rule.changed_by))
     ordering = ("record_class", "trigger")
     search_fields = ("record_class",)
-    search_help_text = _("A class of records (decision).")
+    search_help_text = _("A class of records (applicant, file).")
 
     def search(self, found: QuerySet[Any], term: str) -> QuerySet[RetentionPolicy]:
         """By class."""

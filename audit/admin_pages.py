@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -11,9 +12,13 @@ from django.db.models import Model, QuerySet
 from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.functional import Promise, cached_property
 
 MOST_COUNTED = 10_000
+NOTHING = "–"
+MOMENT, DAY = "j M Y, H:i", "j M Y"    # as the portal's own pages write them
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # the class takes none at run time
@@ -30,9 +35,14 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # the class takes 
 def column(title: Any, read: Callable[[Any], object]) -> Any:
     """One value of a row, under this title in lists and on the row's own page."""
 
-    @admin.display(description=title, empty_value="–")
+    @admin.display(description=title, empty_value=NOTHING)
     def shown(row: Any) -> object:
-        return read(row)
+        value = read(row)
+        if isinstance(value, datetime):
+            return date_format(timezone.localtime(value), MOMENT)
+        if isinstance(value, date):
+            return date_format(value, DAY)
+        return NOTHING if value is None or value == "" else value
 
     return shown
 
@@ -146,9 +156,13 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         row = self.get_object(request, str(object_id))
         if row is None:
             raise Http404
-        context = {"title": str(row), "kind": self.title, "list": self.address, "told": self.told(row), **(extra_context or {})}
+        context = {"title": self.named(row), "kind": self.title, "list": self.address, "told": self.told(row), **(extra_context or {})}
         context["buttons"], context["is_live"] = self.deeds(request, row), self.is_live(row)
         return super().change_view(request, str(object_id), form_url, context)
+
+    def named(self, row: Any) -> str:
+        """The title of its page."""
+        return str(row)
 
     def is_live(self, row: Any) -> bool:
         """Whether the row moves by itself, so that its page looks again."""

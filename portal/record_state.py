@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from audit.admin import days_left
+from audit.admin_pages import MOMENT
 from audit.holds import standing
 from audit.models import Alert, Checkpoint, Hold, PrivacyRequest, RetentionRun, Verification
 from audit.privacy.models import UNANSWERED
@@ -107,7 +108,7 @@ def _checked(check: Verification | None) -> str:
         return _("none yet")
     if check.finished_at is None:
         return _("%(checked)s of %(total)s events so far") % {"checked": check.checked, "total": check.total}
-    at = date_format(timezone.localtime(check.finished_at), "DATETIME_FORMAT")
+    at = date_format(timezone.localtime(check.finished_at), MOMENT)
     if check.state == Verification.State.FAILED:
         return _("%(at)s: not in order. %(problem)s") % {"at": at, "problem": check.problem}
     return _("%(at)s: all %(total)s events in order") % {"at": at, "total": check.total}
@@ -116,7 +117,7 @@ def _checked(check: Verification | None) -> str:
 def _told(checkpoint: Checkpoint | None) -> str:
     if checkpoint is None:
         return _("none yet")
-    size, at = checkpoint.size, date_format(timezone.localtime(checkpoint.created_at), "DATETIME_FORMAT")
+    size, at = checkpoint.size, date_format(timezone.localtime(checkpoint.created_at), MOMENT)
     return _("%(at)s, over %(size)s events") % {"at": at, "size": size}
 
 

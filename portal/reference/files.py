@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.core import signing
@@ -148,7 +149,7 @@ def _before(row: Any, name: str, now: str) -> str | None:
     if row is None:
         return None
     before = getattr(row, name)
-    text = "" if before is None else str(before)
+    text = "" if before is None else f"{before.normalize():f}" if isinstance(before, Decimal) else str(before)
     return None if text == now else text
 
 
