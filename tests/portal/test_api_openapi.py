@@ -82,7 +82,7 @@ def test_what_the_description_calls_right_is_taken(north: House, description: di
         tokens = {role: issue_tokens(north.users[role]).access for role in ("admin", "officer")}
     client, officer = (Client(HTTP_HOST=north.host, HTTP_AUTHORIZATION=f"Bearer {tokens[role]}") for role in tokens)
     ancient, far = "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"
-    asked = {
+    asked: dict[str, dict[str, Any]] = {
         "/api/v1/requests": {"created_at[gte]": ancient, "created_at[lt]": far, "route": "\u200btill \U000f3000"},
         "/api/v1/scores": {"created_at[gte]": ancient, "created_at[lt]": far, "cursor": "AA" + "_" * 30},
         "/api/v1/audit/events": {"recorded_at[gte]": ancient, "action": "decision"},

@@ -249,7 +249,7 @@ def test_a_key_is_made_rotated_and_ended_by_an_engineer(browser: Browser, site: 
     check(watched, f"key at {width}")
     page.get_by_role("button", name=f"Revoke Browser {width}").click()
     expect(page.get_by_role("status")).to_contain_text("The key is revoked")
-    for path in ("keys?all=1", "requests", "requests?answer=maybe", "requests?q=nobody", "queues"):
+    for path in ("keys?all=1", "requests", "requests?answer=maybe", "requests?q=nobody", "queues", "guide"):
         page.goto(site.url(f"/developers/{path}"))
         check(watched, f"{path} at {width}")
     watched.context.close()

@@ -1,10 +1,13 @@
 """The demo: made once, whole, and found as it is afterwards."""
 
+import shlex
 import stat
 from collections import Counter
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
@@ -27,6 +30,16 @@ def counts() -> dict[str, tuple[int, ...]]:
         with tenant_context(Partner.objects.get(slug=slug)):
             found[slug] = tuple(model.objects.count() for model in (User, ApiKey, Product, Applicant, Decision, Event))
     return found
+
+
+def sent(line: str) -> tuple[int, dict[str, Any]]:
+    """What a line for a shell is answered."""
+    words = shlex.split(line)
+    headers = dict(words[place + 1].split(": ", 1) for place, word in enumerate(words) if word == "-H")
+    address = urlsplit(next(word for word in words if word.startswith("http")))
+    body = words[words.index("-d") + 1]
+    answer = Client(HTTP_HOST=address.netloc).post(address.path, body, headers=headers, content_type="application/json")
+    return answer.status_code, answer.json()
 
 
 @pytest.mark.slow
@@ -64,6 +77,11 @@ def test_seeding_twice_changes_nothing(django_db_setup: None, django_db_blocker:
         with tenant_context(Partner.objects.get(slug="umoja")):
             live = set(ApiKey.objects.filter(revoked_at=None).values_list("digest", flat=True))
 
+        lines = [line for line in demo.instructions(third, 8000) if line.startswith("curl ")]
+        pasted = [sent(line) for line in lines]
+
+    assert [status for status, _ in pasted] == [201, 201]
+    assert pasted[1][1]["reasons"][0]["code"] == "TEST_DECLINE"
     assert {bytes(digest) for digest in live} == {digest_of(third["umoja"]["api_key"]), digest_of(theirs.secret)}
     assert digest_of(lost.secret) not in live
     assert (products, test_keys) == (1, [digest_of(first["umoja"]["test_key"])])
