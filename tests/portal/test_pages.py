@@ -20,6 +20,7 @@ from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.urls import resolve
 from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
@@ -38,6 +39,7 @@ from portal.admin import officers
 from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
+from portal.exports.lists import every_list
 from portal.handlers import page
 from portal.templatetags.vouch import decimals, share
 from scoring import registry, selectors
@@ -260,6 +262,27 @@ ELSEWHERE_SHOWN = {"sandbox-enter", "sandbox-open", "index", "accounts_apikey_re
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
          "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf", "answered-json",
          "answered-pdf"}  # fmt: skip
+
+# Pages that show no list of their own, or one that leaves the portal by another way; all others have an export.
+NOT_EXPORTED: Mapping[str, frozenset[str]] = {
+    "a form, or the sign-in": frozenset({
+        "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings", "endpoint-new",
+        "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes", "login",
+        "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter", "accounts_apikey_revoke", "export-new",
+    }),
+    "a text": frozenset({"help-list", "help", "practice", "docs", "redoc", "openapi", "index"}),
+    "leads to a list": frozenset({"developers"}),
+    "about one applicant, whose data leaves by a request for a copy, recorded": frozenset({"applicant-detail"}),
+    "about one case, which leaves as an examiner bundle or a letter": frozenset({
+        "decision-detail", "application-detail", "letter", "event-detail", "record-check", "record-bundle", "privacy-detail",
+    }),
+    "about one thing, a line of a list that is exported": frozenset({"product-detail", "person", "delivery-detail", "export-detail"}),
+    "a person's own sign-ins, which nobody else sees": frozenset({"account"}),
+    "has files of its own: CSV, JSON, PDF": frozenset({"compliance-report"}),
+    "the admin: the same rows as the pages, for looking only": frozenset(ADMIN_LISTS),
+}  # fmt: skip
+# Lists whose page shows them only once something happened, and where that is tried: tests/exports/test_exports_cards.py.
+SHOWN_LATER = {"batch-figures", "comparison", "what-if", "alerts"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -677,6 +700,24 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 def test_every_page_is_shown() -> None:
     assert set(SHOWING) | ELSEWHERE_SHOWN | FILES == {name for name, method in TABLE if method == "GET"}
+
+
+def test_every_list_and_card_has_an_export_or_a_reason() -> None:
+    exported = {one.page.partition(":")[2] for one in every_list()}
+    excused = [name for names in NOT_EXPORTED.values() for name in names]
+
+    assert sorted([*exported, *excused]) == sorted({name for name, method in TABLE if method == "GET"} - FILES)
+
+
+def test_every_list_is_exported_from_its_page_by_who_may_see_it(north: House) -> None:
+    about, admin = things(north), north.client("admin")
+    for one in every_list():
+        path = path_of(one.page.partition(":")[2], **about)
+        seen = getattr(resolve(path).func, "view_class").permission    # noqa: B009 - mypy knows no view_class
+        assert seen in {None, one.permission}, one.name
+        if one.name not in SHOWN_LATER:
+            (address,) = re.findall(rf'href="(/exports/new\?list={one.name}(?:&amp;[^"]*)?)"', text_of(admin.get(path)))
+            assert admin.get(unescape(address)).status_code == 200, address
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:
