@@ -270,7 +270,7 @@ NOT_EXPORTED: Mapping[str, frozenset[str]] = {
         "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes", "login",
         "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter", "accounts_apikey_revoke", "export-new",
     }),
-    "a text": frozenset({"help-list", "help", "practice", "docs", "redoc", "openapi", "index"}),
+    "a text": frozenset({"help-list", "help", "practice", "guide", "docs", "redoc", "openapi", "index"}),
     "leads to a list": frozenset({"developers"}),
     "about one applicant, whose data leaves by a request for a copy, recorded": frozenset({"applicant-detail"}),
     "about one case, which leaves as an examiner bundle or a letter": frozenset({
