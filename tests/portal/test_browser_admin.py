@@ -7,8 +7,8 @@ from tests.conftest import Site
 from tests.portal.test_browser import CHROMIUM, Watched, browser, check, score_one, watched
 
 __all__ = ["browser", "watched"]    # the fixtures
-LISTS = ("audit/event", "audit/checkpoint", "scoring/decision", "approvals/application", "scoring/modelversion", "scoring/job",
-         "accounts/user", "accounts/apikey")  # fmt: skip
+LISTS = ("audit/event", "audit/retentionpolicy", "scoring/decision", "accounts/user", "accounts/apikey")    # of each shape one
+BROUGHT = "record_class,trigger,period,unit,citation\r\napplicant,notice,31,months,A law\r\nfile,notice,1,years,Another law\r\n"
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),
@@ -30,6 +30,11 @@ def test_every_page_of_the_admin_is_accessible_and_fits(watched: Watched, site: 
         if row.count():
             row.click()
             check(watched, f"a row of {name}", picture=f"admin-{name.replace('/', '-')}-row")
+    page.goto(site.url("/admin/audit/retentionpolicy/import/"))
+    page.get_by_label("A table, .csv or .xlsx").set_input_files({"name": "rules.csv", "mimeType": "text/csv", "buffer": BROUGHT.encode()})
+    page.get_by_role("button", name="Show what would change").click()
+    expect(page.get_by_text("0 refused")).to_be_visible()
+    check(watched, "what a file would change", picture="admin-preview")
     revoke = page.get_by_role("link", name="Revoke this key")
     for number in range(20):    # other tests have revoked keys of this house
         if revoke.count():

@@ -138,8 +138,8 @@ def declare_lists() -> None:
             read=_deliveries, filters=("endpoint", "state"), of={"webhook_id": "endpoint"},
             columns={
                 "event_id": name("event_id"), "event_type": word("event_type"), "object_id": free("object_id"),
-                "url": free("endpoint__url"), "state": word("state"), "created_at": moment("created_at"), "attempts": number("attempts"), "next_at": moment("next_at"),
-                "finished_at": moment("finished_at"),
+                "url": free("endpoint__url"), "state": word("state"), "created_at": moment("created_at"),
+                "attempts": number("attempts"), "next_at": moment("next_at"), "finished_at": moment("finished_at"),
             },
         ),
     )  # fmt: skip
