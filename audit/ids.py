@@ -28,7 +28,7 @@ def id_at(nanoseconds: int) -> uuid.UUID:
 
 def first_id_at(moment: datetime) -> uuid.UUID:
     """What every identifier from this moment on is not smaller than."""
-    return _made((moment - _EPOCH) // timedelta(milliseconds=1) << 12, 0)
+    return _made(max(0, (moment - _EPOCH) // timedelta(milliseconds=1)) << 12, 0)
 
 
 def _made(ticks: int, random: int) -> uuid.UUID:

@@ -18,7 +18,9 @@ from partners.accounts.keys import digest_of
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user, revoke_api_key
-from partners.models import Partner, Plan
+from partners.models import SANDBOX, Partner, Plan
+from partners.sandboxes import refresh_sandbox
+from partners.selectors import other_side
 from partners.services import create_partner
 from partners.tenancy import public_context, tenant_context
 from portal.approvals.letters import settings_in_force
@@ -29,6 +31,7 @@ from portal.embedded import home
 from scoring import registry
 from scoring.engine.products.ready import READY
 from scoring.engine.synthetic import market_loans, write_table
+from scoring.fixed import Case
 from scoring.models import Applicant, Channel, ModelVersion, Product
 from scoring.services.products import create_product
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
@@ -92,6 +95,7 @@ def seed(report: Callable[[str], None]) -> dict[str, Any]:
     access = _kept()
     for demo in PARTNERS:
         _partner(demo, access.setdefault(demo.slug, {"passwords": {}, "api_key": ""}), lambda: _keep(access), report)
+        _sandbox(demo, access[demo.slug], lambda: _keep(access), report)
     return access
 
 
@@ -103,20 +107,24 @@ def instructions(access: Mapping[str, Any], port: int) -> Iterator[str]:
         for email, password in access[demo.slug]["passwords"].items():
             yield f"    {email:<32} {password}"
         yield f"    API key  {access[demo.slug]['api_key']}"
+        yield f"    test key {access[demo.slug]['test_key']} (http://{demo.slug + SANDBOX}.localhost:{port})"
     first = PARTNERS[0]
     yield ""
     yield "A decision:"
-    yield curl(first.slug, access[first.slug]["api_key"], port)
+    yield curl(first.slug, access[first.slug]["api_key"], port, "A-1001", "first-decision")
+    yield ""
+    yield "A trial in the sandbox, where the reference says how it ends:"
+    yield curl(first.slug + SANDBOX, access[first.slug]["test_key"], port, "test-decline-1", "first-trial")
     yield ""
 
 
-def curl(slug: str, api_key: str, port: int) -> str:
+def curl(slug: str, api_key: str, port: int, reference: str, idempotency_key: str) -> str:
     """One line for a shell that scores an applicant."""
     inputs = {name: value for name, value in market_loans(1, seed=99)[0].items() if name not in NOT_INPUTS}
-    body = {"product": PRODUCT, "applicant": {"reference": "A-1001"}, "inputs": inputs}
+    body = {"product": PRODUCT, "applicant": {"reference": reference}, "inputs": inputs}
     return (
         f"curl -sS -X POST http://{slug}.localhost:{port}/api/v1/scores -H 'X-API-Key: {api_key}' -H 'Content-Type: application/json' "
-        f"-H 'Idempotency-Key: first-decision' -d '{json.dumps(body)}'"
+        f"-H 'Idempotency-Key: {idempotency_key}' -d '{json.dumps(body)}'"
     )
 
 
@@ -130,7 +138,7 @@ def _partner(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None]
         )
     with tenant_context(partner):
         _people(demo, access, keep)
-        _key(access, keep)
+        _key(access, "api_key", keep)
         _letters(demo)
         for loan in demo.loans:
             if not Product.objects.filter(slug=loan.product, champion__isnull=False).exists():
@@ -153,14 +161,34 @@ def _people(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None])
             )  # fmt: skip
 
 
-def _key(access: dict[str, Any], keep: Callable[[], None]) -> None:
+def _sandbox(demo: DemoPartner, access: dict[str, Any], keep: Callable[[], None], report: Callable[[str], None]) -> None:
+    """Where trials happen: the products as they are, a test key, and an applicant of each fixed outcome but the slow one."""
+    with public_context():
+        partner = Partner.objects.get(slug=demo.slug)
+    sandbox = other_side(partner)
+    if sandbox is None:
+        report(f"making the sandbox of {demo.name}")
+        sandbox = refresh_sandbox(partner, actor=SYSTEM)
+    with tenant_context(sandbox):
+        access.setdefault("test_key", "")
+        _key(access, "test_key", keep)
+        ring, wanted = keyring(), [case for case in Case if case != Case.SLOW]
+        known = set(Applicant.objects.values_list("id", flat=True))
+        inputs = {name: value for name, value in market_loans(1, seed=99)[0].items() if name not in NOT_INPUTS}
+        for case in wanted:    # one at a time: the rules answer a whole request in which the model is down
+            if ring.applicant_id(case) not in known:
+                item = ScoreItem(ApplicantDetails(reference=case), registry.active(PRODUCT).validator.check(inputs))
+                score_applicants(product_slug=PRODUCT, items=[item], actor=SYSTEM, channel=Channel.API, language=demo.language)
+
+
+def _key(access: dict[str, Any], place: str, keep: Callable[[], None]) -> None:
     """One key that the demo made is live, the one that is kept: those whose secret was lost by an interruption are revoked."""
     live = ApiKey.objects.filter(Q(expires_at=None) | Q(expires_at__gt=timezone.now()), revoked_at=None)
-    digest = digest_of(access["api_key"])
+    digest = digest_of(access[place])
     for stray in live.filter(name="demo", created_by=SYSTEM.label).exclude(digest=digest):
         revoke_api_key(key_id=stray.id, actor=SYSTEM)
     if not live.filter(digest=digest).exists():
-        access["api_key"] = create_api_key(name="demo", actor=SYSTEM).secret
+        access[place] = create_api_key(name="demo", actor=SYSTEM).secret
         keep()
 
 

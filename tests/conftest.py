@@ -231,6 +231,7 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
     environment = {**os.environ, "DATABASE_URL": address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
     environment["VOUCH_ROOT_KEY_PREVIOUS"] = OTHER_ROOT    # a test changes the root key while this server works
     environment["VOUCH_RELAXED_SIGN_IN"] = "1"    # as in the demo: browsers of tests sign in often, and a code works once
+    environment["VOUCH_WEBHOOKS_TO_LOCALHOST"] = "1"    # receivers of tests
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "4",
                "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip
     with open(Path(os.environ["VOUCH_HOME"]) / f"site-{port}.log", "wb") as log:

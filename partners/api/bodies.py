@@ -37,6 +37,11 @@ def read_body(request: Request, *, at_most: int = LARGEST, may_be_empty: bool = 
     return http.read(int(length))
 
 
+def is_bare(kind: type[msgspec.Struct]) -> bool:
+    """Whether every field may be left out, and the body with them."""
+    return not any(field.required for field in msgspec.structs.fields(kind))
+
+
 def _drain(http: HttpRequest, length: int) -> None:
     while 0 < length <= DRAINED and http.read(_PIECE):
         pass

@@ -6,17 +6,13 @@ from typing import Any, TypeVar
 import msgspec
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from partners.api.queries import LONGEST_TEXT, MOST, PAGE, PLAIN
+
 F = TypeVar("F", bound=Callable[..., Any])
 Struct = type[msgspec.Struct]
 
 STRUCTS: dict[str, Struct] = {}  # every struct that some description names, for the components of the schema
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"},
-    OpenApiParameter.HEADER,
-    description="Repeat a request safely: the same key and body get the first answer again, byte for byte, for 24 hours.",
-)
 _MEANING = {
     400: "The body is not JSON, or a parameter or the Idempotency-Key cannot be used.",
     401: "No credential, or none of this partner.",
@@ -65,7 +61,7 @@ def described(  # noqa: PLR0913 - a description has as many parts
         description=text or None,
         request=None if takes is None else {"application/json": reference(takes)},
         responses=responses,
-        parameters=[*parameters, *([IDEMPOTENCY_KEY] if status in (201, 204) or takes else [])],
+        parameters=[*parameters],
         examples=[OpenApiExample("example", value=example, request_only=True)] if example else None,
         auth=[] if is_open else None,
     )
@@ -79,8 +75,9 @@ def reference(kind: Struct) -> dict[str, str]:
 
 
 def query(name: str, description: str, **schema: Any) -> OpenApiParameter:
-    """A query parameter."""
-    return OpenApiParameter(name, schema or {"type": "string"}, OpenApiParameter.QUERY, description=description)
+    """A query parameter; any `text` unless its schema is given."""
+    text = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT, "pattern": PLAIN}
+    return OpenApiParameter(name, schema or text, OpenApiParameter.QUERY, description=description)
 
 
 def path(name: str, description: str, **schema: Any) -> OpenApiParameter:
@@ -88,7 +85,10 @@ def path(name: str, description: str, **schema: Any) -> OpenApiParameter:
     return OpenApiParameter(name, schema or {"type": "string"}, OpenApiParameter.PATH, description=description, required=True)
 
 
-PAGING = (
-    query("limit", "How many at most.", type="integer", minimum=1, maximum=200, default=25),
-    query("cursor", "`next_cursor` of the last page."),
-)
+def paging(**cursor: Any) -> tuple[OpenApiParameter, ...]:
+    """What a list that comes in pages takes; what its cursors look like."""
+    limit = query("limit", "How many at most.", type="integer", minimum=1, maximum=MOST, default=PAGE)
+    return limit, query("cursor", "`next_cursor` of the last page.", **cursor)
+
+
+BY_ID = paging(type="string", format="uuid")

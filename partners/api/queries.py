@@ -1,8 +1,9 @@
 """Reading query parameters and pages of lists: every fault at once, nothing unknown passed over."""
 
+import re
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from rest_framework.request import Request
@@ -11,6 +12,10 @@ from partners.api.errors import Fault, QueryRefused
 
 PAGE = 25
 MOST = 200
+LONGEST_TEXT = 200
+PLAIN = r"^[^\x00-\x1f\x7f]+$"
+_PLAIN = re.compile(rf"[^\x00-\x1f\x7f]{{1,{LONGEST_TEXT}}}")
+_FIRST, _LAST = datetime(1900, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)    # nothing that is asked for is older or newer
 Reader = Callable[[str], Any]
 
 
@@ -34,8 +39,8 @@ def read_query(request: Request, readers: Mapping[str, Reader]) -> dict[str, Any
 
 
 def text(value: str) -> str:
-    """Any text a database can hold."""
-    if not value or len(value) > 200 or not value.isprintable():
+    """Any text without control characters."""
+    if not _PLAIN.fullmatch(value):
         raise ValueError("Give 1 to 200 printable characters.")
     return value
 
@@ -55,19 +60,29 @@ def moment(value: str) -> datetime:
     """A moment with its offset, as RFC 3339 writes it."""
     try:
         read = datetime.fromisoformat(value)
-        in_utc = read.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise ValueError("Give a time such as 2026-11-21T08:30:00Z.") from error
-    if read.tzinfo is None or not 1900 <= read.year <= 9000:
+    if read.tzinfo is None:
         raise ValueError("Give a time with its offset, such as 2026-11-21T08:30:00Z.")
-    return in_utc
+    if not _FIRST.year <= read.year < _LAST.year:
+        return _FIRST if read.year < _FIRST.year else _LAST
+    return read.astimezone(UTC)
+
+
+def day(value: str) -> date:
+    """A day, as RFC 3339 writes it."""
+    try:
+        read = date.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("Give a day such as 2026-11-21.") from error
+    return min(max(read, _FIRST.date()), _LAST.date())
 
 
 def whole_number(lowest: int, highest: int) -> Reader:
     """A whole number in this range."""
 
     def read(value: str) -> int:
-        if not (value.isascii() and value.isdigit() and len(value) <= 10 and lowest <= int(value) <= highest):
+        if not (value.isascii() and value.isdigit() and len(value) <= len(str(highest)) and lowest <= int(value) <= highest):
             raise ValueError(f"Give a whole number from {lowest} to {highest}.")
         return int(value)
 

@@ -57,7 +57,7 @@ def create_endpoint(*, url: str, event_types: Iterable[str], actor: Actor, descr
 
 
 def faults_of_endpoint(
-    *, url: str | None = None, event_types: Iterable[str] | None = None, description: str | None = None
+    *, url: str | None = None, event_types: Iterable[str] | None = None, description: str | None = None, is_active: bool | None = None
 ) -> dict[str, str]:
     """What is wrong with an endpoint's details, by name; what is None is not looked at."""
     faults: dict[str, str] = {}

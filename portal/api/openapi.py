@@ -19,6 +19,8 @@ from scoring.api.urls import EARLIER, EARLIER_V2
 
 _EARLIER = {f"v1/{name}": successor for name, successor in EARLIER.items()}
 _EARLIER |= {f"v2/{name}": successor for name, successor in EARLIER_V2.items()}
+_EARLIER |= {"v1/audit/logs": "audit/events", "v1/audit/cleanup": "retention/runs"}
+_EARLIER |= {f"v1/audit/export/{kind}": "audit/export" for kind in ("csv", "json")}
 _EMPTY = "'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"    # of no text at all
 _LIMIT_HEADERS = {
     "X-Request-ID": "The request's id: yours, if it was 1 to 64 letters, digits and ._:-",
@@ -28,6 +30,11 @@ _LIMIT_HEADERS = {
     "X-RateLimit-Remaining": "Requests left.",
     "X-RateLimit-Reset": "Seconds until all are back.",
 }
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key", "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"},
+    "description": "Repeat a request safely: the same key and body get the first answer again, byte for byte, for 24 hours.",
+}    # fmt: skip
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -66,7 +73,12 @@ def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
         name.lower(): {"description": text, "schema": {"type": "string"}} for name, text in _LIMIT_HEADERS.items()
     }
     for methods in result["paths"].values():
-        for operation in methods.values():
+        for method, operation in methods.items():
+            if method == "post":
+                operation.setdefault("parameters", []).append(_IDEMPOTENCY_KEY)
+            for content in operation.get("requestBody", {}).get("content", {}).values():
+                name = content["schema"]["$ref"].rpartition("/")[2]
+                operation["requestBody"]["required"] = bool(result["components"]["schemas"][name].get("required"))
             for response in operation.get("responses", {}).values():
                 response["headers"] = {name: {"$ref": f"#/components/headers/{name.lower()}"} for name in _LIMIT_HEADERS}
     for name, successor in _EARLIER.items():
@@ -77,6 +89,8 @@ def complete(result: dict[str, Any], **_generation: Any) -> dict[str, Any]:
 def _as_earlier(methods: dict[str, Any], name: str) -> dict[str, Any]:
     method = "post" if "post" in methods else "get"  # what earlier systems scored with a route, they did not list with it
     operation = {**methods[method], "operationId": f"earlier_{name.replace('/', '_').replace('-', '_')}", "deprecated": True}
+    if name.startswith("audit/export/"):    # the address says it
+        operation["parameters"] = [one for one in operation["parameters"] if one["name"] != "format"]
     return {method: operation}
 
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from partners.accounts.roles import Permission
 from partners.api.description import described, query
-from partners.api.queries import read_query
+from partners.api.queries import day, read_query
 from partners.api.views import ApiView, answer_bytes, principal_of
 from portal.compliance.files import as_json
 from portal.compliance.report import compliance_report, last_month, period_of
@@ -38,17 +38,6 @@ class ComplianceReport(msgspec.Struct, frozen=True):
     sections: dict[str, list[ReportedRow]]
 
 
-def day(value: str) -> date:
-    """A day. Raises ValueError with what to give."""
-    try:
-        found = date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("Give a day such as 2026-10-01.") from error
-    if not 1900 <= found.year <= 9000:
-        raise ValueError("Give a day such as 2026-10-01.")
-    return found
-
-
 class ComplianceReportView(ApiView):
     """What happened in a period."""
 
@@ -56,7 +45,10 @@ class ComplianceReportView(ApiView):
 
     @described(
         "Make a compliance report", operation="compliance_report", gives=ComplianceReport, refuses=(400, 422),
-        parameters=(query("since", "The first day; without it, of the last month."), query("until", "The last day.")),
+        parameters=(
+            query("since", "The first day; without it, of the last month.", type="string", format="date"),
+            query("until", "The last day.", type="string", format="date"),
+        ),
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
         """The report; that it was made is recorded."""

@@ -207,7 +207,7 @@ class RetentionRunsView(ApiView):
     )  # fmt: skip
     def post(self, request: Request) -> HttpResponse:
         """It waits for a second person."""
-        raw = read_body(request)
+        raw = read_body(request, may_be_empty=True)
         decode(raw, RetentionNothing)
         return _once(request, raw, "runs", 201, lambda actor: _run(services.propose_run(actor=actor)))
 

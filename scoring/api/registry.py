@@ -11,9 +11,8 @@ from rest_framework.request import Request
 
 from audit.context import Actor
 from partners.accounts.roles import Permission
-from partners.api.bodies import decode, read_body
-from partners.api.description import PAGING as PAGING_PARAMETERS
-from partners.api.description import described, path, query
+from partners.api.bodies import decode, is_bare, read_body
+from partners.api.description import described, paging, path, query
 from partners.api.idempotency import answer_once, attempt_of
 from partners.api.queries import PAGING, moment, one_of, read_query, text
 from partners.api.views import ApiView, answer, identifier, principal_of
@@ -47,14 +46,14 @@ from scoring.services.promotions import ask_promotion, confirm_promotion, refuse
 
 B = TypeVar("B", bound=msgspec.Struct)
 _SLUG = (path("slug", "The product."),)
-_PAGES = (*_SLUG, *PAGING_PARAMETERS)
+_PAGES = (*_SLUG, *paging(type="string", pattern=r"^[0-9]{1,9}$"))
 _PROMOTION = (path("promotion_id", "The request.", type="string", format="uuid"),)
 _STATES = PromotionRequest.State.values
 
 
 def _once(request: Request, route: str, kind: type[B], perform: Callable[[B, Actor], msgspec.Struct], *, status: int = 200) -> HttpResponse:
     """What `perform` makes of the body; under an Idempotency-Key once."""
-    raw = read_body(request)
+    raw = read_body(request, may_be_empty=is_bare(kind))
     asked, actor = decode(raw, kind), principal_of(request).actor
     attempt = attempt_of(request, route=f"POST /api/v1/{route}", actor=actor, body=raw)
     return answer_once(attempt, status=status, perform=lambda: msgspec.json.encode(perform(asked, actor)))

@@ -10,8 +10,7 @@ from rest_framework.request import Request
 
 from partners.accounts.roles import Permission
 from partners.api.bodies import LARGEST, read_body
-from partners.api.description import PAGING as PAGING_PARAMETERS
-from partners.api.description import described, path, query
+from partners.api.description import described, paging, path, query
 from partners.api.errors import PermissionMissing
 from partners.api.idempotency import REPLAYED, attempt_of
 from partners.api.queries import PAGE, PAGING, Reader, moment, one_of, read_query, text, whole_number
@@ -25,6 +24,7 @@ from scoring.api.language import language_of
 from scoring.decided import Decided
 from scoring.errors import DecisionUnknown
 from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.selectors.cursors import CURSOR
 from scoring.services.looks import note_look
 from scoring.services.score import score_applicants, score_once
 
@@ -50,11 +50,11 @@ _FILTER_PARAMETERS = (
     query("outcome", "Only this outcome.", type="string", enum=OutcomeCode.values),
     query("answered_by", "Only what a model, or the rules, answered.", type="string", enum=AnsweredBy.values),
     query("channel", "Only what came this way.", type="string", enum=Channel.values),
-    query("model_version", "Only what this version of the product's model answered.", type="integer", minimum=1),
+    query("model_version", "Only what this version of the product's model answered.", type="integer", minimum=1, maximum=1_000_000),
     query("reference", "Only this applicant, by your own reference."),
     query("created_at[gte]", "Only from this moment on.", type="string", format="date-time"),
     query("created_at[lt]", "Only before this moment.", type="string", format="date-time"),
-    *PAGING_PARAMETERS,
+    *paging(type="string", pattern=CURSOR),
 )
 
 

@@ -84,7 +84,7 @@ class TopFeaturesView(ApiView):
         "List what a model looks at most", operation="top_features", gives=TopFeatures, refuses=(400, 404, 409),
         parameters=(
             query("product", "Whose model; may be left out while there is one product."),
-            query("version", "The version; the one in force when left out.", type="integer", minimum=1),
+            query("version", "The version; the one in force when left out.", type="integer", minimum=1, maximum=2**31 - 1),
         ),
         text="From the model card: 409 `card_missing` for a version that has none, 404 where no version is named and none is in force.",
     )  # fmt: skip

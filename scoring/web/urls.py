@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from scoring.web import batches, card_pages, outcomes, pages, policy, queues, registry, retraining, rules
+from scoring.web import batches, card_pages, guide, outcomes, pages, policy, queues, registry, retraining, rules
 
 app_name = "scoring"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("batches/<uuid:batch_id>/columns", batches.BatchColumnsPage.as_view(), name="batch-columns"),
     path("batches/<uuid:batch_id>/result", batches.BatchResultDownload.as_view(), name="batch-result"),
     path("batches/<uuid:batch_id>/errors", batches.BatchErrorsDownload.as_view(), name="batch-errors"),
+    path("developers/guide", guide.GuidePage.as_view(), name="guide"),
     path("developers/queues", queues.QueueListPage.as_view(), name="queue-list"),
     path("products", pages.ProductListPage.as_view(), name="product-list"),
     path("products/<slug:slug>", pages.ProductDetailPage.as_view(), name="product-detail"),

@@ -3,11 +3,14 @@
 import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands, load_command_class
+from django.urls import Resolver404, resolve
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("portal", "scoring", "partners", "audit")
@@ -78,3 +81,38 @@ def test_no_merge_was_left_half_done() -> None:
     marks = ("<" * 7 + " ", ">" * 7 + " ")
 
     assert [str(path.relative_to(ROOT)) for path in texts if any(line.startswith(marks) for line in path.read_text().splitlines())] == []
+
+
+DOCUMENTS = [ROOT / name for name in ("README.md", "THREAT_MODEL.md", "clients/python/README.md")] + sorted((ROOT / "docs").rglob("*.md"))
+
+
+def test_every_command_in_the_documents_exists_with_the_options_shown() -> None:
+    commands, wrong, seen = get_commands(), [], 0
+    for path in DOCUMENTS:
+        for name, told in re.findall(r"manage\.py ([a-z_]+)((?:[^`\n#|;>\\]|\\\n)*)", path.read_text()):
+            seen += 1
+            options = set(re.findall(r"(?<!\S)\[?(--[a-z-]+)", told))
+            if name in commands:
+                parser = load_command_class(commands[name], name).create_parser("manage.py", name)
+                options -= set(parser._option_string_actions)
+            if name not in commands or options:
+                wrong.append((path.name, name, options))
+
+    assert seen > 40
+    assert wrong == []
+
+
+def test_every_route_in_the_documents_answers() -> None:
+    wrong, seen = [], 0
+    for path in DOCUMENTS:
+        for told in re.findall(r"(?:GET|POST|PATCH|PUT|DELETE) (/api/v\d/[\w{}/<>-]+)", path.read_text()):
+            seen += 1
+            try:
+                name = resolve(re.sub(r"[{<]\w+[}>]", "1", told).rstrip("/"), "portal.urls").url_name
+            except Resolver404:
+                name = None
+            if name in {None, "nothing-here"}:
+                wrong.append((path.name, told))
+
+    assert seen > 20
+    assert wrong == []

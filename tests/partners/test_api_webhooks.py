@@ -74,6 +74,16 @@ def test_every_fault_of_an_endpoint_is_told_at_once(engineer: Client, body: dict
     assert sorted(error["pointer"] for error in answer.json()["errors"]) == pointers
 
 
+def test_a_change_with_a_field_that_is_not_there_is_refused_by_its_name(engineer: Client) -> None:
+    hook = post(engineer, "", BODY).json()["webhook"]["id"]
+
+    answer = engineer.patch(f"/api/v1/webhooks/{hook}", {"is_active": False, "colour": "red"}, content_type="application/json")
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/colour"]
+    assert engineer.get(f"/api/v1/webhooks/{hook}").json()["is_active"]
+
+
 def test_a_delivery_tells_what_was_sent_and_answered_and_is_sent_again(north: House, engineer: Client, settings: Any) -> None:
     settings.WEBHOOKS_TO_LOCALHOST = True
     with receiver(lambda _got: (503, {}, b"come back later")) as server:

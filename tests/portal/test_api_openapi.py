@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from partners.accounts.tokens import issue_tokens
+from partners.tenancy import tenant_context
 from portal import urls
 from tests.conftest import House
 from tests.isolation.routes import routes
@@ -43,6 +45,7 @@ def operations(description: dict[str, Any]) -> list[tuple[str, str, dict[str, An
 def test_every_operation_says_what_it_takes_gives_and_refuses(description: dict[str, Any]) -> None:
     identifiers = [operation["operationId"] for _, _, operation in operations(description)]
     assert len(set(identifiers)) == len(identifiers)
+    assert [one for one in identifiers if re.search(r"_\d+$", one)] == []    # names that collided
     for path, method, operation in operations(description):
         where = f"{method} {path}"
         assert operation["summary"], where
@@ -52,8 +55,11 @@ def test_every_operation_says_what_it_takes_gives_and_refuses(description: dict[
         if method in {"post", "patch", "put"}:
             assert "application/json" in operation["requestBody"]["content"], where
             assert {"400", "413", "415", "422"} <= set(responses), where
-        if method == "post":
-            assert "Idempotency-Key" in {parameter["name"] for parameter in operation["parameters"]}, where
+            name = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+            is_needed = bool(description["components"]["schemas"][name].get("required"))
+            assert operation["requestBody"].get("required", False) == is_needed, where
+        takes_key = "Idempotency-Key" in {parameter["name"] for parameter in operation.get("parameters", [])}
+        assert takes_key == (method == "post"), where
         for status, response in responses.items():
             if int(status) >= 400:
                 assert list(response["content"]) == ["application/problem+json"], where
@@ -69,6 +75,29 @@ def test_every_reference_leads_somewhere(description: dict[str, Any]) -> None:
         for part in reference.split("/"):
             found = found[part]
         assert found
+
+
+def test_what_the_description_calls_right_is_taken(north: House, description: dict[str, Any]) -> None:
+    with tenant_context(north.partner):
+        tokens = {role: issue_tokens(north.users[role]).access for role in ("admin", "officer")}
+    client, officer = (Client(HTTP_HOST=north.host, HTTP_AUTHORIZATION=f"Bearer {tokens[role]}") for role in tokens)
+    ancient, far = "0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"
+    asked: dict[str, dict[str, Any]] = {
+        "/api/v1/requests": {"created_at[gte]": ancient, "created_at[lt]": far, "route": "\u200btill \U000f3000"},
+        "/api/v1/scores": {"created_at[gte]": ancient, "created_at[lt]": far, "cursor": "AA" + "_" * 30},
+        "/api/v1/audit/events": {"recorded_at[gte]": ancient, "action": "decision"},
+        "/api/v1/audit/checkpoints": {"cursor": 2**62},
+        "/api/v1/api-keys/stats": {"until": "0001-01-01"},
+    }
+
+    answers = {path: client.get(path, given).status_code for path, given in asked.items()}
+
+    assert answers == dict.fromkeys(asked, 200)
+    assert officer.generic("POST", "/api/v1/applications/take-next").status_code == 200
+    refused = client.get("/api/v1/scores", {"cursor": "AB" + "_" * 30})
+    assert refused.status_code == 400
+    (cursor,) = [one for one in description["paths"]["/api/v1/scores"]["get"]["parameters"] if one["name"] == "cursor"]
+    assert not re.match(cursor["schema"]["pattern"], "AB" + "_" * 30)
 
 
 def test_both_kinds_of_credential_are_described(description: dict[str, Any]) -> None:

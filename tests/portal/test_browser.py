@@ -254,7 +254,7 @@ def test_a_key_is_made_rotated_and_ended_by_an_engineer(watched: Watched, site: 
     check(watched, "key")
     page.get_by_role("button", name="Revoke Browser").click()
     expect(page.get_by_role("status")).to_contain_text("The key is revoked")
-    for path in ("keys?all=1", "requests", "requests?answer=maybe", "requests?q=nobody", "queues"):
+    for path in ("keys?all=1", "requests", "requests?answer=maybe", "requests?q=nobody", "queues", "guide"):
         page.goto(site.url(f"/developers/{path}"))
         check(watched, path)
 

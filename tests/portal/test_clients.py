@@ -1,6 +1,7 @@
 """The Python client and the Postman collection: as the API is now, and against a portal that runs."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -64,6 +65,23 @@ def test_the_client_scores_lists_and_is_refused_in_words(site: Site) -> None:
         client.score_create(wrong)
     assert (refusal.value.status, refusal.value.code) == (422, "invalid_request")
     assert refusal.value.errors
+
+
+@pytest.mark.usefixtures("any_localhost")
+def test_the_clients_page_works_when_pasted(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    names: dict[str, Any] = {}
+
+    for block in blocks:
+        exec(block.replace("http://north.localhost:8000", site.url("").rstrip("/")).replace("vk_live_...", site.house.api_key), names)
+
+    said = capsys.readouterr().out
+    assert len(blocks) == 4
+    assert said.startswith(names["decision"]["outcome"])
+    assert "422 invalid_request" in said
+    assert "/inputs/loan_amount" in said
+    assert f"{names['decision']['id']} {names['decision']['outcome']}" in said
 
 
 class Moody(BaseHTTPRequestHandler):

@@ -1,6 +1,5 @@
 """What was asked of the API, over HTTP: single calls, and how often each key called what."""
 
-import uuid
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -11,9 +10,8 @@ from rest_framework.request import Request
 from partners.accounts import calls
 from partners.accounts.models import ApiRequest as Row
 from partners.accounts.roles import Permission
-from partners.api.description import PAGING as PAGING_DESCRIBED
-from partners.api.description import described, query
-from partners.api.queries import PAGE, identifier, moment, one_of, read_query, text, whole_number
+from partners.api.description import BY_ID, described, query
+from partners.api.queries import PAGE, day, identifier, moment, one_of, read_query, text, whole_number
 from partners.api.views import ApiView, answer
 
 LONGEST_DAYS = 366
@@ -111,7 +109,7 @@ class ApiKeyStatsView(ApiView):
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
         """How much each key was used."""
-        wanted = read_query(request, {"until": _day, "days": whole_number(1, LONGEST_DAYS)})
+        wanted = read_query(request, {"until": day, "days": whole_number(1, LONGEST_DAYS)})
         since, until = calls.span(wanted.get("until"), days=wanted.get("days", calls.SPAN_DAYS))
         kinds, plan = calls.calls_by_kind(since, until), str(request._request.partner.plan)  # type: ignore[attr-defined]
         return answer(
@@ -139,7 +137,7 @@ class ApiRequestsView(ApiView):
             query("code", "The code of the problem."),
             query("created_at[gte]", "From this time on.", type="string", format="date-time"),
             query("created_at[lt]", "Before this time.", type="string", format="date-time"),
-            *PAGING_DESCRIBED,
+            *BY_ID,
         ),
         text="Who called which route when, and how it was answered: nothing that was sent is kept. A call shows within two seconds and is "
         "kept for 14 days unless the operator says otherwise. Of callers without a valid credential, and of calls beyond the plan's limit, "
@@ -151,7 +149,7 @@ class ApiRequestsView(ApiView):
             request,
             {
                 "request_id": text, "key_id": identifier, "answer": one_of(*calls.ANSWERS), "route": text, "code": text,
-                "created_at[gte]": moment, "created_at[lt]": moment, "limit": whole_number(1, 200), "cursor": _cursor,
+                "created_at[gte]": moment, "created_at[lt]": moment, "limit": whole_number(1, 200), "cursor": identifier,
             },
         )  # fmt: skip
         filters = calls.RequestFilters(
@@ -184,20 +182,3 @@ def _request(row: Row) -> ApiRequest:
         credential_id=None if row.credential_id is None else str(row.credential_id), method=row.method, route=row.route, status=row.status,
         code=row.code or None, is_replayed=row.is_replayed, duration_ms=row.milliseconds,
     )  # fmt: skip
-
-
-def _day(value: str) -> date:
-    try:
-        day = date.fromisoformat(value)
-    except ValueError as error:
-        raise ValueError("Give a day such as 2026-11-21.") from error
-    if not 2000 <= day.year <= 9000:
-        raise ValueError("Give a day such as 2026-11-21.")
-    return day
-
-
-def _cursor(value: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(value)
-    except ValueError as error:
-        raise ValueError("Give `next_cursor` of the last page.") from error

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from partners.accounts.roles import Permission
 from partners.api.bodies import decode, read_body
-from partners.api.description import PAGING, described, path, query
+from partners.api.description import BY_ID, described, path, query
 from partners.api.idempotency import answer_once, attempt_of
 from partners.api.queries import identifier as as_identifier
 from partners.api.queries import one_of, read_query, whole_number
@@ -149,7 +149,7 @@ class WebhookDeliveriesView(ApiView):
 
     @described(
         "List an endpoint's deliveries", operation="webhook_delivery_list", gives=WebhookDeliveryPage, refuses=(400, 404),
-        parameters=(*_ENDPOINT, query("state", "Only those in this state.", type="string", enum=_STATES), *PAGING),
+        parameters=(*_ENDPOINT, query("state", "Only those in this state.", type="string", enum=_STATES), *BY_ID),
     )
     def get(self, request: Request, webhook_id: str) -> HttpResponse:
         """A page of deliveries, newest first."""

@@ -10,8 +10,7 @@ from rest_framework.request import Request
 from audit.context import Actor
 from partners.accounts.roles import Permission
 from partners.api.bodies import read_body
-from partners.api.description import PAGING as PAGING_PARAMETERS
-from partners.api.description import described, query
+from partners.api.description import described, paging, query
 from partners.api.errors import PermissionMissing
 from partners.api.idempotency import REPLAYED, attempt_of
 from partners.api.queries import PAGE, PAGING, Reader, moment, one_of, read_query, text
@@ -51,6 +50,7 @@ from portal.approvals.transitions import MoveName, State
 from scoring.api import examples
 from scoring.api.language import language_of
 from scoring.models import BandCode, Channel
+from scoring.selectors.cursors import CURSOR
 
 _FILTERS: Mapping[str, Reader] = {
     "state": one_of(*State.values),
@@ -76,7 +76,7 @@ _FILTER_PARAMETERS = (
     query("due_at[lt]", "Only what waits for a person and is due before this moment.", type="string", format="date-time"),
     query("created_at[gte]", "Only from this moment on.", type="string", format="date-time"),
     query("created_at[lt]", "Only before this moment.", type="string", format="date-time"),
-    *PAGING_PARAMETERS,
+    *paging(type="string", pattern=CURSOR),
 )
 _EXAMPLE = {**examples.SCORE, "amount": {"amount": "60000.00", "currency": "KES"}}
 

@@ -59,7 +59,10 @@ class ApprovalPolicyAnswer(_Terms, frozen=True, kw_only=True):
 
 
 _SLUG = (path("slug", "The product."),)
-_IF_MATCH = OpenApiParameter("If-Match", str, OpenApiParameter.HEADER, required=True, description="The ETag of the policy you change.")
+_IF_MATCH = OpenApiParameter(
+    "If-Match", {"type": "string", "pattern": r"^[!-~]+$"}, OpenApiParameter.HEADER, required=True,
+    description="The ETag of the policy you change.",
+)    # fmt: skip
 
 
 class ApprovalPolicyView(ApiView):

@@ -11,8 +11,7 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from partners.api.bodies import decode, read_body
-from partners.api.description import PAGING as PAGING_PARAMETERS
-from partners.api.description import described, path, query
+from partners.api.description import BY_ID, described, path, query
 from partners.api.errors import Fault, RequestRefused
 from partners.api.idempotency import answer_once, attempt_of
 from partners.api.queries import PAGE, PAGING, Reader, read_query, text
@@ -104,7 +103,7 @@ class ExportsView(ApiView):
 
         return answer_once(attempt_of(request, route=_ROUTE, actor=actor, body=raw), status=202, perform=perform)
 
-    @described("List your exports", operation="export_list", gives=ExportPage, refuses=(400,), parameters=PAGING_PARAMETERS)
+    @described("List your exports", operation="export_list", gives=ExportPage, refuses=(400,), parameters=BY_ID)
     def get(self, request: Request) -> HttpResponse:
         """A page of them, newest first."""
         wanted, actor = read_query(request, _PAGING), principal_of(request).actor

@@ -14,8 +14,7 @@ from audit.proofs import consistency, inclusion, newest_checkpoint
 from audit.selectors import EventFilters, actions_recorded, event
 from partners.accounts.authentication import Principal
 from partners.accounts.roles import Permission
-from partners.api.description import PAGING as PAGING_PARAMETERS
-from partners.api.description import described, path, query
+from partners.api.description import BY_ID, described, paging, path, query
 from partners.api.errors import PermissionMissing
 from partners.api.queries import PAGE, PAGING, Reader, moment, one_of, read_query, text, whole_number
 from partners.api.views import ApiView, answer, identifier, principal_of
@@ -49,7 +48,8 @@ FILTERS: Mapping[str, Reader] = {
     "recorded_at[lt]": moment,
 }
 FILTER_PARAMETERS = (
-    query("action", "Only this action, such as `decision.made`, or all about one thing, such as `decision`."),
+    query("action", "Only this action, such as `decision.made`, or all about one thing, such as `decision`.",
+          type="string", enum=[*Action, *_NOUNS]),
     query("actor_id", "Only what this person or key did."),
     query("person", "Only what people or keys did whose name or e-mail holds this."),
     query("applicant", "Only what is about this applicant, by your own reference."),
@@ -81,7 +81,7 @@ class EventsView(ApiView):
     permissions = {"GET": Permission.RECORD_READ}
 
     @described("Search the record", operation="audit_event_list", gives=EventPage, refuses=(400,),
-               parameters=(*FILTER_PARAMETERS, *PAGING_PARAMETERS))  # fmt: skip
+               parameters=(*FILTER_PARAMETERS, *BY_ID))  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
         """A page of events, newest first."""
         wanted = read_query(request, {**FILTERS, **PAGING})
@@ -133,8 +133,8 @@ class ConsistencyView(ApiView):
     @described(
         "Prove that a checkpoint continues an older one", operation="audit_consistency", gives=ConsistencyProof, refuses=(400, 404),
         parameters=(
-            query("from", "The size of the older checkpoint.", type="integer", minimum=1),
-            query("to", "The size of the newer one; the newest when left out.", type="integer", minimum=1),
+            query("from", "The size of the older checkpoint.", type="integer", minimum=1, maximum=_LARGEST),
+            query("to", "The size of the newer one; the newest when left out.", type="integer", minimum=1, maximum=_LARGEST),
         ),
     )  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
@@ -150,7 +150,8 @@ class CheckpointsView(ApiView):
 
     permissions = {"GET": Permission.RECORD_READ}
 
-    @described("List checkpoints", operation="audit_checkpoint_list", gives=CheckpointPage, refuses=(400,), parameters=PAGING_PARAMETERS,
+    @described("List checkpoints", operation="audit_checkpoint_list", gives=CheckpointPage, refuses=(400,),
+               parameters=paging(type="integer", minimum=1, maximum=_LARGEST),
                text="Keep one of them where nobody else can change it: it shows later that the record was not written anew.")  # fmt: skip
     def get(self, request: Request) -> HttpResponse:
         """A page of them, newest first."""
