@@ -91,7 +91,9 @@ class ProductPolicyPage(Page):
             at_most_seconds=LONGEST_TRIAL,
         )  # fmt: skip
         in_force, _version = policy_in_force(slug)
-        return self._page(slug, shown, tried=tried(found, (in_force.approve_from, written.approve_from), said["minutes"]))
+        units = {one.name: one.unit for one in selectors.product_definition(slug).contract.inputs}
+        told = tried(found, (in_force.approve_from, written.approve_from), said["minutes"])
+        return self._page(slug, shown, tried={**told, "lent_in": units.get(said["amount"], "")})
 
     def _save(self, slug: str, shown: _Shown, written: Policy) -> HttpResponse:
         seen = shown.cuts.cleaned_data["seen"]
