@@ -13,5 +13,5 @@ class ExportsConfig(AppConfig):
 
     def ready(self) -> None:
         """The lists of the apps below can be taken away."""
-        for name in ("of_scoring", "of_record"):
+        for name in ("of_scoring", "of_partners", "of_record", "of_figures"):
             import_module(f"portal.exports.lists.{name}").declare_lists()    # they need the models, which are there only now

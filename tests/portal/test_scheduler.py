@@ -11,7 +11,7 @@ from audit.services import forget_old_answers
 from partners.errors import NoPartner
 from partners.models import Partner
 from partners.tenancy import as_owner, current_schema, tenant_context
-from portal.scheduler import DUTIES, Duty, Scheduler
+from portal.scheduler import DUTIES, OPERATORS_DUTIES, Duty, Scheduler
 from tests.conftest import House
 
 
@@ -118,3 +118,4 @@ def test_the_duties_are_those_that_are_promised() -> None:
         "ring-for-retention": 5.0,
     }  # fmt: skip
     assert {duty.name: duty.seconds for duty in DUTIES} == promised
+    assert {duty.name for duty in OPERATORS_DUTIES} == {"seal-operators", "check-operators", "forget-sessions-of-operators"}
