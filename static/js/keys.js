@@ -23,7 +23,7 @@ const choose = () => chosen()?.querySelector("input[type=checkbox]")?.click();
 const moves = { j: () => move(1), k: () => move(-1), x: choose };
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey && event.key === "Enter" && event.target.matches("textarea")) return event.target.form?.requestSubmit();
+  if (event.ctrlKey && event.key === "Enter" && event.target.matches("textarea, select")) return event.target.form?.requestSubmit();
   if (event.metaKey || event.ctrlKey || event.altKey) return;
   if (typing(event.target)) return event.key === "Escape" ? event.target.blur() : undefined;
   const key = event.key.toLowerCase();

@@ -74,6 +74,9 @@ def test_the_overview_says_what_waits_for_whom(north: House) -> None:
     assert todo_of(north, "approver") == {"late": "1", "assigned to me": "0", "need me as the second person": "0", "wait for the team": "2"}
     assert todo_of(north, "viewer") == {"late": "1", "wait for the team": "2"}
     assert "25 min late" in text_of(north.client("officer").get("/"))
+    with tenant_context(north.partner):    # of several the most urgent is told
+        dues = Application.objects.filter(id__in=[first.id, second.id]).values_list("due_at", flat=True)
+        assert waiting_for(officer.id, may_approve=False).everybody.next_due == min(dues)
 
 
 def test_a_proposal_waits_for_others_than_who_made_it(north: House) -> None:
