@@ -10,7 +10,6 @@ class Action(StrEnum):
     REFERENCE_EXPORTED = "reference.exported"
     SANDBOX_REFRESHED = "sandbox.refreshed"
     SANDBOX_RESET = "sandbox.reset"
-    KEYRING_CREATED = "keyring.created"
     KEYRING_ROTATED = "keyring.rotated"
     KEYRING_REWRAPPED = "keyring.rewrapped"
 
@@ -35,7 +34,6 @@ class Action(StrEnum):
     SECOND_FACTOR_REMOVED = "second_factor.removed"
     SECOND_FACTOR_RESET = "second_factor.reset"
     RECOVERY_CODES_MADE = "recovery_codes.made"
-    TOKEN_REFRESHED = "token.refreshed"  # noqa: S105 - the name of an action
     TOKEN_REUSED = "token.reused"  # noqa: S105 - the name of an action
 
     API_KEY_CREATED = "api_key.created"
@@ -72,7 +70,6 @@ class Action(StrEnum):
     DECISION_MADE = "decision.made"
     DECISION_VIEWED = "decision.viewed"
     DECISIONS_REPLAYED = "decisions.replayed"
-    DECISIONS_EXPORTED = "decisions.exported"
 
     APPLICATION_CREATED = "application.created"
     APPLICATION_TAKEN = "application.taken"
@@ -120,6 +117,8 @@ class Action(StrEnum):
     EXPORT_DOWNLOADED = "export.downloaded"
     EXPORT_SCHEDULED = "export.scheduled"
     EXPORT_SCHEDULE_STOPPED = "export.schedule_stopped"
+
+    COMMAND_RUN = "command.run"
 
     JOB_STARTED = "job.started"
     JOB_FINISHED = "job.finished"

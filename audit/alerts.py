@@ -16,7 +16,8 @@ from audit import vault
 from audit.actions import Action
 from audit.context import SYSTEM, Actor
 from audit.models import Alert
-from audit.services import record
+from audit.services import announce, record
+from audit.topics import Topic
 
 SEAL_BROKEN = "seal_broken"
 REPLAY_DIFFERS = "replay_differs"
@@ -27,7 +28,7 @@ logger = structlog.get_logger(__name__)
 
 @transaction.atomic
 def raise_alert(*, kind: str, object_kind: str, object_id: str, detail: Mapping[str, Any], actor: Actor = SYSTEM) -> Alert:
-    """The alert is open; the first time also in the record, afterwards it is counted. `detail` holds nothing personal."""
+    """The alert is open; the first time recorded and announced, afterwards counted. `detail` holds nothing personal."""
     now = timezone.now()
     place = {"kind": kind, "object_kind": object_kind[:60], "object_id": object_id[:64], "closed_at": None}
     if Alert.objects.filter(**place).update(times=F("times") + 1, last_at=now):
@@ -35,6 +36,8 @@ def raise_alert(*, kind: str, object_kind: str, object_id: str, detail: Mapping[
     made = Alert.objects.create(**place, detail=dict(detail), raised_at=now, last_at=now)
     facts = {"kind": kind, "about": place["object_kind"], "id": place["object_id"], **detail}
     record(action=Action.ALERT_RAISED, actor=actor, object_kind="alert", object_id=made.id, detail=facts)
+    body = {"kind": kind, "about": place["object_kind"], "about_id": place["object_id"]}
+    announce(topic=Topic.ALERT_RAISED, object_id=made.id, body=body)
     logger.error("alert_raised", kind=kind, about=place["object_kind"], id=place["object_id"])
     return made
 

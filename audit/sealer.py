@@ -15,6 +15,8 @@ from django.utils import timezone
 from audit.errors import TreeBroken
 from audit.models import Checkpoint, Leaf, Subtree
 from audit.models import Keyring as KeyringRow
+from audit.services import announce_once
+from audit.topics import Topic
 from audit.tree import Frontier
 from audit.vault import Keyring, keyring, public_key_id, refresh_keyring
 
@@ -152,6 +154,20 @@ def signed_note(ring: Keyring, size: int, root: bytes) -> str:
     public = ring.signing_key.public_key().public_bytes_raw()
     key_hash = hashlib.sha256(f"{origin}\n".encode() + b"\x01" + public).digest()[:4]
     return f"{text}\n\u2014 {origin} {base64.b64encode(key_hash + ring.sign(text.encode())).decode()}\n"
+
+
+# ---- who is told of it
+#
+# Once a minute, and only the newest head: it attests all before it, so the sixty between two of them would tell nobody more. By the clock
+# and not beside the sealing: else the last head before a quiet night would be left out.
+
+
+def announce_newest() -> None:
+    """Whoever asked for `checkpoint.signed` is told of the newest checkpoint of the current partner, once."""
+    newest = Checkpoint.objects.order_by("-size").first()
+    if newest is not None:
+        body = {"size": newest.size, "note": newest.signed_note, "created_at": newest.created_at.isoformat()}
+        announce_once(id=newest.id, topic=Topic.CHECKPOINT_SIGNED, object_id=f"vouch/{keyring().schema}", body=body)
 
 
 # ---- the log outside the database

@@ -144,6 +144,12 @@ def announce(*, topic: str, object_id: object, body: Mapping[str, Any]) -> Outbo
     return Outbox.objects.create(topic=topic, object_id=str(object_id), body=dict(body))
 
 
+def announce_once(*, id: uuid.UUID, topic: str, object_id: object, body: Mapping[str, Any]) -> None:
+    """The same under an id that only this news has: said again, by whichever process, it is told once."""
+    if not Outbox.objects.filter(id=id).exists():
+        Outbox.objects.bulk_create([Outbox(id=id, topic=topic, object_id=str(object_id), body=dict(body))], ignore_conflicts=True)
+
+
 # ---- receipts
 
 

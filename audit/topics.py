@@ -14,3 +14,4 @@ class Topic(StrEnum):
     MODEL_ROLLED_BACK = "model.rolled_back"
     ALERT_RAISED = "alert.raised"
     EXPORT_READY = "export.ready"
+    CHECKPOINT_SIGNED = "checkpoint.signed"

@@ -13,7 +13,7 @@ from audit import exporting
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import CheckpointUnknown, VerificationRunning
-from audit.models import Verification
+from audit.models import Event, Verification
 from audit.proofs import newest_checkpoint
 from audit.sealer import checkpoint_log
 from audit.services import record
@@ -72,6 +72,11 @@ def record_verification(checked: Verified | Wrong, *, actor: Actor) -> None:
 def last_verification() -> Verification | None:
     """The newest check, done or not."""
     return Verification.objects.order_by("-id").first()
+
+
+def last_result() -> Event | None:
+    """The event of the newest check that ended, whoever ran it: a page, the admin or a command."""
+    return Event.objects.filter(action=Action.RECORD_VERIFIED).order_by("-id").first()
 
 
 def _left() -> QuerySet[Verification]:

@@ -2,7 +2,8 @@
 
     python3 verify.py EXPORT --key PUBLIC.json [--checkpoint OLDER] [--consistency PROOF.json] [--receipt RECEIPT.json]
 
-EXPORT is what `GET /api/v1/audit/export?format=jsonl` or `manage.py audit_export` gave (.jsonl, perhaps .gz), or an examiner bundle (.zip).
+EXPORT is what `GET /api/v1/audit/export?format=jsonl` or `manage.py audit_export` gave (.jsonl, perhaps .gz), or an examiner bundle (the
+.zip, or the folder with nothing but what was in it).
 PUBLIC.json is what `GET /api/v1/signing-keys` gives. Get it from the partner, and by another way than the export.
 OLDER is a checkpoint that you kept: a signed note, or lines of the log that the partner publishes. Only what you kept shows that an export
 was cut off at an earlier checkpoint, or written anew by somebody who holds the partner's key.
@@ -34,7 +35,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 SIGNATURES = 1_000    # of so many checkpoints, the newest, every signature is checked; of older ones only that the tree has their root
 EVERY = 50_000
@@ -61,13 +62,21 @@ class Verified:
     size: int = 0
     checkpoints: int = 0
     first: int = 0
+    are_parts: bool = False
+    rows: dict[str, dict[str, Any]] = field(default_factory=dict)    # of parts: the decisions, by id
+    models: dict[str, str] = field(default_factory=dict)    # of parts: the SHA-256 of each model's file, by id
 
     def __str__(self) -> str:
         begun = f", from position {self.first} on" if self.first else ""
+        proven = "each proven to be in" if self.are_parts else f"{_count(self.checkpoints, 'checkpoint')}, the last over"
         return (
-            f"In order: {self.events} events{begun} and {self.decisions} decisions of {self.origin}, {self.checkpoints} checkpoints, "
-            f"the last of {self.size} events."
+            f"In order: {_count(self.events, 'event')}{begun} and {_count(self.decisions, 'decision')} of {self.origin}, {proven} "
+            f"the signed record of {_count(self.size, 'event')}."
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 # ---- Ed25519 (RFC 8032): checking signatures only, so nothing here is secret
@@ -296,7 +305,7 @@ class _Reading:
         head = _json(line)
         if not isinstance(head, dict) or head.get("vouch_export") != 1 or _encode(head).encode() != line.rstrip(b"\n"):
             raise Wrong("This is no export of Vouch: its first line says what it is.")
-        self.are_parts = head.get("parts") is True
+        self.are_parts = self.found.are_parts = head.get("parts") is True
         if head.keys() != _HEAD | ({"parts"} if self.are_parts else {"first", "subtrees"}):
             raise Wrong("The head of the export does not say where it begins.")
         self.head = read_note(str(head["checkpoint"]))
@@ -330,7 +339,7 @@ class _Reading:
                 self.first_line = text
             self._grow(leaf)
         self.found.events += 1
-        if self.wanted or b'"decision.made"' in text:
+        if self.are_parts or self.wanted or b'"decision.made"' in text:
             self._look_into(text, encoded)
         if self.report is not None and self.found.events % EVERY == 0:
             self.report(self.found.events)
@@ -364,6 +373,8 @@ class _Reading:
             raise self._wrong(f"{_name(text)} has not the parts of an event", self.position - 1)
         if event[2] == "decision.made":
             self.decision = event[9], str(event[10].get("digest"))
+        elif event[2] == "model.stored" and self.are_parts:
+            self.found.models[event[9]] = str(event[10].get("sha256"))
         if event[1] in self.wanted:
             self.seen[event[1]] = encoded.decode()
 
@@ -371,6 +382,8 @@ class _Reading:
         written = line[len(_DECISION) : -1]
         if self.decision is not None and hashlib.sha256(written).hexdigest() == self.decision[1] and line.endswith(b"}"):
             self.found.decisions += 1    # the bytes are those that the event attests, its id among them
+            if self.are_parts:
+                self.found.rows[self.decision[0]] = json.loads(written)
             self.decision = None
             return
         told = _json(line)
@@ -508,25 +521,59 @@ def _name(text: bytes) -> str:
 # ---- an examiner bundle, and files
 
 
-def check_bundle(bundle: zipfile.ZipFile, keys: Keys) -> None:
-    """Every file in the bundle is the one that the partner signed, and none is missing or more. Raises Wrong."""
-    names = bundle.namelist()
-    if MANIFEST not in names or SIGNATURE not in names or len(names) != len(set(names)):
-        raise Wrong("This is no examiner bundle: it has no signed manifest.")
-    manifest, signed = bundle.read(MANIFEST), _json(bundle.read(SIGNATURE))
-    public = keys.get(str(signed.get("key_id")), b"") if isinstance(signed, dict) else b""
-    if not public or not is_signed(public, b"vouch bundle v1\n" + manifest, _bytes(signed["signature"])):
-        raise Wrong("The bundle's manifest is not signed with any of the given keys.")
-    files: dict[str, str] = json.loads(manifest)["files"]
-    for name in sorted(files.keys() ^ (set(names) - {MANIFEST, SIGNATURE})):
-        raise Wrong(f"The file {name} of the bundle is not there, or was put in.")
-    for name, digest in files.items():
-        found = hashlib.sha256()
-        with bundle.open(name) as file:
-            while part := file.read(1 << 20):
-                found.update(part)
-        if found.hexdigest() != digest:
-            raise Wrong(f"The file {name} of the bundle was changed after it was signed.")
+class Bundle:
+    """The files of an examiner bundle, packed or unpacked."""
+
+    def __init__(self, path: Path) -> None:
+        self.packed = None if path.is_dir() else zipfile.ZipFile(path)
+        self.path = path
+        files = (one.relative_to(path).as_posix() for one in sorted(path.rglob("*")) if not one.is_dir())
+        self.names = list(files) if self.packed is None else self.packed.namelist()
+
+    def open(self, name: str) -> IO[bytes]:
+        return (self.path / name).open("rb") if self.packed is None else self.packed.open(name)
+
+    def read(self, name: str) -> bytes:
+        with self.open(name) as file:
+            return file.read()
+
+    def check(self, keys: Keys) -> None:
+        """Every file is the one that the partner signed, and none is missing or more. Raises Wrong."""
+        if MANIFEST not in self.names or SIGNATURE not in self.names or len(self.names) != len(set(self.names)):
+            raise Wrong("This is no examiner bundle: it has no signed manifest.")
+        manifest, signed = self.read(MANIFEST), _json(self.read(SIGNATURE))
+        public = keys.get(str(signed.get("key_id")), b"") if isinstance(signed, dict) else b""
+        if not public or not is_signed(public, b"vouch bundle v1\n" + manifest, _bytes(signed["signature"])):
+            raise Wrong("The bundle's manifest is not signed with any of the given keys.")
+        files: dict[str, str] = json.loads(manifest)["files"]
+        for name in sorted(files.keys() - set(self.names)):
+            raise Wrong(f"The file {name} of the bundle is not there.")
+        for name in sorted(set(self.names) - files.keys() - {MANIFEST, SIGNATURE}):
+            raise Wrong(f"The file {name} is no part of the bundle: it was put in. Keep files of your own elsewhere.")
+        for name, digest in files.items():
+            found = hashlib.sha256()
+            with self.open(name) as file:
+                while part := file.read(1 << 20):
+                    found.update(part)
+            if found.hexdigest() != digest:
+                raise Wrong(f"The file {name} of the bundle was changed after it was signed.")
+
+    def check_told(self, found: Verified) -> None:
+        """decision.json and models/ say what the events attest, whoever signed the bundle. Raises Wrong."""
+        if "decision.json" not in self.names:
+            return
+        told = json.loads(self.read("decision.json"))
+        row = found.rows.get(told["id"])
+        if row is None:
+            raise Wrong(f"The bundle's decision.json is about the decision {told['id']}, of which no event in the bundle tells.")
+        for name in sorted(told.keys() & row.keys()):
+            said = told[name].hex() if isinstance(told[name], float) else told[name]
+            if said != row[name]:
+                raise Wrong(f"The bundle's decision.json says {name} {told[name]}, and the recorded decision has {row[name]}.")
+        for name in (one for one in self.names if re.fullmatch(r"models/.*-[0-9]+\.json", one)):
+            model = json.loads(self.read(name))
+            if model["id"] != row["model_version_id"] or found.models.get(model["id"]) != model["bundle_sha256"]:
+                raise Wrong(f"The bundle's {name} is not the model that decided, as the events tell of it.")
 
 
 def read_notes(text: str) -> list[str]:
@@ -548,18 +595,13 @@ def check_consistency(proof: Mapping[str, Any], keys: Keys, older: Sequence[str]
             raise Wrong(f"The proof begins with another checkpoint than the one of {kept.size} events that you kept.")
 
 
-def _lines_of(path: Path, keys: Keys) -> Iterator[bytes]:
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as bundle:
-            check_bundle(bundle, keys)
-            with bundle.open(EVENTS) as file:
-                yield from file
-    elif path.suffix == ".gz":
-        with gzip.open(path) as packed:
-            yield from packed
-    else:
-        with path.open("rb") as plain:
-            yield from plain
+def _lines_of(path: Path) -> Iterator[bytes]:
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        yield from file
+
+
+def _is_bundle(path: Path) -> bool:
+    return path.is_dir() or path.suffix == ".zip"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -584,7 +626,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_consistency(proof, keys, older)
             older = [proof["to"]]
         promised = [json.loads(path.read_bytes()) for path in given.receipt]
-        found = verify(_lines_of(given.export, keys), keys, older=older, promised=promised, report=report)
+        bundle = Bundle(given.export) if _is_bundle(given.export) else None
+        if bundle is None:
+            found = verify(_lines_of(given.export), keys, older=older, promised=promised, report=report)
+        else:
+            bundle.check(keys)
+            with bundle.open(EVENTS) as lines:
+                found = verify(lines, keys, older=older, promised=promised, report=report)
+            bundle.check_told(found)
     except Wrong as wrong:
         sys.stdout.write(f"WRONG. {wrong.detail[:1].upper()}{wrong.detail[1:]}\n")
         return 1

@@ -1,5 +1,6 @@
 """What of the state folder belongs to a partner, how a copy of it is put back, and working in another database for a while."""
 
+import fcntl
 import json
 import os
 import shutil
@@ -88,6 +89,19 @@ def staging() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """No other process restores the whole system, or tries it, meanwhile. The lock goes with its process. Raises BackupRefused."""
+    path = Path(settings.VOUCH_HOME) / "locks" / "restore"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupRefused("Another restore of the whole system, or a drill, is running: let it end, then say this again.") from None
+        yield
 
 
 @contextmanager

@@ -1,4 +1,5 @@
-"""Restoring: beside what is there, checked, and only then in its place. Killed at any moment, the system is as before or as restored.
+"""Restoring: beside what is there, checked, and only then in its place. Killed at any moment, the tables are as before or as restored, and
+the same command given again ends what was begun.
 
 One partner comes back in one transaction, beside the others, who go on. The whole system comes back as another database, which takes the
 name of the first when it has been found right; the first stays under a name of its own until somebody drops it."""
@@ -19,7 +20,7 @@ from audit import sealer
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import DomainError
-from audit.privacy.ledger import replay_erasures
+from audit.privacy.ledger import forget_erased, replay_erasures
 from audit.services import record
 from audit.vault import check_keyring, refresh_keyring
 from partners.migrating import migrate_all
@@ -175,6 +176,7 @@ def _publish(staged: Path, schema: str, slug: str) -> None:
     place.put_back(staged, Path("partners", slug))
     with tenant_context(schema):
         refresh_keyring()
+        forget_erased()
         sealer.seal()
 
 
@@ -192,23 +194,29 @@ def side_database(staged: Path, manifest: Mapping[str, Any], *, report: Report) 
         raise BackupRefused(f"This backup is of one partner: restore it with --partner {manifest['scope']}.")
     refuse_unfit(manifest)
     side = f"{connection.settings_dict['NAME']}_restoring"
-    with maintenance() as server:
-        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(side)))
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(side)))
-    try:
-        with place.in_database(side):
-            with as_login():
-                ensure_shared_roles()
-            report("restoring the database")
-            programs.run([programs.program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error",
-                          f"--role={current_role_name('owner')}", f"--dbname={programs.address(side)}", str(staged / DUMP)])  # fmt: skip
-            for number, schema in enumerate(manifest["facts"], start=1):
-                report(f"checking {schema} ({number} of {len(manifest['facts'])})")
-                facts.refuse_other(schema, manifest["facts"][schema])
-        yield side
-    finally:
+    with place.alone():
         with maintenance() as server:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(side)))
+            # By force: a killed restore may have left a pg_restore that still fills it.
+            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(side)))
+            server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(side)))
+        try:
+            with place.in_database(side):
+                _fill(side, staged, manifest, report)
+            yield side
+        finally:
+            with maintenance() as server:
+                server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(side)))
+
+
+def _fill(side: str, staged: Path, manifest: Mapping[str, Any], report: Report) -> None:
+    with as_login():
+        ensure_shared_roles()
+    report("restoring the database")
+    programs.run([programs.program("pg_restore"), "--no-owner", "--no-privileges", "--exit-on-error",
+                  f"--role={current_role_name('owner')}", f"--dbname={programs.address(side)}", str(staged / DUMP)])  # fmt: skip
+    for number, schema in enumerate(manifest["facts"], start=1):
+        report(f"checking {schema} ({number} of {len(manifest['facts'])})")
+        facts.refuse_other(schema, manifest["facts"][schema])
 
 
 def restore_system(staged: Path, manifest: Mapping[str, Any], *, actor: Actor, report: Report) -> Restored:
@@ -230,6 +238,7 @@ def restore_system(staged: Path, manifest: Mapping[str, Any], *, actor: Actor, r
         _swap(name, side, kept)
     for schema, known in manifest["partners"].items():
         _publish(staged, schema, known["slug"])
+    place.put_back_log(staged, PUBLIC, stamp())    # of what operators did
     return Restored([known["slug"] for known in manifest["partners"].values()], _count(manifest, list(manifest["facts"])),
                     time.monotonic() - began, kept)  # fmt: skip
 

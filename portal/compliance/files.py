@@ -8,6 +8,7 @@ import msgspec
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
+from audit.privacy.models import RequestKind
 from portal.compliance.report import Report, Row
 from portal.papers import Paper, Sheet, paper_pdf
 
@@ -25,7 +26,11 @@ WORDS = {
     "of": gettext_lazy("of"), "counter_offer": gettext_lazy("other offer"), "model_version": gettext_lazy("model"),
     "policy_version": gettext_lazy("policy"), "on_time": gettext_lazy("on time"), "late": gettext_lazy("late"),
     "not_due_yet": gettext_lazy("not due yet"), "overdue": gettext_lazy("overdue"), "records": gettext_lazy("records"),
-    "events": gettext_lazy("events"), "checked": gettext_lazy("hashed again"), "altered": gettext_lazy("altered"),
+    "events": gettext_lazy("events"), "left_out": gettext_lazy("not opened: erased, or beyond the newest 5,000"),
+    "in_force_from": gettext_lazy("in force from"), "in_force_until": gettext_lazy("until"), "done": gettext_lazy("done"),
+    "refused": gettext_lazy("refused"), "verification": gettext_lazy("last check of the whole record"),
+    "verified_at": gettext_lazy("it ended"), "verified_events": gettext_lazy("events that it checked"),
+    "verified_of_period": gettext_lazy("of them of this period"), "problem": gettext_lazy("what it found"),
     "tree_size": gettext_lazy("size of the tree"), "root": gettext_lazy("root of the tree"), "new": gettext_lazy("new"),
     "in_review": gettext_lazy("in review"), "needs_information": gettext_lazy("needs information"), "approved": gettext_lazy("approved"),
     "declined": gettext_lazy("declined"), "counter_offered": gettext_lazy("counter-offered"), "withdrawn": gettext_lazy("withdrawn"),
@@ -35,10 +40,15 @@ WORDS = {
 ITEMS = {
     "all": gettext_lazy("All"), "events": gettext_lazy("events"), "legal_holds": gettext_lazy("Legal holds that stand"),
     "notices_overdue": gettext_lazy("Letters overdue"), "events_not_sealed": gettext_lazy("Events not in the tree after five minutes"),
-    "events_altered": gettext_lazy("Events that were altered"), "jobs_failed": gettext_lazy("Jobs that failed"),
+    "requests_overdue": gettext_lazy("Applicants' requests overdue"), "alerts_open": gettext_lazy("Alerts that nobody has closed"),
+    "record_not_in_order": gettext_lazy("The last check found the record not in order"),
+    "events_not_verified": gettext_lazy("Events of the period that no check of the whole record has reached yet"),
+    "jobs_failed": gettext_lazy("Jobs that failed"),
     "runs_proposed": gettext_lazy("Runs of retention that wait for a second person"),
-    "lifts_asked": gettext_lazy("Legal holds that somebody asks to lift"),
+    "lifts_asked": gettext_lazy("Legal holds that somebody asks to lift"), **dict(RequestKind.choices),
 }  # fmt: skip
+VALUES = {"in_order": gettext_lazy("in order"), "not_in_order": gettext_lazy("not in order"), "none": gettext_lazy("none yet"),
+          "rules": gettext_lazy("rules")}  # fmt: skip
 
 
 def as_csv(report: Report) -> bytes:
@@ -70,9 +80,14 @@ def sheets(report: Report) -> list[Sheet]:
 def _sheet(title: str, rows: list[Row]) -> Sheet:
     names = list(dict.fromkeys(name for row in rows for name in row.figures))
     if len(rows) == 1 and len(names) > 6:    # one thing with many figures reads better downwards
-        return Sheet(title, ["", ""], [[str(WORDS[name]), str(rows[0].figures[name])] for name in names])
-    cells = [[str(ITEMS.get(row.item, row.item)), *(str(row.figures.get(name, "")) for name in names)] for row in rows]
+        return Sheet(title, ["", ""], [[str(WORDS[name]), _cell(rows[0], name)] for name in names])
+    cells = [[str(ITEMS.get(row.item, row.item)), *(_cell(row, name) for name in names)] for row in rows]
     return Sheet(title, ["", *(str(WORDS[name]) for name in names)], cells)
+
+
+def _cell(row: Row, name: str) -> str:
+    value = row.figures.get(name, "")
+    return str(VALUES.get(value, value)) if isinstance(value, str) else str(value)
 
 
 def as_pdf(report: Report, partner: str) -> bytes:

@@ -6,26 +6,28 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Now
 
 from audit import holds
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import PeriodRefused, SealBroken
-from audit.models import Checkpoint, Event, RetentionRun
-from audit.services import is_untouched, record
+from audit.models import Alert, Event, PrivacyRequest, RetentionRun
+from audit.privacy.models import UNANSWERED, RequestState
+from audit.selectors import newest_checkpoint
+from audit.services import record
 from audit.vault import keyring
+from audit.verification import last_result
 from portal.approvals.models import Application, Review
 from portal.approvals.selectors.months import Month, month_of_applications
 from portal.approvals.transitions import TOLD, MoveName, State
 from scoring.applicants import key_of
-from scoring.models import Decision, Job
+from scoring.models import Decision, Job, ProductRevision
 from scoring.sealed import open_content
 
 LONGEST_DAYS = 366
 OPENED_AT_MOST = 5_000    # decisions whose reasons are counted, the newest
-CHECKED_AT_MOST = 20_000    # events that are hashed again, the newest
 _DECIDE = (MoveName.APPROVE, MoveName.DECLINE, MoveName.COUNTER_OFFER)
 Figures = Mapping[str, int | str]
 
@@ -120,8 +122,9 @@ def _reasons(period: Period) -> Iterator[Row]:
         except SealBroken:
             found["seal_broken"] += 1
         opened += 1
+    left_out = made.count() - opened
     for code, times in found.most_common():
-        yield Row(code, {"times": times, "of": opened})
+        yield Row(code, {"times": times, "of": opened, "left_out": left_out})
 
 
 def _people(period: Period) -> Iterator[Row]:
@@ -137,12 +140,27 @@ def _row(group: Mapping[str, Any], name: str) -> Row:
 
 
 def _models(period: Period) -> Iterator[Row]:
-    """Which versions decided, with how many decisions, from when to when."""
+    """Which versions and policies were in force, from when to when, and how many decisions each pair made."""
     made = Decision.objects.filter(created_at__gte=period.since, created_at__lt=period.until).order_by()
-    groups = made.values(slug=F("product__slug"), version=F("model_version__version"), rule=F("policy__version"))
-    for one in groups.annotate(times=Count("id")).order_by("slug", "version", "rule"):
-        version = "rules" if one["version"] is None else str(one["version"])
-        yield Row(one["slug"], {"model_version": version, "policy_version": one["rule"], "decisions": one["times"]})
+    groups = made.values_list("product__slug", "model_version__version", "policy__version").annotate(Count("id"))
+    counts = {group[:3]: group[3] for group in groups}
+    after = ProductRevision.objects.filter(product=OuterRef("product"), revision=OuterRef("revision") + 1)
+    ruled = ProductRevision.objects.filter(began_at__lt=period.until).annotate(ended_at=Subquery(after.values("began_at")[:1]))
+    ruled = ruled.filter(Q(ended_at=None) | Q(ended_at__gt=period.since)).order_by("product__slug", "revision")
+    terms: dict[tuple[Any, ...], list[tuple[datetime, datetime | None]]] = {}
+    for *pair, began, ended in ruled.values_list("product__slug", "champion__version", "policy__version", "began_at", "ended_at"):
+        terms.setdefault(tuple(pair), []).append((began, ended))
+    for more in sorted(counts.keys() - terms.keys(), key=str):
+        terms[more] = []    # rules that answered for a model that could not be read
+    for (slug, version, rule), times in terms.items():
+        told = {"in_force_from": _day(times[0][0]), "in_force_until": _day(times[-1][1])} if times else {}
+        named = "rules" if version is None else str(version)
+        yield Row(slug, {"model_version": named, "policy_version": rule, **told, "decisions": counts.get((slug, version, rule), 0)})
+
+
+def _day(moment: datetime | None) -> str:
+    """The day, in UTC; nothing for what has not ended."""
+    return "" if moment is None else str(moment.astimezone(UTC).date())
 
 
 def _notices(period: Period) -> Iterator[Row]:
@@ -158,8 +176,17 @@ def _notices(period: Period) -> Iterator[Row]:
 
 
 def _privacy(period: Period) -> Iterator[Row]:
-    """What was done for applicants' rights, as the record tells."""
-    told = Q(action__startswith="privacy_") | Q(action__in=[Action.APPLICANT_ERASED, Action.APPLICANT_EXPORTED, Action.CONSENT_RECORDED])
+    """Requests of applicants that came in the period, by kind, as they stand now; and what was done for their rights."""
+    came = PrivacyRequest.objects.filter(received_on__gte=period.first, received_on__lte=period.last).order_by()
+    is_open, today = Q(state__in=sorted(UNANSWERED)), datetime.now(UTC).date()
+    counts = {
+        "received": Count("id"), "done": Count("id", filter=Q(state=RequestState.DONE)),
+        "refused": Count("id", filter=Q(state=RequestState.REFUSED)), "withdrawn": Count("id", filter=Q(state=RequestState.WITHDRAWN)),
+        "not_due_yet": Count("id", filter=is_open & Q(due_on__gte=today)), "overdue": Count("id", filter=is_open & Q(due_on__lt=today)),
+    }  # fmt: skip
+    for one in came.values("kind").annotate(**counts).order_by("kind"):
+        yield _row(one, "kind")
+    told = Q(action__in=[Action.APPLICANT_ERASED, Action.APPLICANT_EXPORTED, Action.APPLICANT_RECTIFIED, Action.CONSENT_RECORDED])
     for action, times in _events(period).filter(told).values_list("action").annotate(times=Count("id")).order_by("action"):
         yield Row(action, {"times": times})
 
@@ -172,24 +199,32 @@ def _retention(period: Period) -> Iterator[Row]:
 
 
 def _record(period: Period) -> Iterator[Row]:
-    """Whether the record is whole: events hashed again and compared with the tree, and how far the tree reaches."""
-    events = _events(period)
-    checked = altered = 0
-    for one in events.select_related("leaf").order_by("-id")[:CHECKED_AT_MOST].iterator(chunk_size=1_000):
-        checked, altered = checked + 1, altered + (not is_untouched(one))
-    newest = Checkpoint.objects.order_by("-size").first()
+    """What the last check of the whole record found, when, and how many events of the period it reached; and how far the tree reaches."""
+    events, last, newest = _events(period), last_result(), newest_checkpoint()
+    told: dict[str, int | str] = {"verification": "none"}
+    if last is not None:
+        checked, at = last.detail.get("events", 0), last.recorded_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+        reached = events.filter(leaf__position__lt=checked).count()
+        told = {"verification": "in_order" if last.detail["holds"] else "not_in_order", "verified_at": at, "verified_events": checked,
+                "verified_of_period": reached}  # fmt: skip
+        told |= {} if last.detail["holds"] else {"problem": str(last.detail["problem"])}
     sealed: dict[str, int | str] = {"tree_size": newest.size, "root": bytes(newest.root).hex()} if newest else {"tree_size": 0}
-    yield Row("events", {"events": events.count(), "checked": checked, "altered": altered, **sealed})
+    yield Row("events", {"events": events.count(), **told, **sealed})
 
 
 def _findings(period: Period) -> Iterator[Row]:
     """What is open at this moment."""
     now = datetime.now(UTC)
     waiting = Application.objects.filter(state__in=sorted(TOLD), notice_sent_at=None, notice_due_at__lte=now)
+    record_now = next(_record(period)).figures
+    overdue = PrivacyRequest.objects.filter(state__in=sorted(UNANSWERED), due_on__lt=now.date())
     found = {
         "notices_overdue": waiting.count(),
+        "requests_overdue": overdue.count(),
+        "alerts_open": Alert.objects.filter(closed_at=None).count(),
         "events_not_sealed": Event.objects.filter(leaf=None, recorded_at__lt=now - timedelta(minutes=5)).count(),
-        "events_altered": next(_record(period)).figures["altered"],
+        "record_not_in_order": int(record_now["verification"] == "not_in_order"),
+        "events_not_verified": int(record_now["events"]) - int(record_now.get("verified_of_period", 0)),
         "jobs_failed": Job.objects.filter(state="failed", finished_at__gte=period.since, finished_at__lt=period.until).count(),
         "runs_proposed": RetentionRun.objects.filter(state=RetentionRun.State.PROPOSED).count(),
         "lifts_asked": holds.standing().exclude(lift_asked_by_id="").count(),

@@ -73,12 +73,13 @@ def write_bundle(asked: OfDecision | OfPeriod, file: IO[bytes], *, actor: Actor,
 def _take_decision(asked: OfDecision, made: "_Bundle", *, actor: Actor, shows_personal: bool) -> None:
     detail = selectors.decision_detail(asked.decision_id)
     application = Application.objects.filter(decision_id=asked.decision_id).first()
+    row = Decision.objects.select_related("policy", "model_version", "product").get(id=asked.decision_id)
     told = [*timeline("decision", asked.decision_id), *(timeline("application", application.id) if application else ())]
+    told += [*timeline("product", row.product_id), *(timeline("model_version", row.model_version_id) if row.model_version else ())]
     sealed = [event for event in told if hasattr(event, "leaf")]
     _record(actor, "decision", asked.decision_id, events=len(sealed), personal_data=shows_personal)
     made.stream("events.jsonl", exporting.parts(sealed))
     made.add("decision.json", _json(_decision(detail, shows_personal=shows_personal)))
-    row = Decision.objects.select_related("policy", "model_version", "product").get(id=asked.decision_id)
     _add_policy(made, row.policy, row.product.slug)
     if row.model_version is not None:
         _add_card(made, row.model_version, row.product.slug)
@@ -126,14 +127,15 @@ def _decision(detail: selectors.DecisionDetail, *, shows_personal: bool) -> dict
 
 
 def _add_policy(made: "_Bundle", policy: Policy, product: str) -> None:
-    told = {"product": product, "version": policy.version, "created_at": policy.created_at, "definition": policy.definition}
+    told = {"id": policy.id, "product": product, **{name: getattr(policy, name) for name in ("version", "created_at", "definition")}}
     made.add(f"policies/{product}-{policy.version}.json", _json(told))
 
 
 def _add_card(made: "_Bundle", version: ModelVersion, product: str) -> None:
     """The card as it was signed with the model; models without one are named by their digest alone."""
     name = f"models/{product}-{version.version}"
-    made.add(f"{name}.json", _json({"product": product, "version": version.version, "bundle_sha256": bytes(version.bundle_sha256).hex()}))
+    sha256 = bytes(version.bundle_sha256).hex()
+    made.add(f"{name}.json", _json({"id": version.id, "product": product, "version": version.version, "bundle_sha256": sha256}))
     with suppress(CardMissing, ModelRefused):
         made.add(f"{name}-card.json", stored_card(version).written)
 

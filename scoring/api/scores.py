@@ -25,6 +25,7 @@ from scoring.api.language import language_of
 from scoring.decided import Decided
 from scoring.errors import DecisionUnknown
 from scoring.models import AnsweredBy, BandCode, Channel, OutcomeCode
+from scoring.services.looks import note_look
 from scoring.services.score import score_applicants, score_once
 
 BATCH_LARGEST = 4 * LARGEST
@@ -122,8 +123,8 @@ class ScoreView(ApiView):
     )
     def get(self, request: Request, score_id: str) -> HttpResponse:
         """The decision as it was made."""
-        detail = selectors.decision_detail(_id(score_id))
-        return answer(score_detail(detail, shows_applicant=principal_of(request).allows(Permission.APPLICANT_READ)))
+        detail, shows = _shown(request, score_id)
+        return answer(score_detail(detail, shows_applicant=shows))
 
 
 class ScoreExplanationView(ApiView):
@@ -141,8 +142,17 @@ class ScoreExplanationView(ApiView):
     )
     def get(self, request: Request, score_id: str) -> HttpResponse:
         """Base, contributions in log odds and points, reasons, and the inputs for those who may see them."""
-        detail = selectors.decision_detail(_id(score_id))
-        return answer(explanation_of(detail, shows_inputs=principal_of(request).allows(Permission.APPLICANT_READ)))
+        detail, shows = _shown(request, score_id)
+        return answer(explanation_of(detail, shows_inputs=shows))
+
+
+def _shown(request: Request, score_id: str) -> tuple[selectors.DecisionDetail, bool]:
+    """The decision, and whether whose it is may be shown; that it is shown is recorded."""
+    principal, detail = principal_of(request), selectors.decision_detail(_id(score_id))
+    shows = principal.allows(Permission.APPLICANT_READ)
+    if shows:
+        note_look(detail, actor=principal.actor)
+    return detail, shows
 
 
 class ScoreBatchesView(ApiView):

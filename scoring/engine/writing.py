@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, TypeAlias, cast
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr  # nosec B406 # writes, and parses nothing
 
 from scoring.engine.inert import inert
 from scoring.engine.tables import TableError, load_arrow, suffix_of

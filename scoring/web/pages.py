@@ -19,6 +19,7 @@ from scoring.engine.product import Product
 from scoring.errors import CursorRefused, DecisionUnknown, FilterRefused, ModelVersionUnknown, ProductUnknown
 from scoring.models import TRANSITIONS, BandCode, Channel, OutcomeCode
 from scoring.selectors.asked import FILTERS, filters_of
+from scoring.services.looks import note_look
 from scoring.services.models import ranks_like_chance
 from scoring.services.score import score_once
 from scoring.web.asking import AskingPage
@@ -58,7 +59,7 @@ class DecisionListPage(Page):
 
 
 class DecisionDetailPage(Page):
-    """One decision: four plain reasons first, then the rest."""
+    """One decision: four plain reasons first, then the rest. That somebody was shown whose it is is recorded."""
 
     permission = Permission.DECISION_READ
 
@@ -68,6 +69,8 @@ class DecisionDetailPage(Page):
             detail = selectors.decision_detail(decision_id, language=language_of_page())
         except DecisionUnknown as error:
             raise Http404 from error
+        if self.user.allows(Permission.APPLICANT_READ):
+            note_look(detail, actor=self.actor)
         context = {
             **evidence(detail, in_page_language(registry.current(detail.summary.product).definition), self.user),
             "outcomes": selectors.outcomes_of(decision_id),

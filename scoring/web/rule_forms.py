@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.forms.utils import flatatt
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -54,7 +54,7 @@ class PlainSelect(forms.Select):
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """The list with its choices; `value` is chosen."""
         said = "" if value is None else str(value)
-        every = ((code, mark_safe(" selected") if str(code) == said else "", text) for code, text in self.choices)
+        every = ((code, flatatt({"selected": str(code) == said}), text) for code, text in self.choices)
         choices = format_html_join("", '<option value="{}"{}>{}</option>', every)
         return format_html('<select name="{}"{}>{}</select>', name, flatatt(self.build_attrs(self.attrs, attrs)), choices)
 

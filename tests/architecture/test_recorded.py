@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from audit.actions import Action
+from portal.record.web.words import ACTION_WORDS
+
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "partners", "scoring", "portal")
 ALSO = (    # services by what they do
@@ -22,6 +25,8 @@ NOT_RECORDED = {
     "scoring.services.batches.forget_findings_about": "a part of an erasure, which is recorded",
     "scoring.services.jobs.forget_results_about": "a part of an erasure, which is recorded",
     "audit.services.announce": "what is announced was recorded by whoever announces it",
+    "audit.services.announce_once": "what is announced was recorded by whoever announces it",
+    "audit.sealer.announce_newest": "the signed head of the record itself",
     "audit.services.keep_answer": "the answer of a request whose act is recorded in the same commit",
     "audit.services.forget_old_answers": "answers of a day ago, kept for repeats only",
     "audit.sealer.seal": "gives events their place; its checkpoints are published",
@@ -150,6 +155,13 @@ def silent(every: Mapping[str, Function]) -> set[str]:
 
 def test_every_service_that_writes_records_an_event_or_says_why_not() -> None:
     assert silent(known()) == set(NOT_RECORDED)
+
+
+def test_every_action_is_recorded_somewhere_and_has_words_for_people() -> None:
+    sources = "".join(path.read_text() for app in APPS for path in (ROOT / app).rglob("*.py") if path.name != "actions.py")
+
+    assert set(Action.__members__) - set(re.findall(r"\bAction\.([A-Z_]+)\b", sources)) == set()
+    assert set(ACTION_WORDS) == set(Action)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import connection, transaction
 
-from audit import sealer, tree
+from audit import exporting, sealer, tree, verify
 from audit.actions import Action
 from audit.context import SYSTEM
 from audit.errors import TreeBroken
@@ -21,6 +21,9 @@ from audit.sealer import checkpoint_log, seal
 from audit.services import record
 from audit.vault import keyring
 from partners.tenancy import as_owner, tenant_context
+from partners.webhooks.delivering import hand_out
+from partners.webhooks.models import Delivery
+from partners.webhooks.services import create_endpoint
 from tests.conftest import House
 
 Partners = Callable[..., House]
@@ -219,6 +222,29 @@ def test_a_line_cut_off_by_a_kill_is_written_again(new_partner: Partners) -> Non
         sealer.publish()
 
         assert logged_sizes(house) == list(Checkpoint.objects.order_by("size").values_list("size", flat=True))
+
+
+def test_the_newest_checkpoint_is_told_once_and_what_was_kept_of_it_shows_a_record_that_was_cut_off(new_partner: Partners) -> None:
+    with tenant_context(new_partner().partner):
+        webhook = create_endpoint(url="https://hooks.example.com/", event_types=["checkpoint.signed"], actor=SYSTEM).endpoint
+        before = seal()
+        assert before is not None
+        early = list(exporting.lines(exporting.whole()))
+        for _ in range(2):
+            write()
+            seal()
+
+        for _ in range(2):
+            sealer.announce_newest()
+            hand_out()
+
+        (told,) = Delivery.objects.filter(endpoint=webhook)
+        kept = json.loads(told.payload)["data"]
+        assert (kept["id"], kept["size"]) == (f"vouch/{keyring().schema}", before.size + 2)
+        notes = verify.read_notes(json.dumps(kept) + "\n")
+        assert verify.verify(exporting.lines(exporting.whole()), keyring().public_keys(), older=notes).size == kept["size"]
+        with pytest.raises(verify.Wrong, match="cut off"):
+            verify.verify(early, keyring().public_keys(), older=notes)
 
 
 def logged_sizes(house: House) -> list[int]:

@@ -121,7 +121,21 @@ def a_truncation(draw: random.Random) -> tuple[list[bytes], int]:
     return lines, len(events_of(lines))
 
 
-@pytest.mark.parametrize("tampering", [an_edit, a_deletion, an_insertion, a_swap, a_truncation])
+def a_stray(draw: random.Random) -> tuple[list[bytes], int]:
+    """A decision of which no event tells, or one in another's place."""
+    lines = list(LINES)
+    at = draw.choice(events_of(lines))
+    decisions = [line for line in LINES if line.startswith(b'{"decision":')]
+    made_up = {"id": f"stray-{draw.random()}"} if draw.random() < 0.5 else {}
+    stray = a_line({"decision": {**json.loads(draw.choice(decisions))["decision"], "score": 850 + draw.randrange(1_000), **made_up}})
+    if lines[at + 1 : at + 2] and lines[at + 1] in decisions and draw.random() < 0.5:
+        lines[at + 1] = stray
+    else:
+        lines.insert(at + 1, stray)
+    return lines, json.loads(lines[at])["position"]
+
+
+@pytest.mark.parametrize("tampering", [an_edit, a_deletion, an_insertion, a_swap, a_truncation, a_stray])
 def test_a_thousand_careless_tamperings_are_found_at_the_first_wrong_event(tampering: Tampering) -> None:
     near = 0
     for seed in range(MANY):
@@ -131,7 +145,8 @@ def test_a_thousand_careless_tamperings_are_found_at_the_first_wrong_event(tampe
         assert wrong.position is not None, wrong
         assert wrong.until is not None, wrong
         # A truncation after an event tells of its decision, which is missing: that event is named.
-        assert wrong.position <= position <= wrong.until + (tampering is a_truncation), f"{seed}: {wrong}"
+        # A decision that no event tells of stands after the event before it.
+        assert wrong.position - (tampering is a_stray) <= position <= wrong.until + (tampering is a_truncation), f"{seed}: {wrong}"
         near += wrong.until - wrong.position <= 1    # of two events that claim one place, either may be the false one
     assert near >= MANY * 0.8    # the others: the last event before a checkpoint is missing
 
@@ -197,15 +212,21 @@ def test_a_thousand_records_written_anew_are_found() -> None:
     verify.verify(book.lines(), BOOK.keys)
 
 
-def test_an_export_cut_off_at_an_earlier_checkpoint_is_found_by_what_was_kept() -> None:
-    book = a_book(sizes=(7, 8, 20))
-    book.key = BOOK.key
-    verify.verify(book.lines(), BOOK.keys)
+def test_a_thousand_exports_cut_off_at_an_earlier_checkpoint_are_found_by_what_was_kept() -> None:
+    notes = {size: BOOK.note(size) for size in range(1, 41)}
+    for seed in range(MANY):
+        draw = random.Random(seed)
+        sizes = sorted(draw.sample(range(1, 40), draw.randrange(1, 6)))
+        book = a_book(sizes=sizes)
+        book.key = BOOK.key
+        kept = draw.sample(range(1, 41), 3)
+        lines = book.lines()
 
-    wrong = found_wrong(book.lines(), older=[BOOK.note(8), BOOK.note(33)])
-
-    assert (wrong.position, "cut off" in wrong.detail) == (20, True)
-    verify.verify(LINES, BOOK.keys, older=[BOOK.note(size) for size in (3, 8, 33, 40)])
+        if max(kept) <= sizes[-1]:    # the same record, with checkpoints of its own: nothing of what was kept is missing
+            assert verify.verify(lines, BOOK.keys, older=[notes[size] for size in kept]).size == sizes[-1]
+            continue
+        wrong = found_wrong(lines, older=[notes[size] for size in kept])
+        assert (wrong.position, "cut off" in wrong.detail) == (sizes[-1], True), f"{seed}: {wrong}"
 
 
 def test_a_decision_without_its_event_and_an_event_without_its_decision_are_named() -> None:

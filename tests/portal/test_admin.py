@@ -24,7 +24,7 @@ from audit.privacy.requests import open_request
 from audit.sealer import seal
 from audit.verification import work_on_verification
 from partners.accounts import second_factor
-from partners.accounts.models import Session, User
+from partners.accounts.models import User
 from partners.accounts.operators import create_operator
 from partners.accounts.roles import Role, permissions_of
 from partners.accounts.services import create_api_key
@@ -32,7 +32,7 @@ from partners.tenancy import public_context, tenant_context
 from portal import urls, urls_public
 from portal.admin import officers
 from portal.scheduler import seal_operators
-from tests.conftest import PASSWORD, House
+from tests.conftest import PASSWORD, House, of_operator
 from tests.isolation.routes import Route, routes
 from tests.isolation.test_routes import fingerprint
 from tests.partners.test_sign_in import SECRET, code_at
@@ -48,18 +48,6 @@ NEW = "a lamp beside nine quiet rivers"
 def operator(db: None) -> User:
     """Somebody who runs Vouch for all partners."""
     return create_operator(email=OPERATOR, password=PASSWORD, actor=SYSTEM)
-
-
-def of_operator(user: User) -> Client:
-    """The operator's browser, signed in with a second factor."""
-    client = Client(HTTP_HOST=HOST)
-    with public_context():
-        begun = Session.objects.create(user=user, token_epoch=user.token_epoch, channel=Session.Channel.PAGE, factor=Session.Factor.TOTP)
-        client.force_login(user)
-        kept = client.session
-        kept["sign_in"] = str(begun.id)
-        kept.save()
-    return client
 
 
 def page(client: Client, address: str) -> str:

@@ -2,7 +2,11 @@
 
 import json
 import os
+import random
+import signal
 import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO, StringIO
@@ -21,6 +25,7 @@ from audit.context import SYSTEM
 from audit.models import Checkpoint, Event
 from audit.sealer import checkpoint_log, seal
 from audit.services import record
+from audit.verification import check_record
 from partners.accounts.models import User
 from partners.accounts.services import create_user
 from partners.postgres.roles import current_role_name
@@ -30,7 +35,8 @@ from portal.backups.archive import extract, refuse_foreign
 from portal.backups.errors import BackupRefused
 from portal.backups.place import staging
 from portal.backups.sealing import CHUNK, SealedReader, SealedWriter
-from tests.conftest import House
+from portal.waiting import wait_until
+from tests.conftest import ROOT, House, address_of
 
 KEY = "ab" * 32
 Partners = Callable[..., House]
@@ -170,6 +176,73 @@ def test_a_restore_that_fails_half_way_changes_nothing(copy: Copy, monkeypatch: 
         copy.restore()
 
     assert (dumped(copy.house.schema), checkpoint_log(copy.house.schema).read_bytes()) == (before, log)
+
+
+RESTORING = """
+import os, sys, django
+django.setup()
+from django.core.management import call_command
+for line in sys.stdin:
+    path, slug = line.split()
+    child = os.fork()    # begun in a moment: what takes seconds was done before
+    if child == 0:
+        with open(os.devnull, "w") as nowhere:
+            call_command("restore", path, partner=slug, yes=True, stdout=nowhere, stderr=nowhere)
+        os._exit(0)
+    print(child, flush=True)
+    os.waitpid(child, 0)
+"""
+KILLS = 8
+
+
+@pytest.mark.slow
+def test_a_restore_killed_at_any_moment_is_ended_by_the_same_command(copy: Copy, new_partner: Partners) -> None:
+    other, draw = new_partner(), random.Random(6)
+    change(copy.house)
+    left = facts.facts_of(copy.house.schema)
+    with tenant_context(other.partner):
+        seal()
+    beside = {schema: dumped(schema) for schema in (other.schema, "public")}
+    environment = {**os.environ, "DATABASE_URL": address_of(connection.settings_dict["NAME"]), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    command = [sys.executable, "-c", RESTORING]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        interrupted = 0
+        for _ in range(KILLS):
+            before = newest_event(copy.house)
+            process.stdin.write(f"{copy.path} {copy.house.slug}\n")
+            process.stdin.flush()
+            restorer = int(process.stdout.readline())
+            assert wait_until(lambda: left_staging(restorer), 30)    # noqa: B023 - asked within this turn
+            time.sleep(draw.uniform(0, 1))
+            os.kill(restorer, signal.SIGKILL)
+            found = facts.facts_of(copy.house.schema)
+            assert found == left or {**found["rows"], **ITS_OWN} == {**copy.facts["rows"], **ITS_OWN}
+            interrupted += newest_event(copy.house) == before
+        process.stdin.close()
+
+    copy.restore()
+
+    assert interrupted >= KILLS // 4    # it died in the middle, not after
+    assert {**facts.facts_of(copy.house.schema)["rows"], **ITS_OWN} == {**copy.facts["rows"], **ITS_OWN}
+    assert {schema: dumped(schema) for schema in beside} == beside
+    with tenant_context(copy.house.partner):
+        seal()
+        assert check_record(lambda count: None).events == Event.objects.count()
+
+
+def newest_event(house: House) -> object:
+    with tenant_context(house.partner):
+        return Event.objects.latest("id").id
+
+
+ITS_OWN = dict.fromkeys(("audit_event", "audit_leaf", "audit_checkpoint", "audit_subtree"), 0)    # a restore is recorded
+
+
+def left_staging(process: int) -> bool:
+    """Whether the command has begun to unpack."""
+    return Path(settings.VOUCH_HOME, "backups", f".staging-{process}").exists()
 
 
 def test_what_is_not_what_the_manifest_says_is_not_put_in_place(copy: Copy) -> None:

@@ -225,7 +225,7 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("passkey", "POST"): Access(200, stranger=200),
     ("link", "GET"): Access(410, stranger=410),
     ("link", "POST"): Access(410, stranger=410),
-    ("link-followed", "GET"): Access(302),
+    ("link-followed", "GET"): Access(410, stranger=410),
     ("login", "GET"): Access(302, stranger=200),
     ("login", "POST"): Access(422, stranger=422),
     ("logout", "POST"): Access(302),
@@ -280,9 +280,10 @@ FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "bat
 # Pages that show no list of their own, or one that leaves the portal by another way; all others have an export.
 NOT_EXPORTED: Mapping[str, frozenset[str]] = {
     "a form, or the sign-in": frozenset({
-        "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings", 
-        "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes", "login",
-        "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter", "accounts_apikey_revoke", "export-new",
+        "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings",
+        "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove",
+        "recovery-codes", "login", "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter",
+        "accounts_apikey_revoke", "export-new",
     }),
     "a text": frozenset({"help-list", "help", "practice", "docs", "redoc", "openapi", "index"}),
     "leads to a list": frozenset({"developers"}),

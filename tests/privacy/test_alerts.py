@@ -9,7 +9,7 @@ from audit import vault
 from audit.actions import Action
 from audit.alerts import open_alerts, raise_noted
 from audit.errors import SealBroken
-from audit.models import Alert, Event
+from audit.models import Alert, Event, Outbox
 from audit.vault import keyring
 from partners.tenancy import tenant_context
 from scoring.models import Applicant, Channel, Decision
@@ -54,6 +54,10 @@ def test_a_moved_profile_is_refused_and_raises_one_alert_that_counts(house: Hous
         assert alert.times >= 2
         event = Event.objects.get(action=Action.ALERT_RAISED)
         assert event.detail["row"] == str(moved)
+        told = Outbox.objects.get(topic="alert.raised")
+        assert (told.object_id, told.body) == (
+            str(alert.id), {"kind": "seal_broken", "about": "scoring_applicant.sealed_profile", "about_id": str(moved)},
+        )  # fmt: skip
 
 
 def test_a_list_that_hides_a_damaged_row_raises_the_alert_too(house: House) -> None:

@@ -4,6 +4,8 @@ import csv
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -28,6 +30,7 @@ from audit.vault import keyring
 from audit.verification import ask_verification, verifications_left, work_on_verification
 from partners.accounts.tokens import issue_tokens
 from partners.tenancy import tenant_context
+from portal.record import bundle
 from portal.record.keys import keys_document
 from scoring.models import Channel, Decision
 from scoring.services.score import ScoreItem, score_applicants
@@ -242,12 +245,23 @@ def checked(path: Path, tmp_path: Path) -> int:
     return verify.main([str(path), "--key", str(tmp_path / "keys.json")])
 
 
+def signed_anew(path: Path, files: dict[str, bytes]) -> Path:
+    """The bundle with these files, as the lender itself could sign it."""
+    with zipfile.ZipFile(path, "w") as packed:
+        made = bundle._Bundle(packed)
+        for name, content in files.items():
+            if name not in {verify.MANIFEST, verify.SIGNATURE}:
+                made.add(name, content)
+        made.sign()
+    return path
+
+
 def test_the_bundle_of_a_decision_is_whole_signed_and_recorded(lender: Lender, tmp_path: Path) -> None:
     path = taken(lender.get("bundle", decision_id=lender.decisions[0]), tmp_path)
 
-    with zipfile.ZipFile(path) as bundle:
-        told = json.loads(bundle.read("decision.json"))
-        assert {"README.txt", "verify.py", "keys.json", "events.jsonl", f"policies/{SLUG}-1.json"} <= set(bundle.namelist())
+    with zipfile.ZipFile(path) as packed:
+        told = json.loads(packed.read("decision.json"))
+        assert {"README.txt", "verify.py", "keys.json", "events.jsonl", f"policies/{SLUG}-1.json"} <= set(packed.namelist())
     assert checked(path, tmp_path) == 0
     assert (told["id"], told["applicant"]["name"], told["inputs"]["income"]) == (str(lender.decisions[0]), PERSON.name, 900.0)
     event = Event.objects.filter(action=Action.BUNDLE_EXPORTED).get()
@@ -257,9 +271,9 @@ def test_the_bundle_of_a_decision_is_whole_signed_and_recorded(lender: Lender, t
 def test_the_bundle_of_a_period_names_nobody(lender: Lender, tmp_path: Path) -> None:
     path = taken(lender.get("bundle", **{MOMENT: (datetime.now(UTC) - timedelta(days=1)).isoformat()}), tmp_path)
 
-    with zipfile.ZipFile(path) as bundle:
-        content = b"".join(bundle.read(name) for name in bundle.namelist())
-        reasons = [json.loads(line) for line in bundle.read("reasons.jsonl").splitlines()]
+    with zipfile.ZipFile(path) as packed:
+        content = b"".join(packed.read(name) for name in packed.namelist())
+        reasons = [json.loads(line) for line in packed.read("reasons.jsonl").splitlines()]
     assert checked(path, tmp_path) == 0
     assert [one["id"] for one in reasons] == [str(one) for one in lender.decisions]
     for personal in (PERSON.name, PERSON.phone, PERSON.national_id):
@@ -272,8 +286,8 @@ def test_a_bundle_without_the_right_to_see_people_holds_nobody(lender: Lender, t
     path = tmp_path / "bundle.zip"
     call_command("examiner_bundle", lender.house.slug, to=path, decision=lender.decisions[0], stdout=io.StringIO(), stderr=io.StringIO())
 
-    with zipfile.ZipFile(path) as bundle:
-        content = b"".join(bundle.read(name) for name in bundle.namelist())
+    with zipfile.ZipFile(path) as packed:
+        content = b"".join(packed.read(name) for name in packed.namelist())
     assert checked(path, tmp_path) == 0
     for personal in (f'"{PERSON.reference}"', PERSON.name or "", PERSON.phone or "", "900.0"):
         assert personal.encode() not in content
@@ -282,17 +296,70 @@ def test_a_bundle_without_the_right_to_see_people_holds_nobody(lender: Lender, t
 @pytest.mark.parametrize("name", ["events.jsonl", "decision.json", "README.txt", "verify.py", "manifest.json", "manifest.sig"])
 def test_a_bundle_with_a_changed_missing_or_added_file_is_refused(lender: Lender, tmp_path: Path, name: str) -> None:
     path = taken(lender.get("bundle", decision_id=lender.decisions[0]), tmp_path)
-    with zipfile.ZipFile(path) as bundle:
-        files = {one: bundle.read(one) for one in bundle.namelist()}
+    with zipfile.ZipFile(path) as packed:
+        files = {one: packed.read(one) for one in packed.namelist()}
     for changed in (
         {**files, name: files[name].replace(b"e", b"a", 1)}, {one: content for one, content in files.items() if one != name},
         {**files, "more.txt": b""},
     ):  # fmt: skip
-        with zipfile.ZipFile(path, "w") as bundle:
+        with zipfile.ZipFile(path, "w") as packed:
             for one, content in changed.items():
-                bundle.writestr(one, content)
+                packed.writestr(one, content)
 
         assert checked(path, tmp_path) == 1
+
+
+def test_a_stranger_follows_the_readme_with_nothing_but_python(lender: Lender, tmp_path: Path) -> None:
+    put_in_force()
+    decision = decide()
+    seal()
+    path, folder = taken(lender.get("bundle", decision_id=decision), tmp_path), tmp_path / "unpacked"
+    (tmp_path / "lender-keys.json").write_bytes(keys_document())
+    with zipfile.ZipFile(path) as packed:
+        packed.extractall(folder)
+    receipt = json.loads((folder / "decision.json").read_bytes())["receipt"]
+    (tmp_path / "receipt.json").write_text(json.dumps(receipt))
+
+    def run(what: Path, *more: str) -> str:
+        command = [sys.executable, "-I", "-S", "unpacked/verify.py", str(what), "--key", "lender-keys.json", *more]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False).stdout
+
+    whole = run(path, "--receipt", "receipt.json")
+    assert whole.startswith("In order: ")
+    assert "1 decision of" in whole
+    assert run(folder) == whole
+    for file in sorted(one for one in folder.rglob("*") if one.is_file()):
+        name, content = file.relative_to(folder).as_posix(), file.read_bytes()
+        file.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+        assert checked(folder, tmp_path) == 1, name
+        file.unlink()
+        assert checked(folder, tmp_path) == 1, name
+        file.write_bytes(content)
+    assert checked(folder, tmp_path) == 0
+    (folder / "mine.txt").write_bytes(b"")
+    assert checked(folder, tmp_path) == 1
+
+
+def test_what_a_lender_itself_writes_into_a_bundle_must_be_what_it_recorded(
+    lender: Lender, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_in_force()
+    decision = decide()
+    seal()
+    path, model = taken(lender.get("bundle", decision_id=decision), tmp_path), f"models/{SLUG}-1.json"
+    with zipfile.ZipFile(path) as packed:
+        files = {one: packed.read(one) for one in packed.namelist()}
+    assert checked(signed_anew(path, files), tmp_path) == 0
+
+    for name, old, new in (
+        ("decision.json", b'"score": ', b'"score": 1'), ("decision.json", b'"outcome": "', b'"outcome": "x'),
+        ("decision.json", b'"id": "0', b'"id": "1'), (model, b'"bundle_sha256": "', b'"bundle_sha256": "0'),
+        (model, b'"id": "', b'"id": "0'),
+    ):  # fmt: skip
+        changed = {**files, name: files[name].replace(old, new)}
+        assert changed != files
+        assert checked(signed_anew(path, changed), tmp_path) == 1
+        assert f"WRONG. The bundle's {name}" in capsys.readouterr().out
 
 
 def test_a_bundle_says_what_it_needs(lender: Lender) -> None:
@@ -309,8 +376,8 @@ def test_the_model_and_its_card_are_in_the_bundle(lender: Lender, tmp_path: Path
         made = decide()
         seal()
 
-    with zipfile.ZipFile(taken(lender.get("bundle", decision_id=made), tmp_path)) as bundle:
-        model = json.loads(bundle.read(f"models/{SLUG}-1.json"))
+    with zipfile.ZipFile(taken(lender.get("bundle", decision_id=made), tmp_path)) as packed:
+        model = json.loads(packed.read(f"models/{SLUG}-1.json"))
 
         assert len(model["bundle_sha256"]) == 64
 
@@ -373,6 +440,8 @@ def test_commands_export_verify_and_rotate(lender: Lender, tmp_path: Path) -> No
     with tenant_context(lender.house.partner):
         actions = Event.objects.filter(actor_kind="operator").values_list("action", flat=True)
         assert {"keyring.rotated", "record.exported", "record.verified"} <= set(actions)
+        given = Event.objects.filter(action=Action.COMMAND_RUN).order_by("id").values_list("object_id", flat=True)
+        assert list(given) == ["rotate_key", "audit_export", "audit_verify"]
         by_force(lender.house, "UPDATE scoring_decision SET score = 850", "scoring_decision")
     said = io.StringIO()
     with pytest.raises(SystemExit):

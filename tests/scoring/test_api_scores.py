@@ -108,6 +108,22 @@ def test_who_may_not_see_applicants_gets_scores_without_them(north: House) -> No
     assert viewer.get(f"{SCORES}?reference=loan-1").status_code == 403
 
 
+def test_that_somebody_was_shown_an_applicant_is_recorded_and_a_look_at_figures_is_not(north: House) -> None:
+    made = post(north.api(), SCORES, body_of(north)).json()
+    paths = (f"{SCORES}/{made['id']}", f"{SCORES}/{made['id']}/explanation")
+
+    for client in (as_role(north, "viewer"), north.api()):
+        assert [client.get(path).status_code for path in paths] == [200, 200]
+    for role in ("viewer", "officer"):
+        assert north.client(role).get(f"/decisions/{made['id']}").status_code == 200
+
+    with tenant_context(north.partner):
+        seen = Event.objects.filter(action="decision.viewed").order_by("id")
+        assert list(seen.values_list("actor_kind", "object_kind", "object_id")) == [
+            (kind, "decision", made["id"]) for kind in ("api_key", "api_key", "user")
+        ]
+
+
 def test_reasons_are_in_the_callers_language(north: House) -> None:
     body = body_of(north, inputs={"longest_delay_days": 60.0, "previous_loans": 0, "savings_balance": 0.0})
 

@@ -20,6 +20,7 @@ EVENTS: Mapping[str, Any] = {
     Topic.MODEL_ROLLED_BACK: gettext_lazy("The model of before was put back in force"),
     Topic.ALERT_RAISED: gettext_lazy("An alert was raised"),
     Topic.EXPORT_READY: gettext_lazy("An export can be downloaded"),
+    Topic.CHECKPOINT_SIGNED: gettext_lazy("The record has a new signed head, to be kept elsewhere: at most one a minute"),
 }
 PROBLEMS: Mapping[str, Any] = {
     Problem.URL_REFUSED: gettext_lazy("The URL is not allowed any more; change it."),

@@ -40,6 +40,7 @@ from portal.approvals.transitions import MoveName, State
 from portal.approvals.web.case import CHOICES, OTHER_MOVES, Case
 from portal.approvals.web.words import STATE_WORDS
 from scoring.errors import ApplicantErased
+from scoring.services.looks import note_look
 
 _CONFLICTS = (ApplicationChanged, ApplicationLocked, MoveRefused, ProposalOpen, ProposalMissing, AnotherPersonNeeded, ApplicantErased)
 _OTHERS = (OwnApplication, PersonNeeded)    # a matter for somebody else
@@ -67,7 +68,10 @@ class DeskPage(Page):
         *, conflict: str = "", status: int = 200,
     ) -> HttpResponse:  # fmt: skip
         """The page, with what is wrong at its fields."""
-        context: dict[str, Any] = Case(application, self.user).context()
+        case = Case(application, self.user)
+        if case.may_read:
+            note_look(case.detail, actor=self.actor)
+        context: dict[str, Any] = case.context()
         said = {name: told(text) for name, text in (faults or {}).items()}
         context |= {"typed": typed or {}, "faults": said, "conflict": conflict, "queue": queue_address()}
         return render(request, "approvals/application_detail.html", context, status=422 if faults else status)

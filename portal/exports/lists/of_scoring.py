@@ -80,7 +80,7 @@ def declare_lists() -> None:
             name="batches", title=_("Batches"), permission=Permission.DECISION_READ, page="scoring:batch-list", read=_batches,
             columns={
                 "id": name("id"), "created_at": moment("created_at"), "kind": word("kind"), "product": word("product__slug"),
-                "name": free("name"), "size_bytes": number("size"), "sha256": word("digest"), "created_by": free("created_by"),
+                "size_bytes": number("size"), "sha256": word("digest"), "created_by": free("created_by"),
                 "check_state": word("checking__state"), "state": word("working__state"), "rows": number("working__total"),
                 "done": number("working__done"), "failed": number("working__failed"),
             },

@@ -73,8 +73,8 @@ def stop_schedule(*, schedule_id: uuid.UUID, actor: Actor) -> None:
 
 def end_schedule(found: Schedule, because: str, actor: Actor) -> None:
     """Written in the caller's transaction."""
-    found.stopped_at, found.because = timezone.now(), because
-    found.save(update_fields=["stopped_at", "because"])
+    found.stopped_at, found.because, found.sealed_filters = timezone.now(), because, b""
+    found.save(update_fields=["stopped_at", "because", "sealed_filters"])
     detail = {"list": found.list, "because": because}
     record(action=Action.EXPORT_SCHEDULE_STOPPED, actor=actor, object_kind="export_schedule", object_id=found.id, detail=detail)
 
@@ -112,9 +112,11 @@ def facts(wish: Wish, filters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def filters_of(wish: Wish) -> dict[str, str]:
-    """What was looked for."""
-    ring = keyring()
-    packed = ring.unseal(ring.partner_key, bytes(wish.sealed_filters), table="exports", column="sealed_filters", owner=wish.body["seal"])
+    """What was looked for; nothing once the file is gone."""
+    ring, sealed = keyring(), bytes(wish.sealed_filters)
+    if not sealed:
+        return {}
+    packed = ring.unseal(ring.partner_key, sealed, table="exports", column="sealed_filters", owner=wish.body["seal"])
     return msgspec.json.decode(packed, type=dict[str, str])
 
 

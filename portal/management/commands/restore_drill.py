@@ -25,7 +25,7 @@ class Command(SystemCommand):
         """Prints seconds and bytes."""
         key, began = read_key(options["key_file"]), time.monotonic()
         with staging() as staged:
-            made = make_backup(slug=None, target=staged / "drill.vouch-backup", key=key, actor=None, report=self.progress)
+            made = make_backup(slug=None, target=staged / "drill.vouch-backup", key=key, actor=self.actor, report=self.progress)
             backed_up = time.monotonic()
             (staged / "out").mkdir()
             manifest = extract(made.path, staged / "out", key)
