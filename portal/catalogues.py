@@ -19,6 +19,7 @@ REFUSING = (
     "partners/errors.py", "scoring/errors.py", "portal/approvals/errors.py",
     "scoring/engine/contract.py", "scoring/engine/texts.py", "scoring/engine/training/card.py",
     "scoring/services/*.py", "scoring/selectors/*.py", "audit/privacy/*.py", "scoring/privacy.py",
+    "scoring/engine/intake.py", "scoring/engine/sheets.py", "scoring/engine/tables.py",
     "partners/webhooks/*.py", "partners/accounts/*.py", "portal/approvals/*.py", "portal/approvals/services/*.py",
 )  # fmt: skip
 FEWEST_WORDS = 3    # of its own that a sentence with values needs: with less it could be taken for another one
@@ -79,7 +80,7 @@ def texts_of(root: Path) -> Texts:
         for key, plural in _in_module(tree, name):
             note(key, plural, name)
         if any(path.relative_to(root).match(pattern) for pattern in REFUSING):
-            for text in _sentences(tree):
+            for text in (*_sentences(tree), *_of_tables(tree)):
                 refusals.add(text)
                 note(Key(text), "", name)
     for outcome in (*(TABLE[kind] for kind in TABLE if TABLE[kind].at_page or not _is_of_api(kind)), UNEXPECTED):
@@ -155,6 +156,23 @@ def _sentences(tree: ast.Module) -> Iterator[str]:
                 yield template
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_sentence(node.value):
             yield node.value
+
+
+def _of_tables(tree: ast.Module) -> Iterator[str]:
+    """Both parts of every TableError, what is wrong and how to repair it, which begin small and have no full stop, as sentences.
+
+    A name stands for what it is set to in the module. scoring.web.batch_words puts the parts together."""
+    named: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            named.setdefault(node.targets[0].id, []).append(node.value)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "TableError":
+            for part in (*node.args[:1], *(one.value for one in node.keywords if one.arg == "fix")):
+                for said in named.get(part.id, ()) if isinstance(part, ast.Name) else (part,):
+                    text = _template(said) if isinstance(said, ast.JoinedStr) else said.value if isinstance(said, ast.Constant) else None
+                    if isinstance(text, str):
+                        yield f"{text[0].upper()}{text[1:]}."
 
 
 def _is_refusal(node: ast.ClassDef) -> bool:

@@ -36,10 +36,12 @@ def own_references(person: User) -> list[uuid.UUID]:
     return [keyring().applicant_id(reference) for reference in (person.email, str(person.id))]
 
 
-def refuse_own(person: User, application: Application) -> None:
-    """Raises OwnApplication."""
+def refuse_own(person: User, application: Application, *, asked_by: User | None = None) -> None:
+    """Raises OwnApplication; `asked_by` somebody else, it names the person whom they chose."""
     if application.applicant is not None and is_applicant(person, application.applicant):
-        raise OwnApplication
+        if asked_by is None or asked_by.id == person.id:
+            raise OwnApplication
+        raise OwnApplication(f"{person.name} looks like the applicant: choose somebody else.")
 
 
 def has_entered(person_id: uuid.UUID, application: Application) -> bool:

@@ -283,10 +283,12 @@ def bounded(count: int) -> str:
 
 @register.filter
 def money(minor: int, currency: str) -> str:
-    """KES 120,000: decimals only where there are any."""
+    """KES 120,000, or as the language writes it: decimals only where there are any."""
     whole, _point, part = to_text(minor, currency).partition(".")
     amount = number_format(int(whole), 0, use_l10n=True, force_grouping=True)
-    return f"{currency}\N{NO-BREAK SPACE}{amount}" + (f"{get_format('DECIMAL_SEPARATOR')}{part}" if part.strip("0") else "")
+    amount += f"{get_format('DECIMAL_SEPARATOR')}{part}" if part.strip("0") else ""
+    words = pgettext("money", "%(currency)s %(amount)s") % {"currency": currency, "amount": amount}
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 @register.simple_tag

@@ -113,13 +113,21 @@ def _where(failed: selectors.FailedJob) -> str:
 def _figures(figures: selectors.Overview, products: Sequence[selectors.ProductSummary]) -> dict[str, Any]:
     only = registry.current(products[0].slug).policy if len(products) == 1 else None
     cut_offs = (only.decline_below, only.approve_from) if only else ()
+    since, rows = figures.since.date().isoformat(), reverse("scoring:decision-list")
+    ranges = [(one.low, one.high, one.high + (one is figures.histogram[-1]), one.count) for one in figures.histogram]
+    links = [
+        (f"{rows}?since={since}&score_from={low}&score_below={below}",
+         ngettext("%(n)s decision with a score from %(low)s to %(high)s", "%(n)s decisions with a score from %(low)s to %(high)s", count)
+         % {"n": count, "low": low, "high": high})
+        for low, high, below, count in ranges
+    ]  # fmt: skip
     return {
         "figures": figures,
         "approved_share": figures.by_outcome["approve"] / figures.total if figures.total else None,
         "days": day_chart(figures.volume),
         "volume": [(one, (one.day + timedelta(days=1)).isoformat()) for one in figures.volume],
-        "scores": score_chart(figures.histogram, cut_offs=cut_offs),
-        "since": figures.since.date().isoformat(),
+        "scores": score_chart(figures.histogram, cut_offs=cut_offs, links=links),
+        "since": since,
         "by_product": [(one, figures.by_product.get(one.slug, 0)) for one in products],
         "by_rules": figures.by_answer["rules"],
     }

@@ -90,7 +90,10 @@ class TableReader:
             )
         if max(map(len, cells)) > MAX_CELL:
             longest = max(zip(self.columns, cells, strict=True), key=lambda pair: len(pair[1]))[0]
-            return TableError(f"is longer than {MAX_CELL} characters", row=number, column=longest, fix=f"shorten it, or {_UNCLOSED}")
+            return TableError(
+                f"is longer than {MAX_CELL} characters", row=number, column=longest,
+                fix="shorten it, or look for a quote that is not closed near this line",
+            )
         for place, cell in enumerate(cells):
             if cell[:1] in _MAY_RUN and is_formula(cell):
                 fix = "save the sheet as values and export it again"
@@ -176,8 +179,8 @@ def _text_records(binary: IO[bytes]) -> Iterator[list[str]]:
         except UnicodeDecodeError as error:
             # The text is decoded ahead of the rows, in pieces that begin within the line that comes next.
             line = records.line_num + len((error.object[: error.start] + b".").splitlines())
-            byte = f"byte 0x{error.object[error.start]:02x} in line {line}"
-            problem = f"the file is not UTF-8: {byte} (it may be Latin-1 or Windows-1252)"
+            byte = f"0x{error.object[error.start]:02x}"
+            problem = f"the file is not UTF-8: byte {byte} in line {line} (it may be Latin-1 or Windows-1252)"
             raise TableError(problem, fix="save it as 'CSV UTF-8'") from error
         except csv.Error as error:
             raise TableError(f"not readable as CSV after line {records.line_num} ({error})", fix=_UNCLOSED) from error

@@ -152,7 +152,7 @@ def _store(job: Job, lease: jobs.Lease, estimator: str, bundle: bytes, metrics: 
     with transaction.atomic():
         version = store_model_version(
             product_slug=job.body["product"], bundle=bundle, estimator=estimator, metrics=metrics, actor=jobs.actor_of(job),
-            state=_state(metrics),
+            state=state_of(metrics),
         )  # fmt: skip
         job.body |= {"version": version.version, "said": ""}
         job.save(update_fields=["body"])
@@ -160,7 +160,7 @@ def _store(job: Job, lease: jobs.Lease, estimator: str, bundle: bytes, metrics: 
             raise LeaseLost
 
 
-def _state(metrics: Mapping[str, Any]) -> ModelVersion.State:
+def state_of(metrics: Mapping[str, Any]) -> ModelVersion.State:
     """A candidate, unless it ranks like chance, or no better than the champion on the newest outcomes."""
     newest = metrics["retrained"]["newest"]
     is_worse = newest["champion"] is not None and newest.get("new_auc", 0.0) <= newest.get("old_auc", 0.0)

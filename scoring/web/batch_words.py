@@ -1,37 +1,48 @@
 """What is said of a table's columns and cells, in the language of the page."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from partners.accounts.web.told import told
 from scoring.engine.contract import Input, InputKind
 from scoring.services.batches import Asked
 from scoring.web.written import number_words
 
-# What a row is refused with where it is read, which knows no languages; what a service says is in the catalogue by itself.
-_READ: Mapping[str, str] = {
-    r"has (?P<cells>\d+) cells, the header has (?P<columns>\d+)": gettext_noop("has %(cells)s cells, the header has %(columns)s"),
-    r"is longer than (?P<most>\d+) characters": gettext_noop("is longer than %(most)s characters"),
-    r"make every row as wide as the header; put double quotes around a cell that contains the separator": gettext_noop(
-        "Make every row as wide as the header; put double quotes around a cell that contains the separator."),
-    r"shorten it, or look for a quote that is not closed near this line": gettext_noop(
-        "Shorten it, or look for a quote that is not closed near this line."),
-    r"save the sheet as values and export it again": gettext_noop("Save the sheet as values and export it again."),
-}  # fmt: skip
+_TABLE = re.compile(r"(?:Row (?P<row>\d+)(?:, column '(?P<column>.*?)')?: )?(?P<problem>.+?)\. Fix: (?P<fix>.+)\.", re.DOTALL)
 
 
-def cell_words(text: str) -> str:
-    """What is wrong with a cell, or what to do about it."""
-    if (said := told(text)) != text:
+def problem_words(text: str) -> str:
+    """What is wrong with a cell."""
+    said = told(text)
+    if said != text:
         return said
-    for pattern, words in _READ.items():
-        if found := re.fullmatch(pattern, text):
-            return _(words) % found.groupdict()
-    return text
+    whole = _sentence(text)
+    said = told(whole)
+    return text if said == whole else f"{said[0].lower()}{said[1:].removesuffix('.')}"
+
+
+def fix_words(text: str) -> str:
+    """What to do about it, as a sentence: a table is read where no languages are known, and said in parts."""
+    return told(text if text.endswith(".") else _sentence(text))
+
+
+def table_words(text: str) -> str:
+    """Why a whole table cannot be used."""
+    found = _TABLE.fullmatch(text)
+    if found is None:
+        return told(text)
+    places = {**found.groupdict(), "problem": problem_words(found["problem"])}
+    if found["column"]:
+        problem = _("Row %(row)s, column “%(column)s”: %(problem)s.") % places
+    else:
+        problem = _("Row %(row)s: %(problem)s.") % places if found["row"] else fix_words(found["problem"])
+    return f"{problem} {fix_words(found['fix'])}"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def about(one: Asked) -> str:

@@ -26,7 +26,7 @@ from scoring.services import batches, jobs, work
 from scoring.services.uploads import room_for
 from scoring.web.batch_files import KINDS, download, template
 from scoring.web.batch_forms import BatchForm, ColumnsForm
-from scoring.web.batch_words import cell_words
+from scoring.web.batch_words import fix_words, problem_words, table_words
 from scoring.web.charts import score_chart
 from scoring.web.receiving import FIELD, TableReceiver
 from scoring.web.written import language_of_page
@@ -90,7 +90,7 @@ class BatchNewPage(Page):
                 )  # fmt: skip
                 return HttpResponseRedirect(reverse("scoring:batch-columns", args=[made.id]))
             except TableRefused as refusal:
-                problem = refusal.detail
+                problem = table_words(refusal.detail)
         if problem:
             form.add_error(FIELD, problem)
         return self._form(form, 422)
@@ -198,7 +198,7 @@ class BatchErrorsDownload(Page):
         batch, kind = _batch(batch_id), _kind(request, ("csv", "xlsx"))
         found = batches.all_findings(batch)
         batches.record_download(batch=batch, what=f"errors.{kind}", actor=self.actor)
-        rows: Iterator[list[Cell]] = ([one.row, one.column, one.read, cell_words(one.problem), cell_words(one.fix)] for one in found)
+        rows: Iterator[list[Cell]] = ([one.row, one.column, one.read, problem_words(one.problem), fix_words(one.fix)] for one in found)
         columns: ColumnKinds = dict.fromkeys(map(str, FINDINGS), str)
         return download(kind, name=f"{_stem(batch)}-to-correct", title=_("To correct"), columns=columns, rows=rows)
 
@@ -220,7 +220,7 @@ class BatchTemplate(Page):
 
 def _told(found: Found) -> Found:
     """What was found, in the language of the page."""
-    return structs.replace(found, problem=cell_words(found.problem), fix=cell_words(found.fix))
+    return structs.replace(found, problem=problem_words(found.problem), fix=fix_words(found.fix))
 
 
 class _Shown:
@@ -242,6 +242,11 @@ class _Shown:
         if self.progress.state == Job.State.FAILED:
             return "failed" if is_work else "refused"
         return "done" if is_work else "checked"
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be used or ended early."""
+        return "" if self.progress is None else table_words(self.progress.problem)
 
     @property
     def is_live(self) -> bool:

@@ -92,8 +92,10 @@ class ProductPolicyPage(Page):
         )  # fmt: skip
         in_force, _version = policy_in_force(slug)
         is_cuts_only = written.knock_outs == in_force.knock_outs    # other rules do not fit into the address of an export
+        units = {one.name: one.unit for one in selectors.product_definition(slug).contract.inputs}
         made = tried(found, (in_force.approve_from, written.approve_from), said["minutes"])
-        return self._page(slug, shown, tried={**made, "trial": said if is_cuts_only else None})
+        shows = {**made, "lent_in": units.get(said["amount"], ""), "trial": said if is_cuts_only else None}
+        return self._page(slug, shown, tried=shows)
 
     def _save(self, slug: str, shown: _Shown, written: Policy) -> HttpResponse:
         seen = shown.cuts.cleaned_data["seen"]

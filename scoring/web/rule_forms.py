@@ -146,6 +146,18 @@ class RuleForm(forms.Form):
             self.add_error("text_en", _("Say in a full sentence what counts against the applicant; they will read it."))
 
     @property
+    def in_words(self) -> str:
+        """When the rule holds that is in force in this row; nothing for a new row."""
+        found, one = self.initial, self.inputs.get(self.initial.get("input", ""))
+        return f"{one.title} {OPERATOR_WORDS[found['operator']]} {found['value']}".strip() if one else str(found.get("input", ""))
+
+    @property
+    def is_as_in_force(self) -> bool:
+        """Whether nothing was typed into its row."""
+        typed = (str(self[name].value() or "").strip() for name in self.initial)
+        return not self.errors and not self["remove"].value() and list(typed) == [str(one).strip() for one in self.initial.values()]
+
+    @property
     def is_removed(self) -> bool:
         """Whether the person takes this rule out."""
         return bool(getattr(self, "cleaned_data", {}).get("remove"))

@@ -16,13 +16,14 @@ function move(step) {
 function press(element) {
   if (element.matches("dialog")) element.showModal();
   else if (element.matches("input:not([type=radio])")) element.focus();
-  else element.click(), element.focus();
+  else element.click(), (document.getElementById(element.dataset.then) ?? element).focus();    // what the choice needs next
 }
 
 const choose = () => chosen()?.querySelector("input[type=checkbox]")?.click();
 const moves = { j: () => move(1), k: () => move(-1), x: choose };
 
 document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey && event.key === "Enter" && event.target.matches("textarea, select")) return event.target.form?.requestSubmit();
   if (event.metaKey || event.ctrlKey || event.altKey) return;
   if (typing(event.target)) return event.key === "Escape" ? event.target.blur() : undefined;
   const key = event.key.toLowerCase();

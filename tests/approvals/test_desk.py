@@ -174,6 +174,8 @@ def test_it_says_before_sending_that_a_second_person_is_needed(in_north: House) 
     assert '<option value="">Choose one</option>' in decline
     assert "Income was proven by documents." in decline
     assert "Propose it, open the next" in shown
+    assert '<p class="v-note">The amount is above the limit.</p>' in shown    # why it came to a person, though the policy approves
+    assert re.findall(r'data-key="(\w)" data-then="(\w+)"', shown) == [("o", "offer"), ("d", "decline_reason")]
 
 
 def test_an_override_without_its_reason_is_not_proposed(in_north: House) -> None:
@@ -186,6 +188,7 @@ def test_an_override_without_its_reason_is_not_proposed(in_north: House) -> None
 
     assert answer.status_code == other.status_code == 422
     assert "This decides otherwise than the policy: choose why." in text_of(answer)
+    assert re.search(r'<select [^>]*name="decline_reason"[^>]* aria-describedby="f-decline_reason" autofocus>', text_of(answer))
     assert not SecondOpinion.objects.exists()
 
 
@@ -252,7 +255,34 @@ def test_ones_own_application_is_left_to_a_colleague(shop: House) -> None:
 
     assert "Leave this to a colleague" in text_of(answer)
     assert 'name="choice"' not in text_of(answer)
-    assert send(Browser(shop, "officer"), one, choice="approve", approve_reason="all_weighed").status_code == 403
+    sent = send(Browser(shop, "officer"), one, choice="approve", approve_reason="all_weighed", note="Called him.")
+    assert sent.status_code == 403
+    assert "This application looks like your own" in text_of(sent)
+    assert "“Called him.”" in text_of(sent)
+    assert fresh(one).revision == 1
+
+
+def test_an_application_is_not_handed_to_its_own_applicant(shop: House) -> None:
+    approver = shop.users["approver"]
+    one = receive(asked(reference=approver.email))
+
+    answer = Browser(shop, "officer").post(f"{page(one)}/work", {"do": "assign", "assignee": str(approver.id), "revision": "1"})
+
+    assert answer.status_code == 403
+    assert f"{approver.name} looks like the applicant: choose somebody else." in text_of(answer)
+    assert 'id="decide"' in text_of(answer)    # on the application's page
+    assert fresh(one).assigned_to_id is None
+
+
+def test_what_somebody_else_has_is_released_by_them_or_an_approver(shop: House) -> None:
+    one = take_next_application(actor=acting(shop, "approver")) if receive() else None
+    assert one is not None
+
+    answer = Browser(shop, "officer").post(f"{page(one)}/work", {"do": "release", "revision": str(one.revision)})
+
+    assert answer.status_code == 403
+    assert "they or an approver can release it" in text_of(answer)
+    assert fresh(one).assigned_to_id == shop.users["approver"].id
 
 
 def test_a_viewer_sees_no_name_no_note_and_no_panel(shop: House) -> None:

@@ -60,7 +60,7 @@ def test_the_letter_is_in_the_applicants_language_and_says_whom_to_ask(declined:
     letter = letter_of(declined)
 
     assert letter.language == "fr"
-    assert letter.title == "Nous ne pouvons pas vous prêter KES\N{NO-BREAK SPACE}60\N{NO-BREAK SPACE}000"
+    assert letter.title == "Nous ne pouvons pas vous prêter 60\N{NO-BREAK SPACE}000\N{NO-BREAK SPACE}KES"
     assert letter.recipient[0] == NAME
     assert declined.number in letter.recipient[1]
     assert letter.reasons

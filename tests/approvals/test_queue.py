@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.db import connection
+from django.utils import translation
 
 from audit.models import Event
 from partners.tenancy import tenant_context
@@ -394,6 +395,17 @@ def test_the_page_tells_who_has_it_and_nobody_looked_from_incomplete(shop: House
     assert fresh.number in hidden
 
 
+def test_what_is_decided_is_not_there_to_be_assigned(shop: House) -> None:
+    put(receive(), state="approved", decided_at=NOW)
+
+    waiting, decided = (text_of(get(shop, f"/applications{tab}")) for tab in ("?tab=all", "?tab=decided"))
+
+    assert 'name="chosen"' in waiting
+    assert 'name="chosen"' not in decided
+    assert "What counted most" in decided
+    assert "Why it is here" not in decided
+
+
 def test_filters_and_order_stay_in_the_links(shop: House) -> None:
     for _ in range(26):
         receive()
@@ -524,7 +536,11 @@ def test_time_left_is_told_in_words_and_mark(minutes: int, text: str, kind: str)
     assert time_left(NOW + timedelta(minutes=minutes), NOW) == (text, kind)
 
 
-def test_money_has_decimals_only_where_there_are_any() -> None:
-    shown = [money(minor, currency) for minor, currency in ((12_000_000, "KES"), (450_000, "XOF"), (1_050, "KES"))]
+@pytest.mark.parametrize(
+    ("language", "text"), [("en", ["KES 120,000", "XOF 450,000", "KES 10.50"]), ("fr", ["120 000 KES", "450 000 XOF", "10,50 KES"])]
+)
+def test_money_is_written_as_the_language_does_with_decimals_only_where_there_are_any(language: str, text: list[str]) -> None:
+    with translation.override(language):
+        shown = [money(minor, currency) for minor, currency in ((12_000_000, "KES"), (450_000, "XOF"), (1_050, "KES"))]
 
-    assert [one.replace("\N{NO-BREAK SPACE}", " ") for one in shown] == ["KES 120,000", "XOF 450,000", "KES 10.50"]
+    assert [one.replace("\N{NO-BREAK SPACE}", " ") for one in shown] == text

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from partners.models import Partner
@@ -200,3 +201,36 @@ def test_a_new_thread_begins_in_the_shared_schema(north: House) -> None:
         thread.join()
 
     assert seen == ["public"]
+
+
+def test_what_is_append_only_is_refused_to_the_role_and_to_the_owner(in_north: House) -> None:
+    declared = {table for app in apps.get_app_configs() for table in getattr(app, "append_only_tables", ())}
+    loose = set()
+
+    for table in sorted(declared):
+        column = _first_column(table)
+        for act in (f"UPDATE {table} SET {column} = {column}", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):
+            if not _is_refused(act, "permission denied"):
+                loose.add(f"the role: {act}")
+            with as_owner(in_north.schema):
+                if not _is_refused(act, "append-only"):
+                    loose.add(f"the owner: {act}")
+
+    assert len(declared) > 15
+    assert loose == set()
+
+
+def _first_column(table: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum = 1", [table])
+        return str(cursor.fetchone()[0])
+
+
+def _is_refused(statement: str, reason: str) -> bool:
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(statement)
+            transaction.set_rollback(True)
+    except DatabaseError as refusal:
+        return reason in str(refusal)
+    return False

@@ -15,10 +15,12 @@ from urllib.parse import parse_qsl
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import translation
 
 from audit.actions import Action
 from audit.context import SYSTEM
 from audit.models import Event, Outbox
+from partners.accounts.models import User
 from partners.tenancy import public_context, tenant_context
 from scoring import registry, selectors
 from scoring.engine.writing import SheetWriter
@@ -26,6 +28,7 @@ from scoring.models import Batch, Channel, Decision, Job, Outcome
 from scoring.services import batches, files, jobs, uploads, work
 from scoring.services.score import score_applicants
 from scoring.web import batches as pages
+from scoring.web.batch_words import fix_words, problem_words
 from tests.conftest import House
 from tests.scoring.factories import SLUG, a_batch, add_product, an_item
 
@@ -329,6 +332,24 @@ def test_a_file_that_cannot_be_used_is_told_and_not_kept(stalls: House) -> None:
 
     assert "Choose a table." in words(send(client, "/batches/new", {"kind": "applicants", "product": SLUG}))
     assert (Batch.objects.count(), uploaded()) == (0, [])
+
+
+def test_why_a_file_cannot_be_used_is_said_in_the_readers_language(stalls: House) -> None:
+    User.objects.filter(role="officer").update(language="fr")
+    client = stalls.client("officer")
+    brought = {
+        ("loans.xlsx", b"PK\x03\x04rubbish"): "Le classeur est endommagé. Ouvrez-le dans un tableur, enregistrez-le à nouveau, ou",
+        ("loans.csv", b"a,b\n"): "Le fichier a un en-tête et aucune ligne. Ajoutez une ligne par demandeur.",
+        ("loans.csv", b"a,a\n1,2\n"): "Ligne 1, colonne « a » : le nom est porté par plusieurs colonnes. Renommez l’une d’elles.",
+        ("loans.csv", "a,b\né,1\n".encode("latin-1")): "octet 0xe9 à la ligne 2",
+    }  # fmt: skip
+
+    for (name, content), told in brought.items():
+        answer = upload(client, content, name=name)
+        assert (answer.status_code, told in words(answer)) == (422, True), (name, words(answer))
+    with translation.override("fr"):    # as the rows of a table that is read later
+        assert problem_words("has 3 cells, the header has 12,500") == "a 3 cellules, l’en-tête en a 12\N{NO-BREAK SPACE}500"
+        assert fix_words("save the sheet as values and export it again").startswith("Enregistrez la feuille en valeurs")
 
 
 def test_a_file_that_is_too_large_is_told_and_not_kept(stalls: House, monkeypatch: pytest.MonkeyPatch) -> None:

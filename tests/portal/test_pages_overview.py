@@ -74,6 +74,9 @@ def test_the_overview_says_what_waits_for_whom(north: House) -> None:
     assert todo_of(north, "approver") == {"late": "1", "assigned to me": "0", "need me as the second person": "0", "wait for the team": "2"}
     assert todo_of(north, "viewer") == {"late": "1", "wait for the team": "2"}
     assert "25 min late" in text_of(north.client("officer").get("/"))
+    with tenant_context(north.partner):    # of several the most urgent is told
+        dues = Application.objects.filter(id__in=[first.id, second.id]).values_list("due_at", flat=True)
+        assert waiting_for(officer.id, may_approve=False).everybody.next_due == min(one for one in dues if one)
 
 
 def test_a_proposal_waits_for_others_than_who_made_it(north: House) -> None:
@@ -150,11 +153,14 @@ def test_every_number_of_the_overview_leads_somewhere(north: House) -> None:
 
     for page in ("/", "/summary"):
         text = text_of(client.get(page))
-        found = {*re.findall(r"<(?:b|dd|td)[^>]*><a href=\"([^\"]+)\"", text), *re.findall(r"<li><a href=\"([^\"]+)\"[^>]*><b", text)}
+        columns = re.findall(r"<a href=\"([^\"]+)\" aria-label=\"1 decision with a score from", text)    # of the picture
+        assert len(columns) == (page == "/")
+        found = {*columns, *re.findall(r"<(?:b|dd|td)[^>]*><a href=\"([^\"]+)\"", text)}
+        found |= {*re.findall(r"<li><a href=\"([^\"]+)\"[^>]*><b", text)}
         assert found, page
         for address in found:
             if not address.startswith(QUEUE):
-                assert client.get(address).status_code == 200, address
+                assert client.get(unescape(address)).status_code == 200, address
 
 
 # months

@@ -147,3 +147,12 @@ def test_a_trial_tells_hours_of_people_and_ages(stalls: House) -> None:
     assert hours is not None
     assert hours[1] == "4.0"    # eight decisions on one day
     assert "35–44" in page
+
+
+def test_a_trial_says_so_when_nobody_knows_the_groups(in_north: House) -> None:
+    add_product()
+    score_applicants(product_slug=SLUG, items=[an_item("A-1", born=None)], actor=SYSTEM, channel=Channel.API)
+
+    page = asked(in_north.client("analyst"), PATH, typed_of(in_north, group="born", act="try"))[1]
+
+    assert "Nobody can tell: none of these decisions says to which group the applicant belongs." in page

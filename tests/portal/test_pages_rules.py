@@ -244,6 +244,20 @@ def test_one_more_row_keeps_what_was_typed(stalls: House) -> None:
     assert kept[f"rules-{place + 1}-code"] == ""
 
 
+def test_a_rule_takes_one_line_until_somebody_changes_it(stalls: House) -> None:
+    typed = form_of(asked(stalls.client("analyst"))[1])
+    line = "<summary><code>high_amount</code> amount is more than 2000</summary>"
+
+    page, changed = (
+        asked(stalls.client("analyst"), typed={**typed, "rules-0-value": value, "act": "row"})[1] for value in ("2000", "much")
+    )
+
+    assert f'<details class="v-fold">{line}' in page
+    assert page.count("<details class=\"v-fold\"") == 1    # new rows lie open
+    assert f'<details class="v-fold" open>{line}' in changed
+    assert form_of(changed)["rules-0-value"] == "much"
+
+
 def test_nobody_overwrites_rules_that_they_did_not_see(stalls: House) -> None:
     typed = a_rule(stalls)
     theirs = {"base_probability": 0.4, "rules": []}

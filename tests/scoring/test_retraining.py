@@ -29,7 +29,7 @@ from scoring.models import Channel, Job, JobChunk, ModelVersion, Outcome, Outcom
 from scoring.services import jobs, retraining
 from scoring.services.cases import Case, known_outcomes, read_cases, write_cases
 from scoring.services.outcomes import Observed, record_outcomes
-from scoring.services.retraining import begin_due, begin_retraining, plan_retraining
+from scoring.services.retraining import begin_due, begin_retraining, plan_retraining, state_of
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
 from scoring.services.uploads import folder
 from scoring.services.work import end, work_on
@@ -86,6 +86,19 @@ def test_a_retraining_makes_a_version_that_is_compared_and_not_in_force(in_north
     assert selectors.product(PRODUCT).champion_version == 1
     assert Event.objects.filter(action=Action.JOB_FINISHED, object_id=str(job.id)).count() == 1
     assert not list(folder().iterdir())    # what applicants said is on no disk any more
+
+
+@pytest.mark.parametrize(
+    ("interval", "newest", "state"),
+    [
+        ([0.61, 0.70], {"champion": 1, "new_auc": 0.66, "old_auc": 0.64}, "candidate"),
+        ([0.61, 0.70], {"champion": 1, "new_auc": 0.64, "old_auc": 0.64}, "draft"),
+        ([0.44, 0.58], {"champion": 1, "new_auc": 0.66, "old_auc": 0.64}, "draft"),    # better than the champion, and no better than chance
+        ([0.44, 0.58], {"champion": None}, "draft"),
+    ],
+)
+def test_what_ranks_like_chance_stays_a_draft(interval: list[float], newest: dict[str, Any], state: str) -> None:
+    assert state_of({"auc_interval": interval, "retrained": {"newest": newest}}) == state
 
 
 def test_the_newest_outcomes_are_judged_as_their_own_decisions_were(in_north: House) -> None:

@@ -89,7 +89,7 @@ def escalate_application(
     person = acting_person(actor, Permission.APPLICATION_DECIDE)
     application = locked(application_id, revision=revision, person_id=person.id)
     _refuse_unless_waiting(application)
-    approver = None if to is None else _approver(to, application)
+    approver = None if to is None else _approver(to, application, person)
     application.priority, application.escalated_at = 1, datetime.now(UTC)
     application.assigned_to, application.locked_by, application.locked_until, application.snoozed_until = approver, None, None, None
     _save(application, "priority", "escalated_at", "assigned_to", "locked_by", "locked_until", "snoozed_until")
@@ -156,11 +156,11 @@ def _some(chosen: Sequence[Seen]) -> Sequence[Seen]:
     return chosen
 
 
-def _approver(person_id: uuid.UUID, application: Application) -> User:
+def _approver(person_id: uuid.UUID, application: Application, asked_by: User) -> User:
     found = User.objects.filter(id=person_id).first()
     if found is None or not found.allows(Permission.APPLICATION_APPROVE):
         raise AssigneeRefused(fields={"to": "Choose an approver."})
-    refuse_own(found, application)
+    refuse_own(found, application, asked_by=asked_by)
     return found
 
 

@@ -59,7 +59,7 @@ def assign_application(
     assignee = User.objects.filter(id=assignee_id).first()
     if assignee is None or not assignee.allows(Permission.APPLICATION_DECIDE):
         raise AssigneeRefused(fields={"assignee_id": "Send the id of somebody who decides about applications."})
-    refuse_own(assignee, application)
+    refuse_own(assignee, application, asked_by=person)
     _refuse_unless_waiting(application)
     application.assigned_to, application.locked_by, application.locked_until = assignee, None, None
     _save(application)

@@ -21,6 +21,7 @@ from portal.approvals.services.policies import policy_in_force
 from portal.approvals.services.work import next_in_queue, previous_in_queue
 from portal.approvals.transitions import DECIDED, TOLD, MoveName, moves_from
 from portal.approvals.web.queue import deciding_people
+from portal.approvals.web.queue_words import because_words
 from portal.approvals.web.words import (
     INFORMATION,
     MOVED,
@@ -101,6 +102,7 @@ class Case:
         return {
             "one": one, "panel": panel, "is_erased": one.applicant is None or one.applicant.is_erased,
             "choices": self.choices() if panel == "decide" else [], "proposal": self._proposal(),
+            "here_because": "" if one.because == "referred" else because_words(one.because),
             "decided": self._decided(), "others": self._others(panel), "limit": self._limit(), "refusals": list(REFUSALS.items()),
             "holds_it": self._holds(), "following": next_in_queue(one, self.user) if self._decides() else None,
             "preceding": previous_in_queue(one, self.user) if self._decides() else None,

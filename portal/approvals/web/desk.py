@@ -27,6 +27,8 @@ from portal.approvals.errors import (
     FileRefused,
     MoveDetailsRefused,
     MoveRefused,
+    OwnApplication,
+    PersonNeeded,
     ProposalMissing,
     ProposalOpen,
 )
@@ -41,6 +43,7 @@ from scoring.errors import ApplicantErased
 from scoring.services.looks import note_look
 
 _CONFLICTS = (ApplicationChanged, ApplicationLocked, MoveRefused, ProposalOpen, ProposalMissing, AnotherPersonNeeded, ApplicantErased)
+_OTHERS = (OwnApplication, PersonNeeded)    # a matter for somebody else
 _UNUSABLE = (MoveDetailsRefused, AssigneeRefused, FileRefused)
 _SEPARATORS = str.maketrans("", "", " ,'\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}\N{RIGHT SINGLE QUOTATION MARK}")
 Typed = Mapping[str, str]
@@ -55,6 +58,8 @@ class DeskPage(Page):
             return act()
         except _CONFLICTS as refusal:
             return self.shown(request, _one(number), typed, conflict=_told(refusal), status=409)
+        except _OTHERS as refusal:
+            return self.shown(request, _one(number), typed, conflict=told(refusal.detail), status=403)
         except _UNUSABLE as refusal:
             return self.shown(request, _one(number), typed, dict(refusal.fields) or {"choice": refusal.detail})
 

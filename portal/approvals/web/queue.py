@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 
 from audit.errors import DomainError
 from partners.accounts.models import User
@@ -70,7 +70,8 @@ class ApplicationListPage(Page):
         may_work = self.user.allows(Permission.APPLICATION_DECIDE)
         people = deciding_people() if may_work else []
         titles = {
-            Tab.WAITING: _("To decide"), Tab.MINE: _("Mine"), Tab.SECOND: _("Second person"), Tab.DECIDED: _("Decided"), Tab.ALL: _("All"),
+            Tab.WAITING: _("To decide"), Tab.MINE: _("Mine"), Tab.SECOND: _("Second person"),
+            Tab.DECIDED: pgettext("applications", "Decided"), Tab.ALL: _("All"),
         }  # fmt: skip
         plain = replace(state, given={name: text for name, text in state.given.items() if name not in {"q", "state", "due"}})
         return {
@@ -84,7 +85,8 @@ class ApplicationListPage(Page):
             "dues": [(name, _due_words(name)) for name in DUE],
             "orders": [(one, _order_words(one)) for one in orders_of(state.tab, state.given)],
             "is_unfolded": any(name in state.given for name in FOLDED) or not state.is_usual_order,
-            "people": people, "may_work": may_work, "clock": clock_words(), "by_amount": self._by_amount(state),
+            "people": people, "may_work": may_work, "may_choose": may_work and state.tab is not Tab.DECIDED,
+            "clock": clock_words(), "by_amount": self._by_amount(state),
             "by_due": state.changed(sort=""),
             "views": SavedView.objects.filter(user=self.user), "user_id": self.user.id,
             "can_be_kept": "q" not in state.given and (bool(state.given) or not state.is_usual_order),
