@@ -6,10 +6,10 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up learners test check messages bench fmt lock clean
+.PHONY: help demo up learners test check secrets vulnerable messages bench fmt lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/.runtime ## run the portal with two demo partners; prints addresses, logins, a key and a curl line (PORT=8000)
 	@exec $(BIN)/python manage.py up --demo --port $(PORT)
@@ -22,13 +22,21 @@ learners: .venv/.learners ## add XGBoost, CatBoost and Optuna, for --estimator a
 test: .venv/.dev ## run every test (ARGS="tests/portal -x" for a part)
 	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
-check: .venv/.dev ## lint, types, import rules, migrations, templates, settings
+check: .venv/.dev ## lint, types, import rules, migrations, templates, settings, unsafe calls
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	@find templates -name '*.html' -print0 | xargs -0 -r $(BIN)/djade --target-version 5.2 --check
 	$(BIN)/python manage.py check --fail-level WARNING
+	$(BIN)/bandit -c pyproject.toml -q -r audit partners portal scoring clients manage.py
+
+secrets: .venv/.dev ## look for secrets that are not in .secrets.baseline; each of those has its reason in docs/security/findings.md
+	@$(BIN)/detect-secrets-hook --no-verify --baseline .secrets.baseline $$(git ls-files -- ':!requirements' ':!static/vendor' ':!locale' ':!docs/img' ':!docs/postman.json') || [ $$? -eq 3 ]
+
+vulnerable: .venv/.dev ## compare the pinned packages with known vulnerabilities; fails for each that could not be looked up
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/runtime.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/dev.txt
 
 messages: .venv/.dev ## bring the catalogues of locale/ up to date with the sources; names what lacks a translation
 	$(BIN)/python manage.py makemessages

@@ -8,7 +8,7 @@ from pathlib import Path
 OWN_PYTHON = Path(__file__).resolve().parent / ".venv" / "bin" / "python"
 
 if sys.prefix == sys.base_prefix and OWN_PYTHON.exists():  # the system's Python: go on with the packages that make has installed
-    os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])  # noqa: S606 - no shell is wanted
+    os.execv(OWN_PYTHON, [str(OWN_PYTHON), *sys.argv])  # nosec B606 # noqa: S606 - no shell is wanted
 
 try:
     from django.core.management import execute_from_command_line

@@ -98,7 +98,7 @@ def held() -> list[Held]:
 
 def rules_in_force() -> list[Rule]:
     """The current rules, in one order."""
-    return [Rule(one.record_class, one.trigger, one.period, one.unit, one.citation) for one in RetentionPolicy.objects.all()]
+    return [Rule(one.record_class, one.trigger, one.period, one.unit, one.citation, one.action) for one in RetentionPolicy.objects.all()]
 
 
 def refusal(applicant_id: uuid.UUID, *, at: datetime | None = None) -> Refusal | None:

@@ -9,6 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Literal
 
@@ -57,7 +58,8 @@ class Keyring:
     partner_keys: Mapping[int, DataKey]
     index_key: bytes
     token_key: bytes
-    token_keys: Mapping[int, bytes]
+    token_version: int
+    token_keys: Mapping[int, tuple[bytes, datetime | None]]    # since when each signs no more
     signing_key: Ed25519PrivateKey
     key_id: str
     verifying_keys: Mapping[str, Ed25519PublicKey]
@@ -99,8 +101,12 @@ class Keyring:
                 return cipher.decrypt(sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :], place)
             except InvalidTag:
                 continue
+        raise self.refused(table, column, owner)
+
+    def refused(self, table: str, column: str, owner: object) -> SealBroken:
+        """What to raise for something that was moved, changed or cut off; an alert tells of it."""
         broken.append((self.schema, table, column, str(owner)))
-        raise SealBroken
+        return SealBroken()
 
     def unseal_many(self, rows: Iterable[Kept], *, table: str, column: str) -> Iterator[bytes | None]:
         """What rows keep under their applicants' own keys, in their order; None for an erased applicant, and for what was moved or changed.
@@ -302,10 +308,13 @@ def opened(schema: str, rows: Iterable[KeyringRow]) -> Keyring:
             in_use[row.purpose] = row
     if set(in_use) != set(KeyringRow.Purpose.values):
         raise KeyringMissing
-    return _assemble(schema, secrets, in_use)
+    retired = {row.version: row.retired_at for row in rows if row.purpose == KeyringRow.Purpose.TOKEN}
+    return _assemble(schema, secrets, in_use, retired)
 
 
-def _assemble(schema: str, secrets: dict[str, dict[int, bytes]], in_use: dict[str, KeyringRow]) -> Keyring:
+def _assemble(
+    schema: str, secrets: dict[str, dict[int, bytes]], in_use: dict[str, KeyringRow], retired: Mapping[int, datetime | None]
+) -> Keyring:
     def current(purpose: str) -> bytes:
         return secrets[purpose][in_use[purpose].version]
 
@@ -319,7 +328,8 @@ def _assemble(schema: str, secrets: dict[str, dict[int, bytes]], in_use: dict[st
         partner_keys=partner_keys,
         index_key=current("index"),
         token_key=current("token"),
-        token_keys=secrets["token"],
+        token_version=in_use["token"].version,
+        token_keys={version: (secret, retired[version]) for version, secret in secrets["token"].items()},
         signing_key=signing,
         key_id=public_key_id(signing.public_key().public_bytes_raw()),
         verifying_keys={public_key_id(key.public_bytes_raw()): key for key in public},

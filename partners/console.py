@@ -20,8 +20,11 @@ from audit.services import record
 from partners.migrating import migrate_all
 from partners.models import Partner
 from partners.postgres import faults
+from partners.postgres.roles import PUBLIC
 from partners.selectors import partner
-from partners.tenancy import tenant_context
+from partners.tenancy import public_context, tenant_context
+
+_OR_OPERATORS = "; public: the record of what operators did"
 
 
 @contextmanager
@@ -44,11 +47,12 @@ class PartnerCommand(BaseCommand):
     """A command `manage.py NAME SLUG ...` that runs in that partner's schema, as an operator."""
 
     takes_existing_partner: ClassVar[bool] = True
+    takes_operators: ClassVar[bool] = False    # also of the operators' own record: `public` in the place of a slug
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """The slug, then what `add_own_arguments` adds."""
-        parser.add_argument("slug", metavar="SLUG", help="the partner's slug")
+        parser.add_argument("slug", metavar="SLUG", help="the partner's slug" + _OR_OPERATORS * self.takes_operators)
         self.add_own_arguments(parser)
         parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else")
 
@@ -72,6 +76,9 @@ class PartnerCommand(BaseCommand):
     def _run(self, options: dict[str, Any]) -> "Result":
         if not self.takes_existing_partner:
             return self.run(None, options)
+        if self.takes_operators and options["slug"] == PUBLIC:
+            with public_context():
+                return self.run(None, options)
         self.partner: Partner = partner(options["slug"])
         with tenant_context(self.partner):
             # First, so that it is there however the command ends; without its words, which may be personal.

@@ -7,7 +7,7 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent
 from django.db import DataError, InterfaceError, OperationalError
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions as rest
 from rest_framework import status as http
@@ -22,6 +22,7 @@ import portal.approvals.errors as approvals
 import portal.exports.errors as exports
 import scoring.errors as scoring
 from audit.errors import DomainError
+from portal.logs import said_of
 from scoring.engine.contract import ContractViolation
 
 logger = structlog.get_logger(__name__)
@@ -241,6 +242,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     privacy.PrivacyStepRefused: _row(409, "That is not its next step", "Look at the request as it is now."),
     privacy.SecondPersonMissing: _row(409, "A second person has to answer", "Ask somebody else with the permission privacy.manage."),
     privacy.ErasureRefused: _row(409, "A rule stands against the erasure", "Tell the applicant the rule and the day, or wait for it."),
+    partners.RateRefused: _row(422, "The exchange rate cannot be used", "Correct the fields under errors; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(
@@ -322,13 +324,14 @@ def outcome_of_code(code: str) -> Outcome:
 _BY_CODE: Mapping[str, Outcome] = {kind.code if issubclass(kind, DomainError) else row.code: row for kind, row in TABLE.items()}
 
 
-def log_fault(path: str, error: BaseException) -> None:
-    """What is our own fault is logged once, with its trace; a database that is away needs none."""
-    outcome = outcome_of(error)
+def log_fault(request: HttpRequest, error: BaseException) -> None:
+    """What is our own fault is logged once, with its trace and the pattern of its route; a database that is away needs no trace."""
+    outcome, match = outcome_of(error), request.resolver_match
+    route = match.route if match else ""
     if outcome.code == AWAY:
-        logger.error("request_failed", code=outcome.code, path=path, error=next(iter(str(error).splitlines()), ""))
+        logger.error("request_failed", code=outcome.code, route=route, error=said_of(error))
     elif is_ours(outcome):
-        logger.error("request_failed", code=outcome.code, path=path, exc_info=error)
+        logger.error("request_failed", code=outcome.code, route=route, exc_info=error)
 
 
 def is_ours(outcome: Outcome) -> bool:

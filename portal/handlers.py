@@ -75,7 +75,7 @@ class PageErrorMiddleware(ForPages):
         """The page of the refusal; our own faults are logged with their trace."""
         if is_api(request) or not isinstance(error, DomainError | ContractViolation):
             return None
-        log_fault(request.path_info, error)
+        log_fault(request, error)
         if isinstance(error, SignedOut):
             return _again(request, error, _typed(request))
         return page(request, error)
@@ -102,7 +102,7 @@ def failed(request: HttpRequest) -> HttpResponseBase:
     error = sys.exc_info()[1] or RuntimeError()
     if is_api(request):
         return problem(request, error)
-    log_fault(request.path_info, error)
+    log_fault(request, error)
     return page(request, error)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from prometheus_client import mmap_dict, values
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a private folder is made below it
+MEMORY = Path("/dev/shm")  # nosec B108 # noqa: S108 - a private folder is made below it
 PREFIX = "vouch-metrics-"
 YOUNGEST_STRAY_SECONDS = 60.0
 _LONGEST_ENTRY = 4 + 8 + 16  # beside the key itself

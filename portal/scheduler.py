@@ -1,4 +1,4 @@
-"""What happens by the clock: each duty runs for every active partner, in that partner's schema."""
+"""What happens by the clock: each duty runs for every active partner, in that partner's schema, or once in the shared one."""
 
 import logging
 import threading
@@ -12,15 +12,17 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
+from audit.models import Event, Keyring
 from audit.privacy.ledger import publish_erasures
 from audit.retention import runs
 from audit.services import forget_old_answers
-from audit.verification import verifications_left
+from audit.vault import ensure_keyring
+from audit.verification import verifications_left, work_on_verification
 from partners.accounts.links import has_unsent
 from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
-from partners.tenancy import tenant_context
+from partners.tenancy import public_context, tenant_context
 from partners.webhooks.courier import COURIER
 from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
@@ -31,6 +33,7 @@ from portal.celery import app
 from portal.exports.services import writing
 from portal.exports.services.clock import begin_due_exports
 from portal.exports.services.opening import forget_old_exports
+from portal.logs import said_of
 from scoring import selectors
 from scoring.services.figures import roll_up_hours
 from scoring.services.jobs import forget_old_results, unattended
@@ -47,7 +50,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Duty:
-    """Something to do for each partner, every so many seconds. Safe to run twice, and beside itself on another machine."""
+    """Something to do every so many seconds. Safe to run twice, and beside itself on another machine."""
 
     name: str
     seconds: float
@@ -139,6 +142,25 @@ DUTIES = (
 )
 
 
+OPERATORS = "operators"
+
+
+def seal_operators() -> None:
+    """What operators did is sealed; where nobody ever was one there are no keys, and nothing to seal."""
+    if Event.objects.exists():
+        if not Keyring.objects.exists():
+            ensure_keyring()
+        sealer.seal()
+
+
+# In the shared schema, whose record is the operators'. It is short, and messages are partners' only: it is checked here.
+OPERATORS_DUTIES = (
+    Duty("seal-operators", 1.0, seal_operators),
+    Duty("check-operators", 5.0, work_on_verification),
+    Duty("forget-sessions-of-operators", 3600.0, forget_old_sessions),
+)
+
+
 @dataclass(frozen=True)
 class Rest:
     """Until when something that failed is left alone, and how long that was to be."""
@@ -152,6 +174,7 @@ class Scheduler:
     """Runs the duties until it is told to stop."""
 
     duties: Sequence[Duty] = DUTIES
+    operators_duties: Sequence[Duty] = OPERATORS_DUTIES
     stopping: threading.Event = field(default_factory=threading.Event)
     _due: dict[str, float] = field(default_factory=dict)
     _partners: list[Partner] = field(default_factory=list)
@@ -166,9 +189,7 @@ class Scheduler:
     def run_due(self) -> None:
         """Every duty whose time has come has run once for each active partner."""
         now = time.monotonic()
-        due = [duty for duty in self.duties if self._due.get(duty.name, 0.0) <= now]
-        for duty in due:
-            self._due[duty.name] = now + duty.seconds
+        due = self._now_due(self.duties, now)
         if not self._attempt(LIST, "", self._read_partners):
             return
         for partner in self._partners:
@@ -178,6 +199,14 @@ class Scheduler:
                 has_failed = not self._attempt(duty.name, partner.slug, partial(_run, duty, partner))
                 if has_failed and not self._attempt(LIST, "", self._read_partners):
                     return  # it is the database, and not this partner
+        for duty in self._now_due(self.operators_duties, now):
+            self._attempt(duty.name, OPERATORS, partial(_run, duty, None))
+
+    def _now_due(self, duties: Sequence[Duty], now: float) -> list[Duty]:
+        due = [duty for duty in duties if self._due.get(duty.name, 0.0) <= now]
+        for duty in due:
+            self._due[duty.name] = now + duty.seconds
+        return due
 
     def _attempt(self, duty: str, partner: str, run: Callable[[], object]) -> bool:
         """Whether it has not failed. What failed rests for a second, then for twice as long each time; one line tells of each failure."""
@@ -191,9 +220,9 @@ class Scheduler:
             seconds = min(2 * rest.seconds, longest) if rest else FIRST_REST_SECONDS
             self._rests[duty, partner] = Rest(time.monotonic() + seconds, seconds)
             is_news = rest is None and not isinstance(error, Error | DomainError)
-            what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
             where = {"duty": duty, "partner": partner}
-            log.error("duty failed: %s; it is tried again in %g s", what, seconds, extra=where, exc_info=error if is_news else None)
+            told = said_of(error)
+            log.error("duty failed: %s; it is tried again in %g s", told, seconds, extra=where, exc_info=error if is_news else None)
             if isinstance(error, Error):
                 self._partners_until = 0.0
                 close_old_connections()
@@ -208,11 +237,11 @@ class Scheduler:
             self._partners_until = now + PARTNERS_SECONDS
 
     def _pause(self) -> float:
-        if len(self._due) < len(self.duties):
+        if len(self._due) < len(self.duties) + len(self.operators_duties):
             return 0.0
         return max(0.0, min(self._due.values()) - time.monotonic())
 
 
-def _run(duty: Duty, partner: Partner) -> None:
-    with tenant_context(partner):
+def _run(duty: Duty, partner: Partner | None) -> None:
+    with tenant_context(partner) if partner else public_context():
         duty.run()

@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from audit.errors import SealBroken
 from audit.privacy.errors import PrivacyRequestRefused
-from audit.privacy.holders import Holder, Keeper, Subject, hold, keep
+from audit.privacy.holders import Holder, Keeper, Subject, hold, keep, traces_of
 from audit.services import timestamp
 from audit.vault import DataKey, keyring
 from scoring.applicants import (
@@ -64,7 +64,10 @@ def subject(applicant_id: uuid.UUID) -> Subject | None:
         details = details_of(keyring(), found)
     except SealBroken:    # a damaged row is erased too
         details = None
-    return Subject(applicant_id, details.reference if details else "")
+    if details is None:
+        return Subject(applicant_id)
+    known = tuple(one for one in (details.name, details.phone, details.national_id) if one)
+    return Subject(applicant_id, details.reference, known)
 
 
 def data_key(applicant_id: uuid.UUID) -> DataKey | None:
@@ -195,18 +198,20 @@ def _locked(applicant_id: uuid.UUID) -> tuple[Applicant, DataKey]:
 # ---- erasing
 
 
-def erase(one: Subject) -> dict[str, int]:
-    """Key, profile and blind indexes are gone, and what batches kept for a day and mentions them. Nobody of this id is scored again."""
-    erased = Applicant.objects.filter(id=one.id).exclude(wrapped_key=None).update(**_ERASED)
-    if not erased:
-        Applicant.objects.get_or_create(id=one.id)    # came after the backup that was restored: erased all the same
-    return {"keys": erased, "batch_results": forget_results_about(one.traces), "batch_findings": forget_findings_about(one.traces)}
+def erase(subjects: Sequence[Subject]) -> dict[str, int]:
+    """Keys, profiles and blind indexes are gone, and what batches kept for a day and mentions them. Nobody of these ids is scored again."""
+    ids, traces = [one.id for one in subjects], traces_of(subjects)
+    erased = Applicant.objects.filter(id__in=ids).exclude(wrapped_key=None).update(**_ERASED)
+    if erased < len(ids):    # who came after the backup that was restored is erased all the same
+        Applicant.objects.bulk_create([Applicant(id=one) for one in ids], ignore_conflicts=True)
+    return {"keys": erased, "batch_results": forget_results_about(traces), "batch_findings": forget_findings_about(traces)}
 
 
-def forget(one: Subject) -> None:
+def forget(subjects: Sequence[Subject]) -> None:
     """What this process remembers, and uploads that mention them, are gone."""
-    forget_applicant(one.id)
-    forget_uploads_about(one.traces)
+    for one in subjects:
+        forget_applicant(one.id)
+    forget_uploads_about(traces_of(subjects))
 
 
 # ---- keys

@@ -1,4 +1,4 @@
-"""What scoring keeps and lets go: tables that people brought lose their name and findings, their figures stay."""
+"""What scoring keeps and lets go: tables that people brought lose their name and findings, or go whole with their figures."""
 
 from collections.abc import Sequence
 
@@ -8,9 +8,9 @@ from audit.context import Actor
 from audit.retention.registry import RecordClass
 from audit.retention.rules import Item, Removal, Trigger
 from scoring.models import Batch
+from scoring.models.batch import NAMELESS, REMOVED
 
-REMOVED = "—"    # what a batch is called whose name is gone
-_THERE = Batch.objects.exclude(name=REMOVED)
+_THERE = Batch.objects.exclude(plain_name=REMOVED)
 
 
 def _after(last: str, limit: int) -> Sequence[str]:
@@ -31,8 +31,15 @@ def _lock(ids: Sequence[str]) -> None:
     list(Batch.objects.select_for_update().filter(id__in=ids).values_list("id"))
 
 
-def _remove(ids: Sequence[str], _actor: Actor) -> None:
-    Batch.objects.filter(id__in=ids).update(name=REMOVED, sealed_findings=None)
+def _anonymise(ids: Sequence[str], _run: int, _actor: Actor) -> None:
+    Batch.objects.filter(id__in=ids).update(**NAMELESS, sealed_findings=None)
 
 
-BATCHES = RecordClass("batch", _("Names and findings of tables"), Removal.ANONYMISE, [Trigger.MADE], _after, _look, _lock, _remove)
+def _delete(ids: Sequence[str], _run: int, _actor: Actor) -> None:
+    Batch.objects.filter(id__in=ids).delete()
+
+
+BATCHES = RecordClass(
+    "batch", _("Names and findings of tables"), {Removal.ANONYMISE: _anonymise, Removal.DELETE: _delete}, [Trigger.MADE], _after, _look,
+    _lock,
+)  # fmt: skip

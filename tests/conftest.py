@@ -33,7 +33,7 @@ from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
 from partners.models import Partner
 from partners.services import create_partner
-from partners.tenancy import schema_of, tenant_context
+from partners.tenancy import public_context, schema_of, tenant_context
 from portal.waiting import wait_until
 from scoring.engine.bundle import read_bundle, read_card, sign_bundle, write_bundle
 from scoring.engine.synthetic import market_loans, write_table
@@ -41,6 +41,7 @@ from scoring.models import Decision, ModelVersion
 from scoring.services.models import promote_model, store_model_version
 
 ROOT = Path(__file__).resolve().parent.parent
+OTHER_ROOT = "cd" * 32
 PASSWORD = "correct horse battery staple"
 PRODUCT = "market-loan"
 INPUTS = {
@@ -93,6 +94,18 @@ class House:
     def api(self, key: str | None = None) -> Client:
         """A program on this partner's host, with this API key or the partner's own."""
         return Client(HTTP_HOST=self.host, HTTP_X_API_KEY=self.api_key if key is None else key)
+
+
+def of_operator(user: User) -> Client:
+    """The operator's browser on the public host, signed in with a second factor."""
+    client = Client(HTTP_HOST="localhost")
+    with public_context():
+        begun = Session.objects.create(user=user, token_epoch=user.token_epoch, channel=Session.Channel.PAGE, factor=Session.Factor.TOTP)
+        client.force_login(user)
+        kept = client.session
+        kept["sign_in"] = str(begun.id)
+        kept.save()
+    return client
 
 
 def make_house(slug: str, *, plan: str = "enterprise") -> House:
@@ -216,6 +229,7 @@ def site(django_db_setup: None, django_db_blocker: Any) -> Iterator[Site]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {**os.environ, "DATABASE_URL": address_of(name), "DJANGO_SETTINGS_MODULE": "portal.settings"}
+    environment["VOUCH_ROOT_KEY_PREVIOUS"] = OTHER_ROOT    # a test changes the root key while this server works
     environment["VOUCH_RELAXED_SIGN_IN"] = "1"    # as in the demo: browsers of tests sign in often, and a code works once
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port), "--workers", "1", "--blocking-threads", "4",
                "--no-ws", "--log-level", "warning", "portal.wsgi:application"]  # fmt: skip

@@ -17,7 +17,7 @@ DEFAULTS = (
     ("batch", "made", 25, "months", "12 CFR 1002.12(b) (Regulation B): as the applications that came in the table"),
     ("announcement", "made", 6, "months", "The portal''s own: what programs were told is in the record as well"),
 )
-INSERT = "INSERT INTO audit_retentionpolicy (id, record_class, trigger, period, unit, citation) VALUES " + ", ".join(
+INSERT = "INSERT INTO audit_retentionpolicy (id, record_class, trigger, period, unit, citation) VALUES " + ", ".join(  # nosec B608 # written above
     f"(gen_random_uuid(), '{kind}', '{trigger}', {period}, '{unit}', '{citation}')" for kind, trigger, period, unit, citation in DEFAULTS
 )
 

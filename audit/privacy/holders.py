@@ -8,31 +8,40 @@ from typing import Any
 from audit.context import Actor
 from audit.vault import DataKey
 
+_TELLING = 6    # letters of a name that are not in half of all texts
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The applicant an erasure is about. `reference` is what the partner calls them; empty when it cannot be read any more."""
+    """An applicant an erasure is about. `reference` is what the partner calls them, `details` their name and numbers; empty when
+    they cannot be read any more."""
 
     id: uuid.UUID
-    reference: str
+    reference: str = ""
+    details: tuple[str, ...] = ()
 
     @property
     def traces(self) -> tuple[bytes, ...]:
         """What gives them away in texts that are not theirs alone, such as answers to a batch."""
-        return tuple(one.encode() for one in (str(self.id), self.reference) if len(one) >= 3)
+        given = [one for one in (str(self.id), self.reference) if len(one) >= 3]
+        return tuple(one.encode() for one in (*given, *(one for one in self.details if len(one) >= _TELLING)))
+
+
+def traces_of(subjects: Sequence[Subject]) -> tuple[bytes, ...]:
+    """What gives any of them away."""
+    return tuple(trace for one in subjects for trace in one.traces)
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
     """What one app holds.
 
-    `copy(applicant, language)`: plain values by section. `erase`: keys, indexes and rows, in the caller's transaction; says how many of
-    what. `forget`: files and memory, once that is committed; safe to repeat."""
+    `copy(applicant, language)`: plain values by section. `erase`: keys, indexes and rows of some applicants, in the caller's transaction;
+    says how many of what. `forget`: files and memory, once that is committed; safe to repeat."""
 
     name: str
     copy: Callable[[uuid.UUID, str], Mapping[str, Any]]
-    erase: Callable[[Subject], Mapping[str, int]]
-    forget: Callable[[Subject], None]
+    erase: Callable[[Sequence[Subject]], Mapping[str, int]]
+    forget: Callable[[Sequence[Subject]], None]
 
 
 @dataclass(frozen=True, slots=True)

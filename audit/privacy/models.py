@@ -132,15 +132,22 @@ class Erasure(models.Model):
     """One applicant who was erased, never changed: the table's part of the ledger, which also stands in a file outside the database."""
 
     applicant_id = models.UUIDField(primary_key=True, editable=False)
-    request_number = models.PositiveIntegerField()
+    # Under what: their own request, or a run of retention.
+    request_number = models.PositiveIntegerField(null=True)
+    run_number = models.PositiveIntegerField(null=True)
     event_id = models.UUIDField()
     erased_at = models.DateTimeField()
 
     class Meta:
         indexes = [models.Index(fields=["erased_at"], name="erasure_by_time")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(request_number=None, run_number__gt=0) | Q(request_number__gt=0, run_number=None), name="erasure_under_one"
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"erased under request {self.request_number}"
+        return f"erased at {self.erased_at}"
 
 
 class Alert(models.Model):

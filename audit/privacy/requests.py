@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit import holds
 from audit.actions import Action
 from audit.context import Actor
-from audit.models import Erasure, PrivacyRequest, PrivacyStep, PrivacyTerms
+from audit.models import PrivacyRequest, PrivacyStep, PrivacyTerms
 from audit.privacy.certificates import certificate_of
 from audit.privacy.errors import (
     ErasureRefused,
@@ -23,8 +23,9 @@ from audit.privacy.errors import (
     SecondPersonMissing,
 )
 from audit.privacy.holders import holders, keeper, reviewer
-from audit.privacy.ledger import erase_everywhere, erased_under, publish_erasures
+from audit.privacy.ledger import Under, entomb, erased_under
 from audit.privacy.models import UNANSWERED, RequestKind, RequestState
+from audit.retention.turns import take_turn
 from audit.services import record
 from audit.vault import keyring
 
@@ -201,21 +202,19 @@ def confirm_erasure(*, number: int, actor: Actor) -> PrivacyRequest:
     Raises PrivacyRequestUnknown, PrivacyStepRefused, SecondPersonMissing, ErasureRefused."""
     _refuse_by_rule(number, actor)
     with transaction.atomic():
+        take_turn()    # nobody holds them or changes rules between this look and the commit
         request = _open(number, RequestKind.ERASURE)
         _refuse_unless_proposed(request)
+        if against := holds.refusal(request.applicant_id):
+            raise ErasureRefused(against.rule, against.last_day)
         if request.proposed_by_id == _who(actor):
             raise SecondPersonMissing
         subject = keeper().subject(request.applicant_id)
         if subject is None:
             raise PrivacyStepRefused("The applicant is erased already.")
-        counts = erase_everywhere(subject)
-        made = record(
-            action=Action.APPLICANT_ERASED, actor=actor, object_kind="applicant", object_id=subject.id, detail={"request": number, **counts}
-        )
-        Erasure.objects.create(applicant_id=subject.id, request_number=number, event_id=made.id, erased_at=made.recorded_at)
+        counts, (made,) = entomb([subject], under=Under(request=number), actor=actor)
         _step(request, _Name.ERASED, actor, {"event": str(made.id), **counts}, Action.PRIVACY_REQUEST_STEPPED)
         _close(request, RequestState.DONE, actor, "")
-        transaction.on_commit(publish_erasures, robust=True)
     return request
 
 
@@ -265,8 +264,8 @@ def _checked(kind: str, reference: str, received_on: date, statement: str) -> uu
     if applicant_id is None:
         faults["reference"] = "Nobody is known by this reference: nothing is held of them. Look for them among the applicants."
     elif keeper().subject(applicant_id) is None:
-        number = erased_under({applicant_id}).get(applicant_id)
-        faults["reference"] = "They are erased" + (f" under request {number}" if number else "") + ": nothing personal is held of them."
+        under = erased_under({applicant_id}).get(applicant_id)
+        faults["reference"] = "They are erased" + (f" under {under}" if under else "") + ": nothing personal is held of them."
     elif kind == RequestKind.ERASURE and PrivacyRequest.objects.filter(applicant_id=applicant_id, kind=kind, state__in=UNANSWERED).exists():
         faults["kind"] = "Their erasure is asked for already: go on with that request."
     if faults or applicant_id is None:

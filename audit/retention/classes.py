@@ -26,8 +26,8 @@ def _lock(ids: Sequence[str]) -> None:
     list(Outbox.objects.select_for_update().filter(id__in=ids).values_list("id"))
 
 
-def _remove(ids: Sequence[str], _actor: Actor) -> None:
+def _delete(ids: Sequence[str], _run: int, _actor: Actor) -> None:
     Outbox.objects.filter(id__in=ids).delete()
 
 
-ANNOUNCEMENTS = RecordClass("announcement", _("Messages to programs"), Removal.DELETE, [Trigger.MADE], _after, _look, _lock, _remove)
+ANNOUNCEMENTS = RecordClass("announcement", _("Messages to programs"), {Removal.DELETE: _delete}, [Trigger.MADE], _after, _look, _lock)

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from audit.ids import uuid7
-from audit.retention.rules import Trigger, Unit
+from audit.retention.rules import Removal, Trigger, Unit
 
 
 class RetentionPolicy(models.Model):
@@ -18,6 +18,7 @@ class RetentionPolicy(models.Model):
     period = models.PositiveSmallIntegerField()
     unit = models.CharField(max_length=6, choices=Unit)
     citation = models.CharField(max_length=300)
+    action = models.CharField(max_length=9, choices=Removal)
     changed_at = models.DateTimeField(db_default=Now())
     changed_by = models.CharField(max_length=200, blank=True, db_default="")
 
@@ -28,6 +29,7 @@ class RetentionPolicy(models.Model):
             models.CheckConstraint(condition=Q(period__gte=1), name="retentionpolicy_period_positive"),
             models.CheckConstraint(condition=Q(unit__in=["days", "months", "years"]), name="retentionpolicy_unit_known"),
             models.CheckConstraint(condition=~Q(citation=""), name="retentionpolicy_says_why"),
+            models.CheckConstraint(condition=Q(action__in=["erase", "anonymise", "delete"]), name="retentionpolicy_action_known"),
         ]
 
     def __str__(self) -> str:

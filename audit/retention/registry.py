@@ -7,24 +7,29 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 
 from audit.context import Actor
-from audit.retention.rules import Item
+from audit.retention.rules import Item, Removal
 
 
 @dataclass(frozen=True, slots=True)
 class RecordClass:
     """Records that go by the same rules.
 
-    `after(last, limit)`: ids of those still there, in their order. `look(ids)`: how these are now, without those that are gone.
-    `lock(ids)`: nobody changes them until the transaction ends. `remove(ids, actor)`: in that transaction; files go when it has ended."""
+    `removals`: how they can go, the usual way first; each is called with ids, the run's number and the actor in a transaction, and files
+    go when it has ended. `after(last, limit)`: ids of those still there, in their order. `look(ids)`: how these are now, without those
+    that are gone. `lock(ids)`: nobody changes them until the transaction ends."""
 
     name: str
     title: str | Promise
-    removal: str
+    removals: Mapping[Removal, Callable[[Sequence[str], int, Actor], None]]
     triggers: Sequence[str]
     after: Callable[[str, int], Sequence[str]]
     look: Callable[[Sequence[str]], Sequence[Item]]
     lock: Callable[[Sequence[str]], None]
-    remove: Callable[[Sequence[str], Actor], None]
+
+    @property
+    def usual(self) -> Removal:
+        """How they go where no rule says otherwise."""
+        return next(iter(self.removals))
 
 
 _classes: dict[str, RecordClass] = {}

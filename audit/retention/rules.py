@@ -38,13 +38,14 @@ class Removal(TextChoices):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Records of this class stay so long after this happened, because the citation says so."""
+    """Records of this class stay so long after this happened, because the citation says so; then this is done with them."""
 
     record_class: str
     trigger: str
     period: int
     unit: str
     citation: str = ""
+    action: str = ""    # as Removal; empty: the usual one of the class
 
     def end(self, since: datetime) -> datetime:
         """When the period ends that began then; a day that its month lacks is the month's last."""
@@ -94,6 +95,7 @@ class Verdict:
     why: Why
     rule: Rule | None = None
     until: datetime | None = None
+    action: str = ""    # what is done with what goes: as the one of its own class's rules says whose period ends last
 
     @property
     def goes(self) -> bool:
@@ -119,9 +121,13 @@ def judge(item: Item, rules: Collection[Rule], holds: Collection[Held], at: date
     rule, last = max(((one, end) for one, end in ends if end is not None), key=lambda pair: pair[1])
     if item.is_open:
         return Verdict(Why.WAITING, rule)
-    return Verdict(Why.DUE if last <= at else Why.INSIDE, rule, last)
+    own = [(one, end) for one, end in ends if end is not None and one.record_class == item.record_class]
+    action = max(own, key=lambda pair: pair[1])[0].action if own else ""
+    return Verdict(Why.DUE if last <= at else Why.INSIDE, rule, last, action)
 
 
-def due(items: Collection[Item], rules: Collection[Rule], holds: Collection[Held], *, as_of: datetime, now: datetime) -> list[str]:
-    """The ids that go: due when people agreed to it, and still. What came due only since then waits for another run."""
-    return [one.id for one in items if judge(one, rules, holds, as_of).goes and judge(one, rules, holds, now).goes]
+def due(items: Collection[Item], rules: Collection[Rule], holds: Collection[Held], *, as_of: datetime, now: datetime) -> dict[str, str]:
+    """The ids that go, and how: due when people agreed to it, and still. What came due only since then waits for another run."""
+    still = [one for one in items if judge(one, rules, holds, as_of).goes]
+    verdicts = {one.id: judge(one, rules, holds, now) for one in still}
+    return {one: verdict.action for one, verdict in verdicts.items() if verdict.goes}

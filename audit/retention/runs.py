@@ -71,7 +71,9 @@ def _remove(run: RetentionRun, lease: uuid.UUID, kind: RecordClass, ids: Sequenc
     kind.lock(ids)
     going = due(kind.look(ids), rules, held(), as_of=run.as_of, now=now)    # as they are now that nobody can change them
     Gone.objects.bulk_create([Gone(run=run, record_class=kind.name, object_id=one) for one in going], ignore_conflicts=True)
-    kind.remove(going, actor_of(run))
+    for action, remove in kind.removals.items():
+        if chosen := [one for one, said in going.items() if (said or kind.usual) == action]:
+            remove(chosen, run.number, actor_of(run))
     return len(going)
 
 
@@ -123,8 +125,13 @@ def _certificate(run: RetentionRun, schema: str, gone: Mapping[str, int]) -> dic
         "certificate": KIND, "partner": schema, "run": run.number, "as_of": timestamp(run.as_of), "rules": run.rules,
         "proposed_by": run.proposed_by, "confirmed_by": run.answered_by, "confirmed_at": timestamp(run.answered_at),
         "finished_at": timestamp(run.finished_at), "gone": dict(gone), "gone_sha256": digest.hexdigest(),
-        "how": {name: kind.removal for name, kind in record_classes().items()},
+        "how": {name: _how(run, kind) for name, kind in record_classes().items()},
     }  # fmt: skip
+
+
+def _how(run: RetentionRun, kind: RecordClass) -> str:
+    said = {rule.action or kind.usual for rule in rules_of(run) if rule.record_class == kind.name}
+    return ", ".join(sorted(said)) or kind.usual
 
 
 def signed_certificate(run: RetentionRun) -> bytes:

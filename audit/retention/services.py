@@ -38,17 +38,22 @@ class ClassPreview:
 
 
 @transaction.atomic
-def change_policy(*, record_class: str, trigger: str, period: int, unit: str, citation: str, actor: Actor) -> RetentionPolicy:
-    """The rule holds from now on, in place of the one before about the same event. Raises RetentionRefused, RetentionConflict."""
+def change_policy(
+    *, record_class: str, trigger: str, period: int, unit: str, citation: str, actor: Actor, action: str = ""
+) -> RetentionPolicy:
+    """The rule holds from now on, in place of the one before about the same event. `action`: empty for the usual one of the class.
+
+    Raises RetentionRefused, RetentionConflict."""
     take_turn()
     _refuse_while_under_way()
     citation = citation.strip()
-    faults = _faults(record_class, trigger, period, unit, citation)
+    faults = _faults(record_class, trigger, period, unit, citation) | _faults_of_action(record_class, action)
     if faults:
         raise RetentionRefused(fields=faults)
-    values = {"period": period, "unit": unit, "citation": citation, "changed_by": actor.label[:200], "changed_at": datetime.now(UTC)}
+    asked = {"period": period, "unit": unit, "citation": citation, "action": action or str(record_classes()[record_class].usual)}
+    values = {**asked, "changed_by": actor.label[:200], "changed_at": datetime.now(UTC)}
     made, _is_new = RetentionPolicy.objects.update_or_create(record_class=record_class, trigger=trigger, defaults=values)
-    detail = {"class": record_class, "after": trigger, "period": period, "unit": unit, "citation": citation}
+    detail = {"class": record_class, "after": trigger, **asked}
     record(action=Action.RETENTION_POLICY_CHANGED, actor=actor, object_kind="retention_policy", object_id=made.id, detail=detail)
     return made
 
@@ -84,6 +89,13 @@ def _faults(record_class: str, trigger: str, period: int, unit: str, citation: s
     if not citation or len(citation) > 300 or "\0" in citation:
         faults["citation"] = "Say which law or rule asks for it, in 1 to 300 characters."
     return faults
+
+
+def _faults_of_action(record_class: str, action: str) -> dict[str, str]:
+    kind = record_classes().get(record_class)
+    if not action or kind is None or action in kind.removals:
+        return {}
+    return {"action": f"What is done with this class can be: {', '.join(kind.removals)}."}
 
 
 # ---- runs

@@ -1,5 +1,6 @@
 """Passwords: what may be one, and who may try how often."""
 
+import ipaddress
 import string
 from datetime import timedelta
 from functools import cache
@@ -22,6 +23,7 @@ GUESSES_OF_CODES = 5
 RESETS_PER_EMAIL, RESETS_PER_ADDRESS = 3, 30
 _LETTERS_FOR_SIGNS = str.maketrans("0134578@$!", "oleastbasi")
 _AT_THE_ENDS = string.digits + string.punctuation + " "
+_OF_ADDRESSES = ("address", "resets")
 _ADDED_AT_MOST = 6    # signs around a common word, such as a year and a mark
 
 
@@ -112,5 +114,15 @@ def _count(kind: str, value: str) -> None:
         LoginAttempt.objects.filter(subject=subject).update(failures=F("failures") + 1)
 
 
+def _network(address: str) -> str:
+    """Who counts as one caller: an IPv4 address; of IPv6 the /64 that a single machine has all of."""
+    try:
+        seen = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((seen, 64), strict=False)) if seen.version == 6 else address
+
+
 def _subject(kind: str, value: str) -> bytes:
+    value = _network(value) if kind in _OF_ADDRESSES else value
     return salted_hmac("partners.accounts.passwords", f"{kind}:{value.strip().lower()}", algorithm="sha256").digest()

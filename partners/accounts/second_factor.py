@@ -2,7 +2,9 @@
 
 import base64
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +37,18 @@ Kind = Authenticator.Type
 Factor = Session.Factor
 MOST_PASSKEYS = 10
 LONGEST_NAME = 60
-_PLACE: Mapping[str, Any] = {"table": "mfa_authenticator", "column": "data", "owner": "secret"}
+_PLACE: Mapping[str, Any] = {"table": "mfa_authenticator", "column": "data"}
+_whose: ContextVar[uuid.UUID] = ContextVar("whose")    # the library seals and opens without saying for whom
+
+
+@contextmanager
+def _of(user: User) -> Iterator[None]:
+    """What is sealed inside opens for this person only."""
+    before = _whose.set(user.id)
+    try:
+        yield
+    finally:
+        _whose.reset(before)
 
 
 class Sealed(DefaultMFAAdapter):
@@ -46,12 +59,12 @@ class Sealed(DefaultMFAAdapter):
     def encrypt(self, text: str) -> str:
         """As it is stored."""
         ring = keyring()
-        return base64.b64encode(ring.seal(ring.partner_key, text.encode(), **_PLACE)).decode()
+        return base64.b64encode(ring.seal(ring.partner_key, text.encode(), owner=_whose.get(), **_PLACE)).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
         """As it was."""
         ring = keyring()
-        return ring.unseal(ring.partner_key, base64.b64decode(encrypted_text), **_PLACE).decode()
+        return ring.unseal(ring.partner_key, base64.b64decode(encrypted_text), owner=_whose.get(), **_PLACE).decode()
 
     def get_totp_issuer(self) -> str:
         """What an app writes above the code."""
@@ -80,10 +93,12 @@ def factors_of(user: User) -> Factors:
     """What this person has set up."""
     rows = list(Authenticator.objects.filter(user_id=user.id).order_by("created_at", "id"))
     codes = next((row for row in rows if row.type == Kind.RECOVERY_CODES), None)
+    with _of(user):
+        left = len(RecoveryCodes(codes).get_unused_codes()) if codes else 0
     return Factors(
         totp=next((row for row in rows if row.type == Kind.TOTP), None),
         passkeys=tuple(row for row in rows if row.type == Kind.WEBAUTHN),
-        codes_left=len(RecoveryCodes(codes).get_unused_codes()) if codes else 0,
+        codes_left=left,
     )
 
 
@@ -106,7 +121,8 @@ def check_code(*, user: User, code: str, actor: Actor) -> Factor:
     with transaction.atomic():
         User.objects.select_for_update().get(id=user.id)
         is_locked = not passwords.guesses_left(user) or passwords.is_address_locked(actor.address)
-        factor = None if is_locked else _used(user, plain)
+        with _of(user):
+            factor = None if is_locked else _used(user, plain)
         if factor is None:
             passwords.note_guess(user, actor.address)
             detail = {"locked": is_locked, "at": "second_factor"}
@@ -165,7 +181,8 @@ def add_totp(*, user: User, secret: str, code: str, actor: Actor) -> None:
         raise CodeRefused("The code is not the one that the app shows now.")
     if Authenticator.objects.filter(user_id=user.id, type=Kind.TOTP).exists():
         raise SecondFactorRefused("There is an authenticator app already: remove it first.")
-    row = TOTP.activate(user, secret).instance
+    with _of(user):
+        row = TOTP.activate(user, secret).instance
     row.data["counter"] = counter
     row.save(update_fields=["data"])
     _recorded(Action.SECOND_FACTOR_ADDED, user, actor, Factor.TOTP)
@@ -188,7 +205,8 @@ def make_recovery_codes(*, user: User, actor: Actor) -> list[str]:
     if not factors_of(user).is_set_up:
         raise SecondFactorRefused("Recovery codes stand in for a second factor: set one up first.")
     Authenticator.objects.filter(user_id=user.id, type=Kind.RECOVERY_CODES).delete()
-    made: list[str] = RecoveryCodes.activate(user).generate_codes()
+    with _of(user):
+        made: list[str] = RecoveryCodes.activate(user).generate_codes()
     record(action=Action.RECOVERY_CODES_MADE, actor=actor, object_kind="user", object_id=user.id)
     return made
 

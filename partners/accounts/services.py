@@ -27,7 +27,7 @@ from partners.accounts.errors import (
     UserRefused,
     UserUnknown,
 )
-from partners.accounts.models import ApiKey, User
+from partners.accounts.models import AccessLink, ApiKey, User
 from partners.accounts.roles import KEY_SCOPES, Role
 from partners.selectors import sandbox_beside
 from partners.tenancy import current_schema, slug_of, tenant_context
@@ -156,8 +156,8 @@ def _end_keys_of(user: User, actor: Actor) -> None:
 
 
 def change_password(*, user: User, current: str, new: str, actor: Actor, kept: uuid.UUID | None = None) -> None:
-    """The password is the new one and every token and session of before has ended, but the one that is `kept`. A wrong guess of the
-    current one counts like a failed login. Raises PasswordRefused."""
+    """The password is the new one, and every token, link and session of before has ended, but the session that is `kept`. A wrong guess of
+    the current one counts like a failed login. Raises PasswordRefused."""
     is_locked = passwords.is_locked(user.email, actor.address)
     if len(current) > passwords.LONGEST or not user.check_password(current) or is_locked:
         _note_failed_guess(user, actor, is_locked=is_locked)
@@ -168,6 +168,7 @@ def change_password(*, user: User, current: str, new: str, actor: Actor, kept: u
         passwords.check_password_choice(new, user, field="new")
         user.set_password(new)
         user.save(update_fields=["password"])
+        AccessLink.objects.filter(user=user, used_at=None).update(used_at=timezone.now())
         tokens.end_all(user, kept=kept)
         record(action=Action.PASSWORD_CHANGED, actor=actor, object_kind="user", object_id=user.id)
 

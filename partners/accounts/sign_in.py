@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from django.contrib.sessions.models import Session as BrowserSession
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -72,8 +73,10 @@ def end_session(*, user: User, session_id: uuid.UUID, actor: Actor) -> None:
 
 
 def forget_old_sessions() -> None:
-    """Sessions and links that were over 90 days ago are gone, and counts of failures that count no more."""
+    """Sessions and links that were over 90 days ago are gone, what browsers' cookies no longer open, and counts of failures that count no
+    more."""
     before = timezone.now() - KEPT
     Session.objects.filter(Q(ended_at__lt=before) | Q(seen_at__lt=before)).delete()
     AccessLink.objects.filter(expires_at__lt=before).delete()
+    BrowserSession.objects.filter(expire_date__lt=timezone.now()).delete()
     passwords.forget_old_failures()

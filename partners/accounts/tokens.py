@@ -1,6 +1,7 @@
 """Tokens for people on the API: short access tokens bound to the partner, and refresh tokens that work once."""
 
 import secrets
+import time
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,14 @@ from rest_framework_simplejwt.exceptions import TokenBackendError
 from audit.actions import Action
 from audit.context import SYSTEM, Actor
 from audit.services import record
-from audit.vault import keyring
+from audit.vault import keyring, refresh_keyring
 from partners.accounts.errors import CredentialRefused, RefreshRefused
 from partners.accounts.keys import digest_of
 from partners.accounts.models import RefreshToken, Session, User
 
 ACCESS_LIFETIME = timedelta(minutes=5)
+LOOK_SECONDS = 1.0
+_looked: dict[str, float] = {}    # when this process last looked for newer keys, by schema
 TWIN_GRACE = timedelta(seconds=10)    # a client that sent the same refresh twice at once is not a thief
 _AUDIENCE = "vouch-api"
 
@@ -113,7 +116,8 @@ def end_all(user: User, *, kept: uuid.UUID | None = None) -> None:
 def read_access(text: str) -> AccessClaims:
     """The claims of an access token of the current partner. Raises CredentialRefused for anything else."""
     try:
-        claims: dict[str, Any] = _backend().decode(text)  # type: ignore[arg-type] # the stubs want bytes or a Token; a str is what PyJWT takes
+        said: dict[str, Any] = _backend().decode(text, verify=False)  # type: ignore[arg-type] # the stubs want bytes or a Token
+        claims: dict[str, Any] = _backend(_key(int(said.get("key", 0)))).decode(text)  # type: ignore[arg-type] # as above
         if claims["tid"] != connection.schema_name or claims["typ"] != "access":    # type: ignore[attr-defined]
             raise CredentialRefused
         return AccessClaims(uuid.UUID(claims["sub"]), int(claims["epoch"]), uuid.UUID(claims["sid"]))
@@ -128,13 +132,26 @@ def _pair(session: Session) -> TokenPair:
     RefreshToken.objects.create(family=session.id, user=user, digest=digest_of(refresh), expires_at=ends)
     claims = {
         "tid": connection.schema_name,    # type: ignore[attr-defined]
+        "key": keyring().token_version,
         "typ": "access", "sub": str(user.id), "epoch": user.token_epoch, "sid": str(session.id), "jti": secrets.token_hex(8),
         "iat": int(now.timestamp()), "exp": int((now + ACCESS_LIFETIME).timestamp()),
     }    # fmt: skip
     return TokenPair(_backend().encode(claims), refresh, int(ACCESS_LIFETIME.total_seconds()))
 
 
-def _backend() -> TokenBackend:
+def _backend(key: bytes | None = None) -> TokenBackend:
     """Signs and checks with the current partner's own key, issuer and audience."""
     ring = keyring()
-    return TokenBackend("HS256", signing_key=ring.token_key.hex(), audience=_AUDIENCE, issuer=f"vouch/{ring.schema}")
+    return TokenBackend("HS256", signing_key=(key or ring.token_key).hex(), audience=_AUDIENCE, issuer=f"vouch/{ring.schema}")
+
+
+def _key(version: int) -> bytes:
+    """The key that signed a token; one that was changed still checks what it signed, as long as that lives. Raises CredentialRefused."""
+    ring = keyring()
+    if version > ring.token_version and time.monotonic() - _looked.get(ring.schema, -LOOK_SECONDS) >= LOOK_SECONDS:
+        _looked[ring.schema] = time.monotonic()    # another process has changed it; who invents a version makes nobody look again
+        ring = refresh_keyring()
+    secret, retired_at = ring.token_keys.get(version or ring.token_version, (b"", None))
+    if not secret or (retired_at is not None and datetime.now(UTC) > retired_at + ACCESS_LIFETIME):
+        raise CredentialRefused
+    return secret

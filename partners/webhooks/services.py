@@ -137,7 +137,7 @@ def rotate_secret(*, endpoint_id: uuid.UUID, actor: Actor, overlap: timedelta = 
     if not timedelta(0) <= overlap <= LONGEST_OVERLAP:
         raise EndpointRefused(fields={"overlap_seconds": f"The overlap is 0 to {LONGEST_OVERLAP.days} days."})
     endpoint, secret = _locked(endpoint_id), new_secret()
-    endpoint.sealed_previous = _seal(endpoint, secrets_of(endpoint)[0])
+    endpoint.sealed_previous = _seal(endpoint, secrets_of(endpoint)[0], "sealed_previous")
     endpoint.previous_until = timezone.now() + overlap
     endpoint.sealed_secret = _seal(endpoint, secret)
     endpoint.save(update_fields=["sealed_secret", "sealed_previous", "previous_until"])
@@ -147,11 +147,12 @@ def rotate_secret(*, endpoint_id: uuid.UUID, actor: Actor, overlap: timedelta = 
 
 def secrets_of(endpoint: Endpoint, now: datetime | None = None) -> tuple[str, ...]:
     """The secrets that sign now, the newest first."""
-    sealed = [endpoint.sealed_secret]
+    sealed = {"sealed_secret": endpoint.sealed_secret}
     if endpoint.sealed_previous and endpoint.previous_until and endpoint.previous_until > (now or timezone.now()):
-        sealed.append(endpoint.sealed_previous)
+        sealed["sealed_previous"] = endpoint.sealed_previous
     ring = keyring()
-    return tuple(ring.unseal(ring.partner_key, one, table=_TABLE, column="sealed_secret", owner=endpoint.id).decode() for one in sealed)
+    place = {"table": _TABLE, "owner": endpoint.id}
+    return tuple(ring.unseal(ring.partner_key, one, column=name, **place).decode() for name, one in sealed.items())  # type: ignore[arg-type]
 
 
 # ---- what is to be sent
@@ -222,9 +223,9 @@ def _locked(endpoint_id: uuid.UUID) -> Endpoint:
     return found
 
 
-def _seal(endpoint: Endpoint, secret: str) -> bytes:
+def _seal(endpoint: Endpoint, secret: str, column: str = "sealed_secret") -> bytes:
     ring = keyring()
-    return ring.seal(ring.partner_key, secret.encode(), table=_TABLE, column="sealed_secret", owner=endpoint.id)
+    return ring.seal(ring.partner_key, secret.encode(), table=_TABLE, column=column, owner=endpoint.id)
 
 
 def _record(action: Action, endpoint: Endpoint, actor: Actor, **detail: Any) -> None:

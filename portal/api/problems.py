@@ -58,7 +58,7 @@ def problem(request: HttpRequest, error: BaseException, *, challenge: str | None
     """The error as a problem; what is our own fault is logged with its trace and told without detail."""
     outcome = outcome_of(error)
     request.problem_code = outcome.code  # type: ignore[attr-defined] # for the log of requests
-    log_fault(request.path_info, error)
+    log_fault(request, error)
     errors = _field_errors(error)
     body = msgspec.json.encode(
         Problem(

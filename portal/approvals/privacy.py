@@ -1,6 +1,7 @@
 """What approvals hold of an applicant: copied, erased, and looked at again by a person when they object."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -52,14 +53,17 @@ def _files(one: Application) -> list[ApplicationFile]:
     return list(ApplicationFile.objects.filter(application=one).select_related("application__applicant").order_by("id"))
 
 
-def erase(subject: Subject) -> dict[str, int]:
-    """Nothing is left to do for rows: texts, letters and names are sealed under the applicant's key. How many files will go."""
-    return {"files": ApplicationFile.objects.filter(application__applicant_id=subject.id).count()}
+def erase(subjects: Sequence[Subject]) -> dict[str, int]:
+    """Tags are gone; texts, letters and names are sealed under the applicants' keys. How many files will go."""
+    ids = [one.id for one in subjects]
+    Application.objects.filter(applicant_id__in=ids).exclude(tags=[]).update(tags=[])
+    return {"files": ApplicationFile.objects.filter(application__applicant_id__in=ids).count()}
 
 
-def forget(subject: Subject) -> None:
+def forget(subjects: Sequence[Subject]) -> None:
     """No content of their files is on the disk any more."""
-    remove_content(subject.id)
+    for one in subjects:
+        remove_content(one.id)
 
 
 def review(applicant_id: uuid.UUID, decision_id: uuid.UUID | None, statement: str, actor: Actor) -> str:

@@ -11,14 +11,15 @@ from django.db import transaction
 from django.db.models import Max, Q
 from django.utils.translation import gettext_lazy as _
 
-from audit.actions import Action
 from audit.context import Actor
-from audit.models import Idempotency
+from audit.models import PrivacyRequest
+from audit.privacy.holders import keeper
+from audit.privacy.ledger import Under, entomb
+from audit.privacy.models import UNANSWERED
 from audit.retention.registry import RecordClass
 from audit.retention.rules import Item, Removal, Trigger
-from audit.services import record
 from portal.approvals.models import Application, ApplicationFile
-from portal.approvals.services.files import path_of, remove_content
+from portal.approvals.services.files import path_of
 from portal.approvals.transitions import OVER, State
 from scoring.models import Applicant, Decision, OutcomeCode
 
@@ -81,10 +82,11 @@ def _look(ids: Sequence[str]) -> Sequence[Item]:
     alone = decisions.filter(application=None).order_by().values("applicant_id").annotate(newest=Max("created_at"))
     for applicant_id, newest in alone.values_list("applicant_id", "newest"):
         scored[applicant_id].append(newest)
+    asking = set(PrivacyRequest.objects.filter(applicant_id__in=ids, state__in=UNANSWERED).values_list("applicant_id", flat=True))
     there = _THERE.filter(id__in=ids).order_by("id").values_list("id", flat=True)
     return [
         Item("applicant", str(one), _dates_of(applications[one], accounts[one], scored[one]), one,
-             is_open=any(each.state not in OVER for each in applications[one]), contains=("file",))
+             is_open=one in asking or any(each.state not in OVER for each in applications[one]), contains=("file",))
         for one in there
     ]  # fmt: skip
 
@@ -95,15 +97,9 @@ def _lock(ids: Sequence[str]) -> None:
     list(Application.objects.select_for_update().filter(applicant_id__in=ids).order_by("id").values_list("id"))
 
 
-def _erase(ids: Sequence[str], actor: Actor) -> None:
-    Applicant.objects.filter(id__in=ids).update(
-        data_key_id=None, wrapped_key=None, sealed_profile=None, phone_index=None, national_id_index=None, name_index=None
-    )
-    Idempotency.objects.filter(applicant_id__in=ids).delete()
-    for one in ids:
-        detail = {"because": actor.label}
-        record(action=Action.APPLICANT_ERASED, actor=actor, object_kind="applicant", object_id=one, detail=detail)
-        transaction.on_commit(partial(remove_content, uuid.UUID(one)))
+def _erase(ids: Sequence[str], run: int, actor: Actor) -> None:
+    found = [keeper().subject(uuid.UUID(one)) for one in ids]
+    entomb([one for one in found if one is not None], under=Under(run=run), actor=actor)
 
 
 # ---- files
@@ -137,7 +133,7 @@ def _lock_files(ids: Sequence[str]) -> None:
     list(Application.objects.select_for_update(of=("self",)).filter(files__id__in=ids).order_by("id").values_list("id"))
 
 
-def _remove_files(ids: Sequence[str], _actor: Actor) -> None:
+def _remove_files(ids: Sequence[str], _run: int, _actor: Actor) -> None:
     for one in ids:
         transaction.on_commit(partial(path_of(uuid.UUID(one)).unlink, missing_ok=True))
 
@@ -160,5 +156,9 @@ def known_applicant(applicant_id: uuid.UUID) -> uuid.UUID | None:
     return _THERE.filter(id=applicant_id).values_list("id", flat=True).first()
 
 
-APPLICANTS = RecordClass("applicant", _("All that is kept about an applicant"), Removal.ERASE, _TRIGGERS, _after, _look, _lock, _erase)
-FILES = RecordClass("file", _("Files on applications"), Removal.DELETE, _TRIGGERS, _files_after, _look_at_files, _lock_files, _remove_files)
+APPLICANTS = RecordClass(
+    "applicant", _("All that is kept about an applicant"), {Removal.ERASE: _erase}, _TRIGGERS, _after, _look, _lock
+)
+FILES = RecordClass(
+    "file", _("Files on applications"), {Removal.DELETE: _remove_files}, _TRIGGERS, _files_after, _look_at_files, _lock_files
+)

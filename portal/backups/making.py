@@ -90,6 +90,8 @@ def _write(writer: Writer, slug: str | None, report: Report) -> list[str]:
             writer.add_pieces(DUMP, dump)
     for schema, known in manifest["partners"].items():
         _add_files(writer, schema, known["slug"], manifest["facts"][schema]["tree"]["size"], report)
+    if slug is None:
+        _add_log(writer, PUBLIC, manifest["facts"][PUBLIC]["tree"]["size"])
     writer.finish(manifest, rings)
     return schemas
 
@@ -123,8 +125,7 @@ def _manifest(slug: str | None, report: Report) -> tuple[dict[str, Any], dict[st
 
 
 def _add_files(writer: Writer, schema: str, slug: str, size: int, report: Report) -> None:
-    log = place.published(schema, size)
-    writer.add(f"{place.HOME}/checkpoints/{schema}.log", BytesIO(log), len(log))
+    _add_log(writer, schema, size)
     count = 0
     for folder in place.folders_of(schema, slug):
         for name in place.files_below(folder):
@@ -132,6 +133,11 @@ def _add_files(writer: Writer, schema: str, slug: str, size: int, report: Report
                 writer.add(f"{place.HOME}/{name}", file, os.fstat(file.fileno()).st_size)
                 count += 1
     report(f"{slug}: {count} files")
+
+
+def _add_log(writer: Writer, schema: str, size: int) -> None:
+    log = place.published(schema, size)
+    writer.add(f"{place.HOME}/checkpoints/{schema}.log", BytesIO(log), len(log))
 
 
 def _digest(path: Path) -> str:

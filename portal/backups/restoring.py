@@ -20,7 +20,7 @@ from audit import sealer
 from audit.actions import Action
 from audit.context import Actor
 from audit.errors import DomainError
-from audit.privacy.ledger import replay_erasures
+from audit.privacy.ledger import forget_erased, replay_erasures
 from audit.services import record
 from audit.vault import check_keyring, refresh_keyring
 from partners.migrating import migrate_all
@@ -176,6 +176,7 @@ def _publish(staged: Path, schema: str, slug: str) -> None:
     place.put_back(staged, Path("partners", slug))
     with tenant_context(schema):
         refresh_keyring()
+        forget_erased()
         sealer.seal()
 
 
@@ -237,6 +238,7 @@ def restore_system(staged: Path, manifest: Mapping[str, Any], *, actor: Actor, r
         _swap(name, side, kept)
     for schema, known in manifest["partners"].items():
         _publish(staged, schema, known["slug"])
+    place.put_back_log(staged, PUBLIC, stamp())    # of what operators did
     return Restored([known["slug"] for known in manifest["partners"].values()], _count(manifest, list(manifest["facts"])),
                     time.monotonic() - began, kept)  # fmt: skip
 

@@ -173,6 +173,7 @@ def start_command(folder: Path, changes: Mapping[str, str]) -> list[str]:
         "log_timezone": "UTC",
         "log_error_verbosity": "terse",  # DETAIL would write values of rows into the log
         "log_min_error_statement": "panic",
+        "log_min_messages": "log",  # an ERROR quotes what it could not read; whoever sent it is told, and logs its kind
         **changes,
     }
     command = [str(programs() / "postgres"), "-D", str(folder)]

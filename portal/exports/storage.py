@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 
-from audit.errors import SealBroken
 from audit.vault import keyring
 from partners.tenancy import scoped
 
@@ -91,7 +90,7 @@ class OpenedFile:
                 seen, number = seen + len(frame), number + 1
                 yield frame
         if seen != self._size:
-            raise SealBroken
+            raise self._ring.refused(_TABLE, "file", self._lease)
 
     def close(self) -> None:
         """Whoever did not read to the end is done."""
@@ -102,6 +101,12 @@ def forget(lease: uuid.UUID | None) -> None:
     """The file is gone."""
     if lease is not None:
         path_of(lease).unlink(missing_ok=True)
+
+
+def leases() -> set[uuid.UUID]:
+    """Under which leases there are files."""
+    folder = _folder()
+    return {uuid.UUID(path.name) for path in folder.iterdir()} if folder.exists() else set()
 
 
 def forget_all_but(leases: Collection[str]) -> None:

@@ -30,13 +30,15 @@ _READS, _MANAGES = Permission.RECORD_READ, Permission.RETENTION_MANAGE
 
 
 class RetentionRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Records of this class stay so long after this event; of several rules the one that ends last counts."""
+    """Records of this class stay so long after this event; of several rules the one that ends last counts. `action`: what is done
+    with them then; null in a request: the usual one of the class."""
 
     record_class: str
     trigger: Literal["application", "notice", "closure", "made"]
     period: Annotated[int, msgspec.Meta(ge=1, le=20_000)]
     unit: Literal["days", "months", "years"]
     citation: Annotated[str, msgspec.Meta(min_length=1, max_length=300)]
+    action: Literal["erase", "anonymise", "delete"] | None = None
 
 
 class RetentionRuleList(msgspec.Struct, frozen=True):
@@ -152,6 +154,7 @@ class RetentionPoliciesView(ApiView):
         """The rule as it is in force."""
         raw = read_body(request)
         asked = msgspec.structs.asdict(decode(raw, RetentionRule))
+        asked["action"] = asked["action"] or ""
         return _once(request, raw, "policies", 200, lambda actor: _rule(services.change_policy(**asked, actor=actor)))
 
 
@@ -182,7 +185,7 @@ class RetentionPreviewView(ApiView):
         found = services.preview()
         return answer(
             RetentionPreview(
-                [RetentionStanding(one.kind.name, one.kind.removal, dict(one.counts), [item.id for item, _ in one.sample]) for one in found]
+                [RetentionStanding(one.kind.name, one.kind.usual, dict(one.counts), [item.id for item, _ in one.sample]) for one in found]
             )
         )
 
@@ -317,7 +320,7 @@ def _wanted(hold_id: str) -> uuid.UUID:
 
 
 def _rule(one: RetentionPolicy) -> RetentionRule:
-    return RetentionRule(one.record_class, one.trigger, one.period, one.unit, one.citation)  # type: ignore[arg-type]
+    return RetentionRule(one.record_class, one.trigger, one.period, one.unit, one.citation, one.action)  # type: ignore[arg-type]
 
 
 def _run(one: RetentionRun) -> RetentionRunAnswer:

@@ -60,7 +60,7 @@ class RetentionPage(Page):
     def _change_policy(self, said: Mapping[str, str]) -> str:
         services.change_policy(
             record_class=said.get("record_class", ""), trigger=said.get("trigger", ""), period=_number(said.get("period", "")),
-            unit=said.get("unit", ""), citation=said.get("citation", ""), actor=self.actor,
+            unit=said.get("unit", ""), citation=said.get("citation", ""), action=said.get("action", ""), actor=self.actor,
         )  # fmt: skip
         return _("The rule holds from now on.")
 
@@ -100,7 +100,7 @@ class RetentionPage(Page):
         context: dict[str, Any] = {
             "problem": problem, "said": said, "may_manage": self.user.allows(Permission.RETENTION_MANAGE),
             "rules": [(one, kinds[one.record_class]) for one in RetentionPolicy.objects.all() if one.record_class in kinds],
-            "removals": dict(Removal.choices), "classes": kinds.values(), "triggers": Trigger.choices, "units": Unit.choices,
+            "removals": Removal.choices, "classes": kinds.values(), "triggers": Trigger.choices, "units": Unit.choices,
             "kinds": [(one, _KINDS[one]()) for one in holdable()],
             "holds": [(one, one.lift_asked_by_id == person) for one in holds.standing()[:NEWEST]],
             "lifted": Hold.objects.exclude(lifted_at=None)[:5],
@@ -118,7 +118,7 @@ class RetentionTrialPage(Page):
         """Counts by class and the first that would go; nothing is changed."""
         found = services.preview()
         context = {
-            "found": [(one, {name.value: one.counts[name] for name in Why}, _REMOVALS[one.kind.removal]) for one in found],
+            "found": [(one, {name.value: one.counts[name] for name in Why}, _REMOVALS[one.kind.usual]) for one in found],
             "due": sum(one.counts[Why.DUE] for one in found), "may_manage": self.user.allows(Permission.RETENTION_MANAGE),
         }  # fmt: skip
         return render(request, "retention/trial.html", context)
@@ -168,7 +168,8 @@ def certificate_pdf(run: RetentionRun, partner: str) -> bytes:
 def _rule_words(rule: Mapping[str, Any]) -> str:
     kind = record_classes().get(rule["record_class"])
     what = {"period": rule["period"], "unit": Unit(rule["unit"]).label, "event": Trigger(rule["trigger"]).label}
-    return f"{kind.title if kind else rule['record_class']}: " + _("%(period)s %(unit)s after %(event)s") % what
+    words = f"{kind.title if kind else rule['record_class']}: " + _("%(period)s %(unit)s after %(event)s") % what
+    return f"{words}. {_REMOVALS[rule['action']]}" if rule.get("action") else words
 
 
 def _due(run: RetentionRun) -> int:

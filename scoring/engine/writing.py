@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, BinaryIO, Protocol, Self, TypeAlias, cast
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape, quoteattr  # nosec B406 # writes, and parses nothing
 
 from scoring.engine.inert import inert
 from scoring.engine.tables import TableError, load_arrow, suffix_of
@@ -269,11 +269,14 @@ def _parts(titles: Sequence[str]) -> dict[str, str]:
     }
 
 
+_RETURN = {"\r": "&#13;"}    # which a reader of XML takes for a line's end otherwise
+
+
 def _cell(value: Cell) -> str:
     if value is None or value == "":
         return "<c/>"
     if isinstance(value, str):
         text = inert(value)
         text = _UNWRITABLE.sub("", text) if _UNWRITABLE.search(text) else text
-        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text)}</t></is></c>'
+        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text, _RETURN)}</t></is></c>'
     return f"<c><v>{value!r}</v></c>"

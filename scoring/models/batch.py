@@ -1,12 +1,19 @@
 """Batches: tables that people bring to the portal, from the upload to the result."""
 
+import uuid
+from typing import Any
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from audit.ids import uuid7
+from audit.vault import keyring
 from scoring.models.job import Job
 from scoring.models.product import Product
+
+REMOVED = "—"    # what a batch is called whose name is gone
+NAMELESS: dict[str, Any] = {"plain_name": REMOVED, "sealed_name": None}
 
 
 class Batch(models.Model):
@@ -21,7 +28,8 @@ class Batch(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     kind = models.CharField(max_length=10, choices=Kind, default=Kind.APPLICANTS)
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="batches", db_index=False)
-    name = models.CharField(max_length=200)
+    plain_name = models.CharField(max_length=200, db_column="name", db_default="")    # before names were sealed; a dash: it is gone
+    sealed_name = models.BinaryField(null=True)    # what the file was called, which may be somebody's name
     size = models.PositiveBigIntegerField()
     digest = models.CharField(max_length=64)
     columns = models.JSONField()
@@ -48,4 +56,18 @@ class Batch(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return f"{self.kind} {self.id}"
+
+    @property
+    def name(self) -> str:
+        """What the file was called. Raises SealBroken."""
+        ring = keyring()
+        if self.sealed_name is None:
+            return self.plain_name
+        return ring.unseal(ring.partner_key, self.sealed_name, table=self._meta.db_table, column="sealed_name", owner=self.id).decode()
+
+    @classmethod
+    def seal_name(cls, batch_id: uuid.UUID, name: str) -> bytes:
+        """As it is kept."""
+        ring = keyring()
+        return ring.seal(ring.partner_key, name.encode(), table=cls._meta.db_table, column="sealed_name", owner=batch_id)

@@ -24,7 +24,8 @@ def failed_jobs(since: datetime, *, at_most: int = 5) -> list[FailedJob]:
     """The newest jobs that failed since then."""
     jobs = list(Job.objects.filter(state=Job.State.FAILED, finished_at__gte=since).order_by("-finished_at")[:at_most])
     ids = [one.id for one in jobs]
-    batches = list(Batch.objects.filter(Q(checking__in=ids) | Q(working__in=ids)).only("id", "name", "checking", "working")) if ids else []
+    concerned = Batch.objects.filter(Q(checking__in=ids) | Q(working__in=ids))
+    batches = list(concerned.only("id", "plain_name", "sealed_name", "checking", "working")) if ids else []
     by_job = {job: one for one in batches for job in (one.checking_id, one.working_id) if job is not None}
     return [
         FailedJob(one.kind, one.problem, one.finished_at, batch.id if (batch := by_job.get(one.id)) else None,

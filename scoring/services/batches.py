@@ -25,6 +25,7 @@ from scoring.engine.tables import Row, TableError, TableReader
 from scoring.engine.writing import Cell, ColumnKinds
 from scoring.errors import BatchNotReady, BatchStarted, BatchUnknown, JobTaken, MappingRefused, ResultGone, TableRefused
 from scoring.models import Batch, Channel, Job, OutcomeCode, OutcomeKind
+from scoring.models.batch import NAMELESS
 from scoring.selectors.catalogue import product_id
 from scoring.services import files, jobs
 from scoring.services.uploads import forget_upload, place_of
@@ -40,6 +41,7 @@ LOWEST, BIN, BINS = 300, 50, 11
 _PEOPLE, _NAMED = ("applicant", "customer", "client", "borrower", "member"), ("reference", "ref", "id", "number", "no", "")
 _SAME_AS_REFERENCE = ("reference", "yourreference", "ref", "id", *(f"{who}{named}" for named in _NAMED for who in _PEOPLE))
 _SEALED = "scoring_batch"
+_A_VALUE = re.compile(r"\d{6}")    # a telephone, an id or an amount: the header is kept in clear
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +164,8 @@ def receive_batch(
     try:
         with open_table(place_of(batch_id), name=name) as reader:
             columns = list(reader.columns)
+            if any(_A_VALUE.search(re.sub(r"[\s+./-]", "", one)) for one in columns):
+                raise TableError("the first row holds values of somebody's, not names of columns", fix="put a row of names above it")
             if len(columns) > MOST_COLUMNS:
                 raise TableError(f"the table has {len(columns)} columns, more than {MOST_COLUMNS}", fix="keep those that are asked for")
             if next(iter(reader), None) is None:
@@ -170,8 +174,8 @@ def receive_batch(
         raise TableRefused(_sentence(refusal)) from refusal
     with transaction.atomic():
         batch = Batch.objects.create(
-            id=batch_id, kind=kind, product_id=product, name=_shown_name(name), size=size, digest=digest, columns=columns,
-            columns_digest=hashlib.sha256(json.dumps(columns).encode()).hexdigest(), created_by=actor.label,
+            id=batch_id, kind=kind, product_id=product, sealed_name=Batch.seal_name(batch_id, _shown_name(name)), size=size,
+            digest=digest, columns=columns, columns_digest=hashlib.sha256(json.dumps(columns).encode()).hexdigest(), created_by=actor.label,
         )  # fmt: skip
         detail = {"kind": kind, "product": product_slug, "bytes": size, "sha256": digest, "columns": len(columns)}
         record(action=Action.BATCH_UPLOADED, actor=actor, object_kind="batch", object_id=batch.id, detail=detail)
@@ -381,8 +385,11 @@ def _seal(batch: Batch, found: Findings) -> bytes:
 
 
 def forget_findings_about(traces: Sequence[bytes]) -> int:
-    """What checks found is gone where it quotes any of these; of how many batches."""
+    """What checks found, and what tables were called, is gone where it quotes any of these; of how many batches checks were."""
     ring, found = keyring(), []
+    named = Batch.objects.exclude(sealed_name=None).only("id", "plain_name", "sealed_name") if traces else []
+    called = [one.id for one in named if any(trace in one.name.encode() for trace in traces)]
+    Batch.objects.filter(id__in=called).update(**NAMELESS)
     for batch_id, sealed in Batch.objects.exclude(sealed_findings=None).values_list("id", "sealed_findings").iterator() if traces else ():
         packed = ring.unseal(ring.partner_key, sealed or b"", table=_SEALED, column="sealed_findings", owner=batch_id)
         if any(trace in packed for trace in traces):

@@ -13,7 +13,7 @@ from audit.alerts import REPLAY_DIFFERS, raise_alert
 from audit.context import SYSTEM
 from audit.errors import SealBroken
 from audit.models import Event
-from audit.privacy.ledger import erased_under
+from audit.privacy.ledger import Under, erased_under
 from audit.services import event_leaf_hash, is_untouched, record
 from audit.vault import keyring
 from scoring.applicants import details_of, key_of
@@ -47,7 +47,7 @@ class Replay:
     checked: int = 0
     identical: int = 0
     erased: list[uuid.UUID] = field(default_factory=list)
-    erased_under: dict[uuid.UUID, int] = field(default_factory=dict)    # by decision: the number of the request
+    erased_under: dict[uuid.UUID, Under] = field(default_factory=dict)    # by decision
     differences: list[Difference] = field(default_factory=list)
 
     @property
@@ -59,7 +59,7 @@ class Replay:
             "checked": self.checked,
             "identical": self.identical,
             "erased": [str(decision_id) for decision_id in self.erased],
-            "erased_under": {str(decision_id): number for decision_id, number in self.erased_under.items()},
+            "erased_under": {str(decision_id): str(under) for decision_id, under in self.erased_under.items()},
             "differences": [{**asdict(difference), "decision_id": str(difference.decision_id)} for difference in self.differences],
             "holds": self.holds,
         }

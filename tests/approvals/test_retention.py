@@ -1,12 +1,15 @@
 """Retention against the database: what is due goes once, by two people, whoever dies; what is held or inside its period stays."""
 
+import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -17,6 +20,10 @@ from audit.context import SYSTEM
 from audit.errors import HoldRefused, ReceiptRefused, RetentionConflict, RetentionRefused, SecondPersonNeeded
 from audit.holds import answer_lift, ask_lift, place_hold, refusal
 from audit.models import Event, Gone, Hold, Outbox, RetentionPolicy, RetentionRun
+from audit.privacy import requests
+from audit.privacy.holders import keeper
+from audit.privacy.ledger import erased_under, replay_erasures
+from audit.privacy.ledger import path_of as ledger_of
 from audit.retention.rules import Why
 from audit.retention.runs import is_waiting, signed_certificate, verify_certificate, work_on_run
 from audit.retention.services import answer_run, change_policy, preview, propose_run, remove_policy
@@ -26,12 +33,12 @@ from portal.approvals.models import Application
 from portal.approvals.services.files import add_file, path_of
 from portal.approvals.transitions import State
 from portal.waiting import wait_until
-from scoring.models import Applicant, Batch
+from scoring.models import Applicant, Batch, Outcome
 from scoring.models.outcome import OutcomeSource
 from scoring.services.outcomes import Observed, record_outcomes
 from tests.approvals.factories import REFERS, acting, add_product, receive
 from tests.conftest import ROOT, House, address_of
-from tests.scoring.factories import SLUG, a_batch
+from tests.scoring.factories import SLUG, a_batch, by_force
 
 Partners = Callable[..., House]
 NOW = datetime.now(UTC)
@@ -118,6 +125,57 @@ def test_a_run_lets_go_of_what_is_due_and_of_nothing_else(shop: House) -> None:
     assert Event.objects.filter(action=Action.APPLICANT_ERASED, object_id=str(old.applicant_id)).count() == 1
     assert not work_on_run()
     assert Hold.objects.get(id=hold.id).lifted_at is None
+
+
+def test_whom_a_run_erased_a_restored_backup_does_not_bring_back(shop: House) -> None:
+    one = declined(LONG_AGO)
+    columns = ("data_key_id", "wrapped_key", "sealed_profile", "phone_index", "national_id_index", "name_index")
+    before = Applicant.objects.filter(id=known(one.applicant_id)).values(*columns).get()
+    confirmed(shop)
+    work_on_run()
+    tombstone = Event.objects.get(action=Action.APPLICANT_ERASED)
+    line = json.loads(ledger_of(shop.schema).read_text())
+
+    Applicant.objects.filter(id=known(one.applicant_id)).update(**before)    # what a restore of an older dump does
+    by_force(shop, "audit_erasure", "DELETE FROM audit_erasure")
+    replayed = replay_erasures()
+
+    assert tombstone.detail["run"] == 1
+    assert (line["applicant_id"], line["run"]) == (str(one.applicant_id), "1")
+    assert (replayed.known, replayed.again, replayed.refused) == (1, 1, 0)
+    assert is_erased(one)
+    assert {str(under) for under in erased_under({known(one.applicant_id)}).values()} == {"retention run 1"}
+    ledger_of(shop.schema).write_text(json.dumps({**line, "run": "2"}) + "\n")
+    assert replay_erasures().refused == 1
+
+
+def test_the_rule_says_what_is_done(shop: House) -> None:
+    batch, compliance = a_batch(SLUG, "reference\nA\n", name="amina.csv"), acting(shop, "compliance")
+    Batch.objects.filter(id=batch.id).update(created_at=LONG_AGO)
+    rule = {"record_class": "batch", "trigger": "made", "period": 1, "unit": "years", "citation": "ours"}
+    with pytest.raises(RetentionRefused) as refused:
+        change_policy(**rule, action="erase", actor=compliance)  # type: ignore[arg-type]
+    change_policy(**rule, action="delete", actor=compliance)  # type: ignore[arg-type]
+    run = confirmed(shop)
+    work_on_run()
+
+    run.refresh_from_db()
+    assert set(refused.value.fields) == {"action"}
+    assert not Batch.objects.filter(id=batch.id).exists()
+    assert json.loads(run.certificate)["how"]["batch"] == "delete"
+
+
+def test_whoever_waits_for_an_answer_about_their_data_stays_until_they_have_it(shop: House) -> None:
+    one = declined(LONG_AGO)
+    today, officer = datetime.now(UTC).date(), acting(shop, "compliance")
+    reference = keeper().subject(known(one.applicant_id))
+    assert reference is not None
+    request = requests.open_request(kind="access", reference=reference.reference, received_on=today, actor=officer)
+    assert counts_of("applicant") == {Why.WAITING: 1}
+
+    requests.withdraw_request(number=request.number, actor=officer)
+
+    assert counts_of("applicant") == {Why.DUE: 1}
 
 
 def test_the_certificate_says_what_went_and_a_changed_one_is_refused(shop: House) -> None:
@@ -254,21 +312,72 @@ def worker(house: House) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(20)
 
 
-def test_killed_and_run_again_everything_due_goes_exactly_once(shop: House) -> None:
-    ours = {str(declined(LONG_AGO).applicant_id) for _ in range(25)}
+@dataclass(frozen=True)
+class Life:
+    """One applicant's history: the days since they applied, how it stands, whether they were told, since when an account is closed."""
+
+    days: int
+    state: str
+    is_told: bool
+    closed_days: int | None
+    is_held: bool
+
+    @classmethod
+    def drawn(cls, draw: random.Random) -> "Life":
+        days = draw.choice([100, 600, 1_000, 1_500, 2_000, 2_400, 2_700, 3_000, 3_300])    # none near the end of a period
+        state = draw.choice([State.DECLINED, State.DECLINED, State.WITHDRAWN, State.APPROVED, State.IN_REVIEW])
+        closed = draw.choice([None, 100, 1_500, 2_000]) if state == State.APPROVED else None
+        return cls(days, state, draw.random() < 0.8, closed, draw.random() < 0.2)
+
+    @property
+    def must_stay(self) -> bool:
+        """A plain reading of the default rules: 25 months after the notice, five years after closure, seven after the application."""
+        if self.is_held or self.state == State.IN_REVIEW or self.days < 7 * 365.25:
+            return True
+        if self.state == State.DECLINED:
+            return not self.is_told
+        return self.state == State.APPROVED and (self.closed_days is None or self.closed_days < 5 * 365.25)
+
+
+def lived(life: Life, house: House) -> uuid.UUID:
+    """The applicant with this history."""
+    one, at = receive(), NOW - timedelta(days=life.days)
+    told = at if life.is_told and life.state == State.DECLINED else None
+    Application.objects.filter(id=one.id).update(
+        created_at=at, decided_at=None if life.state == State.IN_REVIEW else at, state=life.state, notice_sent_at=told
+    )
+    if life.closed_days is not None:
+        observed = (NOW - timedelta(days=life.closed_days)).date()
+        Outcome.objects.create(decision_id=known(one.decision_id), kind="repaid", value=0, observed_on=observed, source="api")
+    if life.is_held:
+        place_hold(kind="application", object_id=one.id, reason="Case 21", until=None, actor=acting(house, "compliance"))
+    return known(one.applicant_id)
+
+
+def test_random_lives_killed_twice_and_run_again_go_exactly_once_and_as_the_rules_read(shop: House) -> None:
+    draw = random.Random(22)
+    lives = {lived(life, shop): life for life in (Life.drawn(draw) for _ in range(150))}
+    due = {str(one) for one, life in lives.items() if not life.must_stay}
+    assert 15 < len(due) < 135    # the lives are about something
     run = confirmed(shop)
 
-    with worker(shop) as process:
-        assert wait_until(lambda: Gone.objects.exists() or process.poll() is not None, 60)
-        process.send_signal(signal.SIGKILL)
-        process.wait(20)
-    assert 0 < Gone.objects.count() < 25
-    assert not work_on_run(), "the dead worker's lease still lasts"
-    RetentionRun.objects.update(lease_until=NOW)
+    for _ in range(2):
+        before = Gone.objects.count()
+        with worker(shop) as process:
+            assert wait_until(lambda: Gone.objects.count() > before + 2 or process.poll() is not None, 60)    # noqa: B023 - called here
+            process.send_signal(signal.SIGKILL)
+            process.wait(20)
+        assert before < Gone.objects.count() < len(due)
+        assert not work_on_run(), "the dead worker's lease still lasts"
+        RetentionRun.objects.update(lease_until=NOW)
     assert work_on_run()
 
     run.refresh_from_db()
-    assert {one.object_id for one in Gone.objects.all()} == ours
-    assert Gone.objects.count() == 25
-    assert Event.objects.filter(action=Action.APPLICANT_ERASED).count() == 25
-    assert verify_certificate(signed_certificate(run), public_keys=keyring().public_keys())["gone"] == {"applicant": 25}
+    assert {one.object_id for one in Gone.objects.all()} == due
+    assert Gone.objects.count() == len(due)
+    assert {str(one) for one in Applicant.objects.filter(wrapped_key=None).values_list("id", flat=True)} == due
+    assert Event.objects.filter(action=Action.APPLICANT_ERASED).count() == len(due)
+    assert len(ledger_of(shop.schema).read_text().splitlines()) == len(due)
+    assert verify_certificate(signed_certificate(run), public_keys=keyring().public_keys())["gone"] == {"applicant": len(due)}
+    with pytest.raises(RetentionConflict, match="Nothing is due"):
+        propose_run(actor=acting(shop, "compliance"))

@@ -1,4 +1,7 @@
-"""No route gives one partner anything of another: every address and method, with the other's credentials and with the other's ids."""
+"""No route gives one partner anything of another: every address and method, with the other's credentials and with the other's ids.
+
+The ways to say who one is: a live key, a token and a session of the other partner, of a partner's sandbox and of a sandbox's partner (whose
+keys are test keys), an operator's session, nothing at all; and on the operators' host each of a partner's."""
 
 import json
 import uuid
@@ -23,13 +26,14 @@ from audit.holds import place_hold
 from audit.models import Event
 from audit.privacy.requests import open_request
 from partners.accounts.models import Session
+from partners.accounts.operators import create_operator
 from partners.accounts.roles import Role
 from partners.accounts.services import create_api_key, create_user
 from partners.accounts.tokens import issue_tokens
 from partners.sandboxes import refresh_sandbox
 from partners.tenancy import as_owner, tenant_context
 from partners.webhooks.services import create_endpoint, send_test
-from portal import urls
+from portal import urls, urls_public
 from portal.approvals.models import Application
 from portal.approvals.services.applications import Asked, receive_application
 from portal.approvals.services.files import add_file
@@ -44,7 +48,7 @@ from scoring.services.models import store_model_version
 from scoring.services.products import create_product
 from scoring.services.promotions import ask_promotion
 from scoring.services.score import ApplicantDetails, ScoreItem, score_applicants
-from tests.conftest import PASSWORD, House
+from tests.conftest import PASSWORD, House, of_operator
 from tests.isolation.routes import Route, routes
 from tests.scoring.factories import a_batch, a_bundle, card_of
 
@@ -194,7 +198,7 @@ def ask(client: Client, route: Route, method: str, values: dict[str, Any]) -> Ht
     return client.generic(method, address)  # type: ignore[return-value]
 
 
-def probes(urlconf: Any, north: House, other: Other) -> Iterator[tuple[str, Route, str, HttpResponse, bool]]:
+def probes(urlconf: Any, north: House, other: Other, more: dict[str, Client]) -> Iterator[tuple[str, Route, str, HttpResponse, bool]]:
     """Every request of the matrix with its answer, and whether it must be refused outright."""
     strangers = {
         "the other's key": Client(HTTP_HOST=north.host, HTTP_X_API_KEY=other.house.api_key),
@@ -202,6 +206,7 @@ def probes(urlconf: Any, north: House, other: Other) -> Iterator[tuple[str, Rout
         "the other's session": Client(HTTP_HOST=north.host),
     }
     strangers["the other's session"].cookies[settings.SESSION_COOKIE_NAME] = other.cookie
+    strangers |= more
     with tenant_context(north.partner):
         token = issue_tokens(north.users["admin"]).access
     for route in routes(urlconf):
@@ -212,11 +217,11 @@ def probes(urlconf: Any, north: House, other: Other) -> Iterator[tuple[str, Rout
             yield "the other's ids", route, method, ask(own, route, method, other.values), bool(route.parameters)
 
 
-def findings(urlconf: Any, north: House, other: Other) -> list[str]:
-    """Everything that is not as it must be."""
+def findings(urlconf: Any, north: House, other: Other, more: dict[str, Client] | None = None) -> list[str]:
+    """Everything that is not as it must be, with these further strangers."""
     wrong = []
     before = fingerprint(other.house.schema)
-    for what, route, method, answer, must_refuse in probes(urlconf, north, other):
+    for what, route, method, answer, must_refuse in probes(urlconf, north, other, more or {}):
         request = f"{method} {route.pattern} with {what}"
         allowed = REFUSED if route.is_api else PAGE_REFUSED
         if must_refuse and route.name not in OPEN and answer.status_code not in allowed and not is_public(route):
@@ -243,7 +248,34 @@ def is_public(route: Route) -> bool:
 
 
 def test_no_route_gives_one_partner_anything_of_another(north: House, other: Other) -> None:
-    assert findings(urls, north, other) == []
+    operators = Client(HTTP_HOST=north.host)
+    operators.cookies = of_operator(create_operator(email="olu@vouch.example", password=PASSWORD, actor=SYSTEM)).cookies
+
+    assert findings(urls, north, other, {"nothing": Client(HTTP_HOST=north.host), "an operator's session": operators}) == []
+
+
+def test_no_route_of_operators_opens_to_a_partners_people(north: House) -> None:
+    host = settings.BASE_DOMAIN
+    with tenant_context(north.partner):
+        token = issue_tokens(north.users["admin"]).access
+    strangers = {
+        "nothing": Client(HTTP_HOST=host), "a session": Client(HTTP_HOST=host),
+        "a key": Client(HTTP_HOST=host, HTTP_X_API_KEY=north.api_key),
+        "a token": Client(HTTP_HOST=host, HTTP_AUTHORIZATION=f"Bearer {token}"),
+    }  # fmt: skip
+    strangers["a session"].cookies = north.client("admin").cookies
+    values = {"object_id": uuid.uuid4()}
+
+    found = [
+        f"{method} {route.pattern} with {what}: {answer.status_code}"
+        for route in routes(urls_public) if not is_public(route)
+        for method in route.methods
+        for what, client in strangers.items()
+        if (answer := ask(client, route, method, values)).status_code not in PAGE_REFUSED
+    ]
+
+    assert found == []
+    assert len(routes(urls_public)) > 10
 
 
 def test_no_route_of_a_partner_gives_anything_of_its_sandbox(north: House, trial: House) -> None:

@@ -14,10 +14,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from audit import vault
 from audit.actions import Action
 from audit.context import SYSTEM
-from audit.models import Event
-from audit.vault import keyring
+from audit.models import Event, Keyring
+from audit.vault import keyring, refresh_keyring, rotate_key
 from partners.accounts import services, tokens
 from partners.accounts.authentication import principal_of_key
 from partners.accounts.errors import CredentialRefused, LastAdministrator, LoginRefused, PasswordRefused, RefreshRefused, UserExists
@@ -117,6 +118,25 @@ def test_an_access_token_opens_its_own_partner_only(in_north: House, south: Hous
     assert tokens.read_access(text).user_id == in_north.users[Role.OFFICER].id
     with tenant_context(south.partner), pytest.raises(CredentialRefused):
         tokens.read_access(text)
+
+
+def test_a_token_outlives_a_change_of_the_key_and_no_longer_than_its_own_time(in_north: House) -> None:
+    before, stale = access_of(in_north), keyring()
+    rotate_key("token")
+    after = access_of(in_north)
+
+    assert tokens.read_access(before)
+    vault._rings[in_north.schema] = stale    # as another process has it
+    tokens._looked.clear()
+    assert tokens.read_access(after)
+    vault._rings[in_north.schema] = stale    # it does not look again at once, whatever version somebody invents
+    with pytest.raises(CredentialRefused):
+        tokens.read_access(after)
+    Keyring.objects.filter(purpose="token", version=stale.token_version).update(retired_at=timezone.now() - tokens.ACCESS_LIFETIME * 1.1)
+    refresh_keyring()
+    with pytest.raises(CredentialRefused):
+        tokens.read_access(before)
+    assert tokens.read_access(after)
 
 
 def forgeries(claims: dict[str, Any]) -> dict[str, Callable[[], str]]:

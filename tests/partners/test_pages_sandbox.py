@@ -103,6 +103,17 @@ def test_access_that_ends_with_the_partner_ends_in_the_sandbox(live: House, sand
         assert ApiKey.objects.get(id=actor_key.id).revoked_at is not None
 
 
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "viewer"}])
+def test_a_ticket_made_before_access_ended_opens_nothing(live: House, sandbox: Partner, change: dict[str, Any]) -> None:
+    there = way_in(live)
+    with tenant_context(live.partner):
+        change_user(user_id=live.users["developer"].id, actor=SYSTEM, **change)
+
+    assert Client(HTTP_HOST=there.netloc).get(f"{there.path}?{there.query}").status_code == 410
+    with tenant_context(sandbox):
+        assert not User.objects.exists()
+
+
 def test_another_role_is_the_role_of_the_next_visit(live: House, sandbox: Partner) -> None:
     enter(live)
     with tenant_context(live.partner):

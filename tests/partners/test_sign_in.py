@@ -12,6 +12,7 @@ from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.conf import LazySettings
 from django.contrib.auth import hashers
+from django.contrib.sessions.models import Session as BrowserSession
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -311,8 +312,12 @@ def test_the_reuse_of_an_old_refresh_token_ends_its_session(in_north: House) -> 
 def test_what_was_over_long_ago_is_forgotten(in_north: House) -> None:
     kept, gone = begin(person()), begin(person())
     Session.objects.filter(id=gone.id).update(seen_at=timezone.now() - timedelta(days=91))
+    for name, minutes in (("over", -1), ("open", 1)):
+        BrowserSession.objects.create(session_key=name, session_data="", expire_date=timezone.now() + timedelta(minutes=minutes))
 
     sign_in.forget_old_sessions()
+
+    assert [one.session_key for one in BrowserSession.objects.filter(session_key__in=["over", "open"])] == ["open"]
 
     assert [one.id for one in Session.objects.filter(user=person())] == [kept.id]
 
@@ -419,12 +424,33 @@ def test_asking_for_a_reset_does_the_same_for_whoever_is_asked_for(in_north: Hou
     assert not links.has_unsent()
 
 
+def test_whoever_has_a_whole_ipv6_network_counts_once(in_north: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "FAILURES_PER_ADDRESS", 2)
+
+    for place in range(2):
+        passwords.note_failure(f"nobody{place}@north.example", f"2001:db8:1:2::{place}")
+
+    assert passwords.is_address_locked("2001:db8:1:2:ffff::9")
+    assert not passwords.is_address_locked("2001:db8:1:3::9")
+    assert not passwords.is_address_locked("198.51.100.7")
+
+
 def test_a_flood_of_resets_sends_three_mails(in_north: House) -> None:
     for _ in range(10):
         links.ask_reset(email="officer@north.example", origin="http://north.localhost", actor=SYSTEM)
         links.send_resets()
 
     assert len(mail.outbox) == 3
+
+
+def test_a_changed_password_ends_the_link_of_a_reset(in_north: House) -> None:
+    links.ask_reset(email="officer@north.example", origin="http://north.localhost", actor=SYSTEM)
+    assert links.send_resets() == 1
+
+    services.change_password(user=person(), current=PASSWORD, new=NEW, actor=SYSTEM)
+
+    with pytest.raises(LinkRefused):
+        links.link_of(sent_link())
 
 
 def test_a_later_reset_ends_the_link_of_an_earlier_one(in_north: House) -> None:

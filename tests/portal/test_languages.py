@@ -1,5 +1,7 @@
 """Pages in the reader's language: who chooses it, what follows from it, and that the API keeps its own."""
 
+import time
+
 import pytest
 from django.conf import settings
 from django.test import Client
@@ -107,6 +109,15 @@ def test_a_refusal_raised_below_is_said_in_french_with_its_values() -> None:
     assert found == "La version 3 de «\N{NO-BREAK SPACE}market-loan\N{NO-BREAK SPACE}» est déjà en vigueur."
     assert both == "Indiquez un nombre entier. Un motif est une phrase complète."
     assert other == "Something that nobody wrote down 3."
+
+
+def test_what_somebody_sent_at_length_is_not_compared_with_every_refusal() -> None:
+    with translation.override("fr"):
+        begun = time.process_time()
+        same = told(sent := " is not a role: " * 100_000)
+
+        assert same == sent
+        assert time.process_time() - begun < 1    # it took the square of the length: minutes
 
 
 def test_a_wrong_password_change_is_refused_in_french(north: House) -> None:

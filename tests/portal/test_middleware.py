@@ -41,6 +41,14 @@ def test_every_answer_carries_the_security_headers(path: str, db: None) -> None:
     assert int(answer["Content-Length"]) == len(answer.content)
 
 
+@pytest.mark.parametrize("path", ["/static/js/keys.js", "/api/v1/nowhere", "/login"])
+def test_no_answer_allows_another_origin(path: str, db: None) -> None:
+    answer = Client(HTTP_HOST="localhost").get(path, HTTP_ORIGIN="https://elsewhere.example")
+    answer.close()    # a static file is open until then
+
+    assert [name for name in answer.headers if name.startswith("Access-Control")] == []
+
+
 @pytest.mark.parametrize("name", PAGE_ONLY)
 def test_page_middleware_lets_the_api_pass_by(name: str) -> None:
     def endpoint(request: HttpRequest) -> HttpResponse:

@@ -208,8 +208,15 @@ def test_a_person_joins_by_the_link_sets_up_a_factor_and_is_in(north: House) -> 
     chosen = client.post("/link", {"password": NEW})
     assert client.post("/login", {"email": "new@north.example", "password": NEW})["Location"] == "/account/second-factor"
     assert chosen["Location"] == "/login?chosen=1"
-    assert client.get(link[1])["Location"] == "/link"
+    assert client.get(link[1]).status_code == 410
     assert client.get("/link").status_code == 410
+
+
+def test_a_link_that_opens_nothing_leaves_no_session_behind(north: House) -> None:
+    client = Client(HTTP_HOST=north.host)
+
+    assert client.get("/link/guessed").status_code == 410
+    assert client.cookies.get("session") is None
 
 
 def test_asking_for_a_new_password_says_the_same_whoever_is_asked_for(north: House) -> None:

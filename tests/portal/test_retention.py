@@ -131,11 +131,13 @@ def test_a_rule_is_set_and_removed(shop: House) -> None:
     client, page = program(shop, "compliance"), shop.client("compliance")
     rule = {"record_class": "batch", "trigger": "made", "period": 3, "unit": "years", "citation": "Our own"}
 
-    assert post(client, "/api/v1/retention/policies", rule).json() == rule
+    assert post(client, "/api/v1/retention/policies", rule).json() == {**rule, "action": "anonymise"}
+    assert post(client, "/api/v1/retention/policies", {**rule, "action": "erase"}).status_code == 422
     faulty = page.post("/retention", {**rule, "act": "policy", "period": "0"})
     assert faulty.status_code == 422
     assert "Give a whole number from 1 to 50." in faulty.content.decode()
-    assert page.post("/retention", {**rule, "act": "policy", "period": "4"}).status_code == 302
+    assert page.post("/retention", {**rule, "act": "policy", "period": "4", "action": "delete"}).status_code == 302
+    assert "Delete" in page.get("/retention").content.decode()
     assert client.delete("/api/v1/retention/policies/batch/made").status_code == 204
 
     with tenant_context(shop.partner):

@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import DatabaseError
 
 from portal import addresses, env
-from portal.logs import logging_config, without_rows
+from portal.logs import WithoutValues, logging_config, trace_of, without_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 SAFE = {
@@ -112,14 +113,16 @@ def test_cookies_stay_on_their_host(tls: str, prefix: str) -> None:
     names = ("COOKIE_NAME", "COOKIE_DOMAIN", "COOKIE_PATH", "COOKIE_SECURE", "COOKIE_HTTPONLY", "COOKIE_SAMESITE")
     program = (
         "import django; django.setup(); from django.conf import settings\n"
-        f"print([[getattr(settings, f'{{kind}}_{{name}}') for name in {names}] for kind in ('SESSION', 'CSRF')])"
+        f"print([*[[getattr(settings, f'{{kind}}_{{name}}') for name in {names}] for kind in ('SESSION', 'CSRF')],"
+        " settings.LANGUAGE_COOKIE_NAME])"
     )
     environment = {**os.environ, "VOUCH_TLS": tls, "DJANGO_SETTINGS_MODULE": "portal.settings"}
 
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
 
     secure = tls == "1"
-    assert done.stdout.strip() == str([[f"{prefix}{name}", None, "/", secure, True, "Lax"] for name in ("session", "csrf")])
+    of_both = [[f"{prefix}{name}", None, "/", secure, True, "Lax"] for name in ("session", "csrf")]
+    assert done.stdout.strip() == str([*of_both, f"{prefix}language"])
 
 
 def test_logs_hold_no_rows_of_a_database_error() -> None:
@@ -129,6 +132,32 @@ def test_logs_hold_no_rows_of_a_database_error() -> None:
 
     assert event == {"event": event["event"], "exception": event["event"]}
     assert "ada" not in str(event).lower()
+
+
+def test_a_trace_says_where_and_what_kind_and_quotes_nobody() -> None:
+    said = 'null value in column "x"; "Ada Obi", 254700000111\nDETAIL: Ada Obi'
+    try:
+        try:
+            int(said)
+        except ValueError as error:
+            raise DatabaseError(said) from error
+    except DatabaseError as error:
+        told = trace_of((type(error), error, error.__traceback__))
+
+    assert "DatabaseError: null value in column ...; ..., ..." in told
+    assert told.endswith("ValueError")
+    assert "test_settings.py" in told
+    assert not any(one in told for one in ("Ada", "254700000111"))
+
+
+def test_a_task_that_fails_is_told_without_what_its_error_quotes() -> None:
+    error = ValueError("no number: 'Ada Obi'")
+    said = ({"name": "t", "exc": repr(error)},)
+    record = logging.LogRecord("celery.app.trace", logging.ERROR, __file__, 1, "Task %(name)s failed: %(exc)s", said, None)
+    record.exc_info = (ValueError, error, None)
+
+    assert WithoutValues().filter(record)
+    assert record.getMessage() == "Task t failed: ValueError"
 
 
 def test_a_log_line_is_one_json_object(capsys: pytest.CaptureFixture[str]) -> None:

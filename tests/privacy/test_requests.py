@@ -1,6 +1,7 @@
 """Requests of applicants: due days, steps with evidence, two people for an erasure, and certificates that anybody can check."""
 
 import json
+import uuid
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -223,7 +224,7 @@ def test_a_replay_says_under_which_request_somebody_was_erased(house: House) -> 
 
         assert found.holds
         assert len(found.erased) == 2
-        assert set(found.erased_under.values()) == {request.number}
+        assert {str(under) for under in found.erased_under.values()} == {f"request {request.number}"}
 
 
 def test_a_hold_stands_against_an_erasure_with_rule_and_day(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,6 +242,26 @@ def test_a_hold_stands_against_an_erasure_with_rule_and_day(house: House, monkey
         assert request.state == "proposed"
         assert request.steps.filter(name="stopped").get().detail["until"] == "2031-05-01"
         assert not Applicant.objects.filter(wrapped_key=None).exists()
+
+
+def test_a_hold_that_comes_while_the_second_person_agrees_is_kept(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tenant_context(house.partner):
+        first, second = officers(house)
+        number, amina = asks(house, "erasure").number, keyring().applicant_id("A-1")
+        requests.propose_erasure(number=number, actor=first)
+        real = holds.refusal
+
+        def placed_after_the_first_look(applicant_id: uuid.UUID) -> holds.Refusal | None:
+            monkeypatch.setattr(holds, "refusal", real)
+            before = real(applicant_id)
+            holds.place_hold(kind="applicant", object_id=applicant_id, reason="Case 9", until=None, actor=first)
+            return before
+
+        monkeypatch.setattr(holds, "refusal", placed_after_the_first_look)
+        with pytest.raises(ErasureRefused, match="Case 9"):
+            requests.confirm_erasure(number=number, actor=second)
+
+        assert not Applicant.objects.get(id=amina).is_erased
 
 
 COLUMNS = ("data_key_id", "wrapped_key", "sealed_profile", "phone_index", "national_id_index", "name_index")

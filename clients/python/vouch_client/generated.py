@@ -905,6 +905,7 @@ class RetentionRule(TypedDict):
     period: int
     unit: Literal["days", "months", "years"]
     citation: str
+    action: NotRequired[Literal["anonymise", "delete", "erase"] | None]
 
 
 class RetentionRuleList(TypedDict):

@@ -71,7 +71,7 @@ class Transport:
         attempts = 1 if request.method in _ONCE else self._attempts
         for attempt in range(1, attempts + 1):
             try:
-                with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # noqa: S310 - as above
+                with urllib.request.urlopen(request, timeout=self._timeout) as answer:  # nosec B310 # noqa: S310 - as above
                     return _read(answer.read(), answer.headers.get("Content-Type", ""))
             except urllib.error.HTTPError as error:
                 with error:

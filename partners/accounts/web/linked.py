@@ -39,9 +39,8 @@ class LinkFollowedPage(View):
     """What a link opens: it leaves the address at once, so that no history or proxy keeps it beyond this."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        """To the form."""
-        if request.partner is None:  # type: ignore[attr-defined]
-            raise Http404
+        """To the form. Raises LinkRefused, so that guessing leaves no session behind."""
+        link_of(token)
         request.session[_LINK] = token
         return HttpResponseRedirect(reverse("accounts:link"))
 

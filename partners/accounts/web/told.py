@@ -14,14 +14,15 @@ from django.utils.formats import get_format
 from django.utils.translation import get_language, gettext
 
 LIST = "refusals.txt"
+LONGEST = 2_000    # characters; what people send may come back in a refusal, and a pattern takes the square of its length
 _PLACE = re.compile(r"%\((\w+)\)s")
 _NUMBER = re.compile(r"(?<![\w.,-])(-?)(\d{1,3}(?:,\d{3})+|\d+)(?:\.(\d+))?(?![\w.-]|,\d)")
 _END_OF_SENTENCE = re.compile(r"(?<=[.!?]) (?=\S)")
 
 
 def told(text: str) -> str:
-    """The sentence, or the sentences, in the language of the page; as it is where nothing else is known."""
-    if (get_language() or "en").partition("-")[0] == "en" or not text:
+    """The sentence, or the sentences, in the language of the page; as it is where nothing else is known, or too long."""
+    if (get_language() or "en").partition("-")[0] == "en" or not text or len(text) > LONGEST:
         return text
     if (whole := _sentence(text)) is not None:
         return whole

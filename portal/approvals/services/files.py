@@ -13,7 +13,6 @@ from django.db import transaction
 
 from audit.actions import Action
 from audit.context import Actor
-from audit.errors import SealBroken
 from audit.ids import uuid7
 from audit.vault import keyring
 from partners.accounts.roles import Permission
@@ -80,7 +79,7 @@ def read_file(*, application_id: uuid.UUID, file_id: uuid.UUID, actor: Actor) ->
     except FileNotFoundError as error:
         raise FileMissing("The file is not where it was kept; tell whoever runs Vouch.") from error
     if hashlib.sha256(sealed).digest() != bytes(found.digest):
-        raise SealBroken
+        raise keyring().refused(_TABLE, "content", file_id)
     content = _unseal(found, "content", sealed)
     with transaction.atomic():
         tell(found.application, Action.APPLICATION_FILE_READ, actor, file=str(file_id))
@@ -98,10 +97,9 @@ def path_of(file_id: uuid.UUID) -> Path:
 
 
 def remove_content(applicant_id: uuid.UUID) -> int:
-    """What people kept about this applicant is gone as far as their key does not reach: files on the disk, and tags. How many files.
+    """No file about this applicant is on the disk any more. How many were.
 
     Called by their erasure, which destroys the key and is recorded: names of files, notes, reasons and letters are sealed under it."""
-    Application.objects.filter(applicant_id=applicant_id).exclude(tags=[]).update(tags=[])
     places = [path_of(one) for one in ApplicationFile.objects.filter(application__applicant_id=applicant_id).values_list("id", flat=True)]
     there = [place for place in places if place.exists()]
     for place in there:

@@ -17,7 +17,7 @@ from audit.services import record
 from audit.vault import keyring
 from partners.accounts.standing import permissions_now
 from portal.exports.errors import ExportRefused, ExportUnknown, ListNotYours
-from portal.exports.lists import Asker, ExportList, list_of
+from portal.exports.lists import Asker, ExportList, Told, list_of
 from portal.exports.models import Export, Schedule, Wish
 from portal.exports.turns import next_time
 from scoring.engine.writing import KINDS
@@ -73,8 +73,8 @@ def stop_schedule(*, schedule_id: uuid.UUID, actor: Actor) -> None:
 
 def end_schedule(found: Schedule, because: str, actor: Actor) -> None:
     """Written in the caller's transaction."""
-    found.stopped_at, found.because = timezone.now(), because
-    found.save(update_fields=["stopped_at", "because"])
+    found.stopped_at, found.because, found.sealed_filters = timezone.now(), because, b""
+    found.save(update_fields=["stopped_at", "because", "sealed_filters"])
     detail = {"list": found.list, "because": because}
     record(action=Action.EXPORT_SCHEDULE_STOPPED, actor=actor, object_kind="export_schedule", object_id=found.id, detail=detail)
 
@@ -100,7 +100,7 @@ def check(asked: Asked, actor: Actor) -> ExportList:
     return one
 
 
-def found(one: ExportList, filters: Mapping[str, str], owner_kind: str, owner_id: str, currency: str) -> QuerySet[Any]:
+def found(one: ExportList, filters: Mapping[str, str], owner_kind: str, owner_id: str, currency: str) -> QuerySet[Any] | Told:
     """The rows, in the time zone that is in force. Raises what the list's filters raise."""
     person = uuid.UUID(owner_id) if owner_kind == "user" else None
     return one.read(filters, Asker(person, currency))
@@ -112,9 +112,11 @@ def facts(wish: Wish, filters: Mapping[str, str]) -> dict[str, Any]:
 
 
 def filters_of(wish: Wish) -> dict[str, str]:
-    """What was looked for."""
-    ring = keyring()
-    packed = ring.unseal(ring.partner_key, bytes(wish.sealed_filters), table="exports", column="sealed_filters", owner=wish.body["seal"])
+    """What was looked for; nothing once the file is gone."""
+    ring, sealed = keyring(), bytes(wish.sealed_filters)
+    if not sealed:
+        return {}
+    packed = ring.unseal(ring.partner_key, sealed, table="exports", column="sealed_filters", owner=wish.body["seal"])
     return msgspec.json.decode(packed, type=dict[str, str])
 
 

@@ -6,6 +6,7 @@ import secrets
 import uuid
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -23,6 +24,7 @@ from scoring.engine.writing import MEDIA_TYPES
 
 LINK_HOLDS = timedelta(minutes=15)
 KEPT = timedelta(days=3)
+FORGOTTEN: dict[str, Any] = {"link_digest": None, "link_until": None, "sealed_filters": b""}    # they may name a person
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def forget_old_exports() -> None:
     """Files that were kept long enough are gone, and so are those that no export names."""
     for one in Export.objects.filter(finished_at__lt=timezone.now() - KEPT, forgotten_at=None):
         storage.forget(one.lease)
-        Export.objects.filter(id=one.id).update(forgotten_at=timezone.now(), link_digest=None, link_until=None)
+        Export.objects.filter(id=one.id).update(forgotten_at=timezone.now(), **FORGOTTEN)
     kept = Export.objects.filter(lease__isnull=False, forgotten_at=None).values_list("lease", flat=True)
     storage.forget_all_but({str(lease) for lease in kept})
 

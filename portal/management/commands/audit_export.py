@@ -15,6 +15,7 @@ from portal.record.periods import add_period, period_of
 
 
 class Command(PartnerCommand):
+    takes_operators = True
     help = "Writes the record, or what was recorded in a period, as lines that `python3 verify.py FILE --key KEYS` checks without Vouch."
 
     def add_own_arguments(self, parser: ArgumentParser) -> None:

@@ -10,6 +10,7 @@ from partners.models import Partner
 
 
 class Command(PartnerCommand):
+    takes_operators = True
     help = "Checks every event, decision and checkpoint of the record against what was signed and published, as verify.py does."
 
     def run(self, partner: Partner | None, options: dict[str, Any]) -> Result:

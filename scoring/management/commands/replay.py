@@ -51,7 +51,7 @@ def _lines(found: Replay, seconds: float) -> list[str]:
     if found.erased:
         lines.append(f"{len(found.erased)} belong to erased applicants: only their record could be checked.")
         under = list(found.erased_under.items())
-        lines += [f"{decision_id}: erased under request {number}" for decision_id, number in under[:_SHOWN_AT_MOST]]
+        lines += [f"{decision_id}: erased under {what}" for decision_id, what in under[:_SHOWN_AT_MOST]]
     lines += [f"{d.decision_id}: {d.what} was {d.stored}, is {d.recomputed}" for d in found.differences[:_SHOWN_AT_MOST]]
     if len(found.differences) > _SHOWN_AT_MOST:
         lines.append(f"... and {len(found.differences) - _SHOWN_AT_MOST} more differences (--json names all).")
