@@ -25,8 +25,8 @@ from partners.selectors import exchange_rate
 from partners.tenancy import public_context, tenant_context
 from portal.reference import files
 from scoring.models import Product
-from tests.conftest import PRODUCT, House
-from tests.portal.test_admin import of_operator, operator, record_of
+from tests.conftest import PRODUCT, House, of_operator
+from tests.portal.test_admin import operator, record_of
 from tests.portal.test_pages import score
 
 __all__ = ["operator"]

@@ -12,6 +12,8 @@ NOUN_WORDS: Mapping[str, Any] = {
 }  # fmt: skip
 ACTION_WORDS: Mapping[str, Any] = {
     "partner.created": _("Partner created"), "keyring.rotated": _("Key changed"),
+    "exchange_rate.set": _("Exchange rate set"), "reference.imported": _("Reference table brought in"),
+    "reference.exported": _("Reference table taken away"),
     "record.verified": _("Record checked"), "record.exported": _("Record exported"), "bundle.exported": _("Examiner bundle taken"),
     "user.created": _("Person added"), "user.changed": _("Person changed"), "user.switched_off": _("Person switched off"),
     "user.switched_on": _("Person switched on"), "user.logged_in": _("Signed in"), "user.login_failed": _("Sign-in failed"),
