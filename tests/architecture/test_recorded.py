@@ -14,7 +14,9 @@ from portal.record.web.words import ACTION_WORDS
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("audit", "partners", "scoring", "portal")
 ALSO = (    # services by what they do
-    "audit/verification.py", "audit/rotation.py", "audit/exporting.py", "audit/sealer.py", "audit/vault.py", "portal/record/bundle.py",
+    *(str(path.relative_to(ROOT)) for path in (ROOT / "audit").rglob("*.py") if path.stem != "models" and path.parent.name != "migrations"),
+    "partners/sandboxes.py", "portal/backups/making.py", "portal/backups/moments.py", "portal/backups/restoring.py",
+    "portal/compliance/report.py", "portal/record/bundle.py",
     "partners/accounts/links.py", "partners/accounts/passkeys.py", "partners/accounts/passwords.py", "partners/accounts/second_factor.py",
     "partners/accounts/sign_in.py", "partners/accounts/tokens.py", "partners/webhooks/courier.py", "partners/webhooks/delivering.py",
 )  # fmt: skip
@@ -29,6 +31,8 @@ NOT_RECORDED = {
     "audit.sealer.announce_newest": "the signed head of the record itself",
     "audit.services.keep_answer": "the answer of a request whose act is recorded in the same commit",
     "audit.services.forget_old_answers": "answers of a day ago, kept for repeats only",
+    "audit.privacy.answers.erase": "a part of an erasure, which is recorded",
+    "audit.privacy.answers.register": "says at the start what an erasure is to do",
     "audit.sealer.seal": "gives events their place; its checkpoints are published",
     "audit.vault.ensure_keyring": "a part of making a partner, which is recorded",
     "audit.vault.rotate_key": "audit.rotation.change_key records it",
