@@ -5,6 +5,9 @@ from enum import StrEnum
 
 class Action(StrEnum):
     PARTNER_CREATED = "partner.created"
+    EXCHANGE_RATE_SET = "exchange_rate.set"
+    REFERENCE_IMPORTED = "reference.imported"
+    REFERENCE_EXPORTED = "reference.exported"
     SANDBOX_REFRESHED = "sandbox.refreshed"
     SANDBOX_RESET = "sandbox.reset"
     KEYRING_CREATED = "keyring.created"

@@ -1,6 +1,7 @@
 """What every list of the admin is made of: rows that are looked at and never changed, counted only so far, found by indexes."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -36,14 +37,24 @@ def column(title: Any, read: Callable[[Any], object]) -> Any:
     return shown
 
 
-def deed(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The view may be sent a form: it changes something, through a service that records it."""
+def deed(view: Callable[..., HttpResponse], *, takes_file: bool = False) -> Callable[..., HttpResponse]:
+    """The view may be sent a form: it changes something, through a service that records it. One that takes a file looks at the form's
+    token itself, once it stands ready for the file."""
 
     def doing(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
         return view(request, *arguments, **named)
 
-    doing.is_deed = True  # type: ignore[attr-defined]
+    doing.is_deed, doing.csrf_exempt = True, takes_file  # type: ignore[attr-defined]
     return doing
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something that can be done: where it leads, and whether pressing it does it (a form) or asks first (a link)."""
+
+    address: str
+    text: str | Promise
+    does: bool = False
 
 
 class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -123,7 +134,7 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The list."""
-        context = {"title": self.title, "about": self.about, **(extra_context or {})}
+        context = {"title": self.title, "about": self.about, "buttons": self.buttons(request), **(extra_context or {})}
         return super().changelist_view(request, context)
 
     def change_view(
@@ -136,13 +147,21 @@ class ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]
         if row is None:
             raise Http404
         context = {"title": str(row), "kind": self.title, "list": self.address, "told": self.told(row), **(extra_context or {})}
-        context["deeds"] = self.deeds(request, row)
+        context["buttons"], context["is_live"] = self.deeds(request, row), self.is_live(row)
         return super().change_view(request, str(object_id), form_url, context)
+
+    def is_live(self, row: Any) -> bool:
+        """Whether the row moves by itself, so that its page looks again."""
+        return False
 
     def told(self, row: Any) -> tuple[bool, str | Promise] | None:
         """What is to be said above the row: whether it is good, and the sentence."""
         return None
 
-    def deeds(self, request: HttpRequest, row: Any) -> list[tuple[str, str | Promise]]:
-        """What this person may do about the row: address and button."""
+    def deeds(self, request: HttpRequest, row: Any) -> list[Button]:
+        """What this person may do about the row."""
+        return []
+
+    def buttons(self, request: HttpRequest) -> list[Button]:
+        """What this person may do above the list."""
         return []

@@ -1,8 +1,8 @@
-"""Partners in the operators' admin."""
+"""Partners and exchange rates in the operators' admin."""
 
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from audit.admin_pages import ReadOnly, column
@@ -35,3 +35,27 @@ class PartnerAdmin(ReadOnly):
     def search(self, found: QuerySet[Any], term: str) -> QuerySet[Any]:
         """By slug."""
         return found.filter(slug=term.lower())
+
+
+class ExchangeRateAdmin(ReadOnly):
+    """What one currency is worth in another."""
+
+    permission = Permission.RECORD_READ
+    title = _("Exchange rates")
+    about = _("What one currency is worth in another, from a day on until the next row. They are set by bringing a file.")
+    key_kind = "int"
+    list_display = (
+        column(_("Rate"), lambda rate: str(rate)),
+        column(_("From the day"), lambda rate: rate.valid_from),
+        column(_("Source"), lambda rate: rate.source),
+        column(_("Set by"), lambda rate: rate.set_by),
+    )
+    fields: ClassVar[Any] = (*list_display, column(_("Time"), lambda rate: rate.set_at))
+    ordering = ("base", "quote", "-valid_from")
+    search_fields = ("base",)
+    search_help_text = _("A currency (KES), or two (KES EUR).")
+
+    def search(self, found: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """By currency, or by both."""
+        base, _space, quote = term.upper().partition(" ")
+        return found.filter(base=base, quote=quote) if quote else found.filter(Q(base=base) | Q(quote=base))

@@ -45,6 +45,12 @@ class MoneyRefused(DomainError):
     code = "money_refused"
 
 
+class RateRefused(DomainError):
+    """The exchange rate cannot be used."""
+
+    code = "rate_refused"
+
+
 class QueuesAway(DomainError):
     """The queues cannot be asked how they stand now; work goes on, and waits where it cannot."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django_tenants.models import DomainMixin, TenantMixin
 
@@ -69,6 +69,29 @@ class Partner(TenantMixin):    # type: ignore[misc]
     def save(self, *arguments: Any, **named: Any) -> None:
         """Writes the row alone; the library would also want to make the schema here."""
         models.Model.save(self, *arguments, **named)
+
+
+class ExchangeRate(models.Model):
+    """How much of one currency another is worth, from a day on until the next row; shared by all partners, written by operators."""
+
+    base = models.CharField(max_length=3)
+    quote = models.CharField(max_length=3)
+    valid_from = models.DateField()
+    rate = models.DecimalField(max_digits=15, decimal_places=8)    # of `quote` for one of `base`; a sheet keeps 15 digits exactly
+    source = models.CharField(max_length=200)
+    set_at = models.DateTimeField(db_default=Now())
+    set_by = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["base", "quote", "-valid_from"]
+        constraints = [
+            models.UniqueConstraint(fields=["base", "quote", "valid_from"], name="exchangerate_one_a_day"),
+            models.CheckConstraint(condition=Q(rate__gt=0), name="exchangerate_positive"),
+            models.CheckConstraint(condition=~Q(base=F("quote")), name="exchangerate_of_two_currencies"),
+        ]
+
+    def __str__(self) -> str:
+        return f"1 {self.base} = {self.rate.normalize():f} {self.quote}"
 
 
 class SchemaRecipe(models.Model):

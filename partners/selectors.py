@@ -1,9 +1,12 @@
 """Reads about partners, from the shared schema."""
 
+from datetime import date
+from decimal import Decimal
+
 from django.db.models import Q
 
 from partners.errors import PartnerUnknown
-from partners.models import Partner
+from partners.models import ExchangeRate, Partner
 from partners.tenancy import current_schema, public_context
 
 
@@ -38,3 +41,10 @@ def current_partner() -> Partner:
     with public_context():
         found: Partner = Partner.objects.get(schema_name=schema)
     return found
+
+
+def exchange_rate(base: str, quote: str, on: date) -> Decimal | None:
+    """Units of `quote` for one of `base` on that day, as operators set it; None where they set none."""
+    with public_context():
+        rates = ExchangeRate.objects.filter(base=base, quote=quote, valid_from__lte=on).order_by("-valid_from")
+        return rates.values_list("rate", flat=True).first()

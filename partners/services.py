@@ -1,6 +1,8 @@
-"""Writes about partners: making one, with its schema, role, keys and host."""
+"""Writes about partners: making one, with its schema, role, keys and host; exchange rates, which all of them share."""
 
 import re
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
 from django.conf import settings
 from django.db import transaction
@@ -10,9 +12,9 @@ from audit.context import Actor
 from audit.services import record
 from audit.vault import ensure_keyring
 from partners.codes import COUNTRIES, CURRENCIES
-from partners.errors import PartnerExists, PartnerRefused
+from partners.errors import PartnerExists, PartnerRefused, RateRefused
 from partners.migrating import make_tenant
-from partners.models import SANDBOX, Domain, Partner, Plan
+from partners.models import SANDBOX, Domain, ExchangeRate, Partner, Plan
 from partners.postgres.roles import PUBLIC
 from partners.tenancy import as_owner, is_sandbox, public_context, schema_of, tenant_context
 
@@ -79,3 +81,31 @@ def _check(*, slug: str, name: str, country: str, currency: str, plan: str) -> N
         raise PartnerRefused(f"{currency!r} is not an ISO 4217 currency code; the Kenyan shilling is KES, the West African franc XOF.")
     if plan not in PLANS:
         raise PartnerRefused(f"{plan!r} is not a plan: {', '.join(PLANS)}.")
+
+
+def set_exchange_rate(*, base: str, quote: str, valid_from: date, rate: Decimal, source: str, actor: Actor) -> ExchangeRate:
+    """The rate holds from that day on, in place of what was set for it before. Raises RateRefused with every fault."""
+    source = source.strip()
+    if faults := _faults_of_rate(base, quote, valid_from, rate, source):
+        raise RateRefused(fields=faults)
+    with public_context(), transaction.atomic():
+        values = {"rate": rate, "source": source, "set_by": actor.label[:200], "set_at": datetime.now(UTC)}
+        made, _is_new = ExchangeRate.objects.update_or_create(base=base, quote=quote, valid_from=valid_from, defaults=values)
+        detail = {"base": base, "quote": quote, "valid_from": valid_from.isoformat(), "rate": f"{rate:f}", "source": source}
+        record(action=Action.EXCHANGE_RATE_SET, actor=actor, object_kind="exchange_rate", object_id=f"{base}-{quote}", detail=detail)
+    return made
+
+
+def _faults_of_rate(base: str, quote: str, valid_from: date, rate: Decimal, source: str) -> dict[str, str]:
+    faults = {name: f"{code!r} is not a currency: send its three letters, such as KES." for name, code in (("base", base), ("quote", quote))
+              if code not in CURRENCIES}  # fmt: skip
+    if base == quote and not faults:
+        faults["quote"] = "Name two different currencies."
+    if not 1990 <= valid_from.year <= 2200:
+        faults["valid_from"] = "Give a day such as 2026-11-21."
+    exponent = rate.as_tuple().exponent
+    if not isinstance(exponent, int) or rate <= 0 or rate >= 10**7 or exponent < -8:
+        faults["rate"] = "Give a number above zero and below 10,000,000, with at most 8 decimals, such as 0.0077."
+    if not 0 < len(source) <= 200 or "\0" in source:
+        faults["source"] = "Say whose rate it is, in 1 to 200 characters."
+    return faults

@@ -14,20 +14,33 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy as _
 
-from audit.admin import CheckpointAdmin, EventAdmin
+from audit.admin import (
+    AlertAdmin,
+    CheckpointAdmin,
+    EventAdmin,
+    PrivacyRequestAdmin,
+    RetentionRunAdmin,
+    check_button,
+)
 from audit.admin_pages import ReadOnly
-from audit.models import Checkpoint, Event
+from audit.models import Alert, Checkpoint, Event, Hold, PrivacyRequest, RetentionPolicy, RetentionRun, Verification
 from partners.accounts.admin import ApiKeyAdmin, UserAdmin
 from partners.accounts.errors import SignedOut
 from partners.accounts.models import ApiKey, User
 from partners.accounts.roles import Permission
 from partners.admin import PartnerAdmin
-from partners.models import Partner
+from partners.models import ExchangeRate, Partner
+from partners.webhooks.admin import EndpointAdmin
+from partners.webhooks.models import Endpoint
 from portal.approvals.admin import ApplicationAdmin
 from portal.approvals.models import Application
-from portal.record_state import record_state
+from portal.exports.admin import ExportAdmin
+from portal.exports.models import Export
+from portal.record.admin import CheckAdmin
+from portal.record_state import State, record_state, work_state
+from portal.reference.admin import HoldsAdmin, RatesAdmin, ReasonTextsAdmin, RetentionRulesAdmin
 from scoring.admin import DecisionAdmin, JobAdmin, ModelVersionAdmin
-from scoring.models import Decision, Job, ModelVersion
+from scoring.models import Decision, Job, ModelVersion, Product
 
 View = Callable[..., HttpResponseBase]
 _READING = ("GET", "HEAD")
@@ -71,8 +84,9 @@ class OfficersSite(AdminSite):
             self._refuse(request)
             if not isinstance(request.user, User):
                 return HttpResponseRedirect(f"{reverse('accounts:login')}?{urlencode({'next': request.get_full_path()})}")
-            if request.method not in _READING and not getattr(view, "is_deed", False):
-                return HttpResponseNotAllowed(_READING)
+            allowed = (*_READING, "POST") if getattr(view, "is_deed", False) else _READING
+            if request.method not in allowed:
+                return HttpResponseNotAllowed(allowed)
             with timezone.override(request.user.time_zone):
                 response = view(request, *arguments, **named)
                 if isinstance(response, TemplateResponse):
@@ -80,6 +94,7 @@ class OfficersSite(AdminSite):
             response.headers.setdefault("Cache-Control", "no-store")
             return response
 
+        guarded.csrf_exempt = getattr(view, "csrf_exempt", False)  # type: ignore[attr-defined]
         return guarded
 
     def _refuse(self, request: HttpRequest) -> None:
@@ -94,8 +109,16 @@ class OfficersSite(AdminSite):
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
         """The state of the record, and the lists that this person may see."""
         lists = [how for how in self._registry.values() if isinstance(how, ReadOnly) and how.has_view_permission(request)]
-        context = {**self.each_context(request), "title": self.index_title, "lists": lists, "states": record_state()}
+        context = {
+            **self.each_context(request), "title": self.index_title, "lists": lists, "check": check_button(),
+            "parts": [(_("How the record stands"), record_state()), *self.work(request)],
+        }  # fmt: skip
         return TemplateResponse(request, "admin/index.html", context)
+
+    def work(self, request: HttpRequest) -> list[tuple[Any, list[State]]]:
+        """What waits for somebody, of what this person may see."""
+        assert isinstance(request.user, User)
+        return [(_("What waits"), work_state(request.user))]
 
 
 class OperatorsSite(OfficersSite):
@@ -112,10 +135,19 @@ class OperatorsSite(OfficersSite):
         """No partner's host has it."""
         return getattr(request, "partner", None) is None
 
+    def work(self, request: HttpRequest) -> list[tuple[Any, list[State]]]:
+        """Nothing: applicants are the partners'."""
+        return []
+
 
 officers = OfficersSite({
-    Event: EventAdmin, Checkpoint: CheckpointAdmin,
-    Decision: DecisionAdmin, Application: ApplicationAdmin, ModelVersion: ModelVersionAdmin, Job: JobAdmin,
+    Event: EventAdmin, Verification: CheckAdmin, Checkpoint: CheckpointAdmin, Alert: AlertAdmin,
+    PrivacyRequest: PrivacyRequestAdmin, RetentionPolicy: RetentionRulesAdmin, Hold: HoldsAdmin, RetentionRun: RetentionRunAdmin,
+    Decision: DecisionAdmin, Application: ApplicationAdmin, Product: ReasonTextsAdmin, ModelVersion: ModelVersionAdmin,
+    Job: JobAdmin, Export: ExportAdmin, Endpoint: EndpointAdmin,
     User: UserAdmin, ApiKey: ApiKeyAdmin,
 })    # fmt: skip
-operators = OperatorsSite({Partner: PartnerAdmin, User: UserAdmin, Event: EventAdmin, Checkpoint: CheckpointAdmin})
+operators = OperatorsSite({
+    Partner: PartnerAdmin, ExchangeRate: RatesAdmin, User: UserAdmin,
+    Event: EventAdmin, Verification: CheckAdmin, Checkpoint: CheckpointAdmin,
+})    # fmt: skip

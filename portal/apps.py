@@ -13,7 +13,8 @@ class PortalConfig(AppConfig):
     name = "portal"
 
     def ready(self) -> None:
-        """The checks are known before the first command runs, and decisions are counted."""
+        """The checks are known before the first command runs, decisions are counted, and the record can be taken away."""
         import_module("portal.checks")
+        import_module("portal.record.exports").declare_lists()    # it needs the models of all apps
         metrics = import_module("portal.metrics")
         observe(decisions=metrics.count_decisions, loads=metrics.model_loaded.set, refusals=metrics.model_refused_total.inc)

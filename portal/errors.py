@@ -242,6 +242,7 @@ TABLE: Mapping[type[BaseException], Outcome] = {
     privacy.PrivacyStepRefused: _row(409, "That is not its next step", "Look at the request as it is now."),
     privacy.SecondPersonMissing: _row(409, "A second person has to answer", "Ask somebody else with the permission privacy.manage."),
     privacy.ErasureRefused: _row(409, "A rule stands against the erasure", "Tell the applicant the rule and the day, or wait for it."),
+    partners.RateRefused: _row(422, "The exchange rate cannot be used", "Correct the fields under errors; nothing was stored."),
     partners.MoneyRefused: _row(422, "The amount cannot be used", "Correct the fields under errors; nothing was stored."),
     # what is wrong with us
     scoring.DecisionAltered: _row(

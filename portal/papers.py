@@ -1,13 +1,11 @@
-"""Papers for the file: tables under titles as a PDF/A that can be read aloud, set by typst from our own template."""
+"""Papers for the file: tables under titles as a PDF/A that can be read aloud."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from importlib import import_module
-from pathlib import Path
 
-FOLDER = Path(__file__).resolve().parent.parent / "templates" / "portal"
+from scoring.typesetting import typeset
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +30,6 @@ class Paper:
 
 
 def paper_pdf(paper: Paper) -> bytes:
-    """The file: the same bytes for the same paper. What people wrote is passed as data and never read as markup.
-
-    With signs that no font of ours has it is set without the claim that it is a PDF/A and can be read aloud."""
-    typst = import_module("typst")    # several MiB, for the workers that set a PDF only
-    given = {"paper": json.dumps({**asdict(paper), "made_at": [paper.made_at.year, paper.made_at.month, paper.made_at.day]})}
-    compiler = typst.Compiler(input=FOLDER / "paper.typ", root=FOLDER, ignore_system_fonts=True, sys_inputs=given)
-    when = int(paper.made_at.timestamp())
-    try:
-        made = compiler.compile(format="pdf", pdf_standards=["a-2a", "ua-1"], timestamp=when)
-    except typst.TypstError:
-        made = compiler.compile(format="pdf", timestamp=when)
-    assert isinstance(made, bytes)
-    return made
+    """The file: the same bytes for the same paper."""
+    told = {**asdict(paper), "made_at": [paper.made_at.year, paper.made_at.month, paper.made_at.day]}
+    return typeset("portal/paper.typ", given={"paper": json.dumps(told)}, standards=("a-2a", "ua-1"), at=paper.made_at)

@@ -1,4 +1,4 @@
-"""What happens by the clock: each duty runs for every active partner, in that partner's schema, or once in the shared one."""
+"""What happens by the clock: each duty runs for every active partner, in that partner's schema."""
 
 import logging
 import threading
@@ -12,17 +12,18 @@ from django.db import Error, close_old_connections
 
 from audit import sealer
 from audit.errors import DomainError
-from audit.models import Event, Keyring
+from audit.models import Event
 from audit.privacy.ledger import publish_erasures
 from audit.retention import runs
 from audit.services import forget_old_answers
 from audit.vault import ensure_keyring
-from audit.verification import verifications_left
+from audit.verification import verifications_left, work_on_verification
 from partners.accounts.links import has_unsent
 from partners.accounts.request_log import forget_requests
 from partners.accounts.sign_in import forget_old_sessions
 from partners.models import Partner
-from partners.tenancy import public_context, tenant_context
+from partners.postgres.roles import PUBLIC
+from partners.tenancy import tenant_context
 from partners.webhooks.courier import COURIER
 from partners.webhooks.delivering import forget_deliveries
 from portal.approvals.services.applications import has_left_applications
@@ -50,13 +51,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Duty:
-    """Something to do for each partner, every so many seconds, or once in the shared schema. Safe to run twice, and beside itself on
-    another machine."""
+    """Something to do for each partner, every so many seconds. Safe to run twice, and beside itself on another machine."""
 
     name: str
     seconds: float
     run: Callable[[], object]
-    is_shared: bool = False
 
 
 def ring_for_challengers() -> None:
@@ -114,17 +113,8 @@ def ring_for_replay() -> None:
         app.send_task("scoring.replay_nightly", retry=False, expires=RING_EXPIRES_SECONDS)
 
 
-def seal_operators() -> None:
-    """What operators did is sealed as what partners did is, from the first event on."""
-    if Event.objects.exists():
-        if not Keyring.objects.exists():
-            ensure_keyring()
-        sealer.seal()
-
-
 DUTIES = (
     Duty("seal", 1.0, sealer.seal),
-    Duty("seal-operators", 1.0, seal_operators, is_shared=True),
     Duty("forget-answers", 600.0, forget_old_answers),
     Duty("ring-for-challengers", 5.0, ring_for_challengers),
     Duty("ring-for-jobs", 5.0, ring_for_jobs),
@@ -152,6 +142,24 @@ DUTIES = (
 )
 
 
+OPERATORS = "operators"
+
+
+def seal_operators() -> None:
+    """What operators did is sealed; where nobody ever was one there are no keys, and nothing to seal."""
+    if Event.objects.exists():
+        ensure_keyring()
+        sealer.seal()
+
+
+# In the shared schema, whose record is the operators'. It is short, and messages are partners' only: it is checked here.
+OPERATORS_DUTIES = (
+    Duty("seal-operators", 5.0, seal_operators),
+    Duty("check-operators", 5.0, work_on_verification),
+    Duty("forget-sessions-of-operators", 3600.0, forget_old_sessions),
+)
+
+
 @dataclass(frozen=True)
 class Rest:
     """Until when something that failed is left alone, and how long that was to be."""
@@ -165,6 +173,7 @@ class Scheduler:
     """Runs the duties until it is told to stop."""
 
     duties: Sequence[Duty] = DUTIES
+    operators_duties: Sequence[Duty] = OPERATORS_DUTIES
     stopping: threading.Event = field(default_factory=threading.Event)
     _due: dict[str, float] = field(default_factory=dict)
     _partners: list[Partner] = field(default_factory=list)
@@ -179,23 +188,24 @@ class Scheduler:
     def run_due(self) -> None:
         """Every duty whose time has come has run once for each active partner."""
         now = time.monotonic()
-        due = [duty for duty in self.duties if self._due.get(duty.name, 0.0) <= now]
-        for duty in due:
-            self._due[duty.name] = now + duty.seconds
+        due = self._now_due(self.duties, now)
         if not self._attempt(LIST, "", self._read_partners):
             return
         for partner in self._partners:
             for duty in due:
                 if self.stopping.is_set():
                     return
-                if duty.is_shared:
-                    continue
                 has_failed = not self._attempt(duty.name, partner.slug, partial(_run, duty, partner))
                 if has_failed and not self._attempt(LIST, "", self._read_partners):
                     return  # it is the database, and not this partner
+        for duty in self._now_due(self.operators_duties, now):
+            self._attempt(duty.name, OPERATORS, partial(_run, duty, PUBLIC))
+
+    def _now_due(self, duties: Sequence[Duty], now: float) -> list[Duty]:
+        due = [duty for duty in duties if self._due.get(duty.name, 0.0) <= now]
         for duty in due:
-            if duty.is_shared:
-                self._attempt(duty.name, "", partial(_run, duty, None))
+            self._due[duty.name] = now + duty.seconds
+        return due
 
     def _attempt(self, duty: str, partner: str, run: Callable[[], object]) -> bool:
         """Whether it has not failed. What failed rests for a second, then for twice as long each time; one line tells of each failure."""
@@ -209,8 +219,7 @@ class Scheduler:
             seconds = min(2 * rest.seconds, longest) if rest else FIRST_REST_SECONDS
             self._rests[duty, partner] = Rest(time.monotonic() + seconds, seconds)
             is_news = rest is None and not isinstance(error, Error | DomainError)
-            where = {"duty": duty, "partner": partner}
-            told = said_of(error)
+            told, where = said_of(error), {"duty": duty, "partner": partner}
             log.error("duty failed: %s; it is tried again in %g s", told, seconds, extra=where, exc_info=error if is_news else None)
             if isinstance(error, Error):
                 self._partners_until = 0.0
@@ -226,11 +235,11 @@ class Scheduler:
             self._partners_until = now + PARTNERS_SECONDS
 
     def _pause(self) -> float:
-        if len(self._due) < len(self.duties):
+        if len(self._due) < len(self.duties) + len(self.operators_duties):
             return 0.0
         return max(0.0, min(self._due.values()) - time.monotonic())
 
 
-def _run(duty: Duty, partner: Partner | None) -> None:
-    with tenant_context(partner) if partner else public_context():
+def _run(duty: Duty, partner: Partner | str) -> None:
+    with tenant_context(partner):
         duty.run()

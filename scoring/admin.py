@@ -1,4 +1,4 @@
-"""Scoring in the admin: decisions, model versions, jobs; looked at, never changed."""
+"""Scoring in the admin: decisions, products, model versions, jobs; looked at, never changed."""
 
 from typing import Any, ClassVar
 
@@ -47,6 +47,29 @@ class DecisionAdmin(ReadOnly):
         if (day := day_of(term)) is not None:
             return found.filter(created_at__gte=day[0], created_at__lt=day[1])
         return found.none() if (decision_id := id_of(term)) is None else found.filter(id=decision_id)
+
+
+class ProductAdmin(ReadOnly):
+    """What is predicted for whom, and in which words."""
+
+    permission = "product.read"
+    title = _("Products")
+    about = _("What is predicted for whom. The texts of their reasons can be taken away as a file and brought back.")
+    list_display = (
+        column(_("Product"), lambda product: product.slug),
+        column(_("Title"), lambda product: product.title),
+        column(_("Kind"), lambda product: product.kind),
+        column(_("Revision"), lambda product: product.revision),
+        column(_("Reason texts"), lambda product: len(product.definition.get("texts", {}))),
+    )
+    fields: ClassVar[Any] = (*list_display, column(_("Since"), lambda product: product.created_at))
+    ordering = ("slug",)
+    search_fields = ("slug",)
+    search_help_text = _("The slug of a product.")
+
+    def search(self, found: QuerySet[Any], term: str) -> QuerySet[Any]:
+        """By slug."""
+        return found.filter(slug=term)
 
 
 class ModelVersionAdmin(ReadOnly):

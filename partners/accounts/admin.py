@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as said
 from django.utils.translation import gettext_lazy as _
 
-from audit.admin_pages import ReadOnly, column, deed
+from audit.admin_pages import Button, ReadOnly, column, deed
 from audit.days import id_of
 from partners.accounts.errors import ApiKeyUnknown
 from partners.accounts.models import ApiKey, User
@@ -91,11 +91,11 @@ class ApiKeyAdmin(ReadOnly):
         revoke = self.admin_site.admin_view(deed(self.revoke))
         return [*super().get_urls(), path("<uuid:object_id>/revoke/", revoke, name=self.route("revoke"))]
 
-    def deeds(self, request: HttpRequest, row: Any) -> list[tuple[str, Any]]:
+    def deeds(self, request: HttpRequest, row: Any) -> list[Button]:
         """Revoking what still works."""
         if row.revoked_at is not None or not _may_revoke(request):
             return []
-        return [(reverse(f"admin:{self.route('revoke')}", args=[row.id]), _("Revoke this key"))]
+        return [Button(reverse(f"admin:{self.route('revoke')}", args=[row.id]), _("Revoke this key"))]
 
     def revoke(self, request: HttpRequest, object_id: uuid.UUID) -> HttpResponse:
         """Asks first, then revokes through the service, which records it."""

@@ -2,12 +2,13 @@
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 from django.db.models import Q, QuerySet, Sum
+from django.utils.translation import gettext as _
 
 from audit.ids import first_id_at
 from partners.accounts.models import ApiKey, ApiRequest, Usage
@@ -15,7 +16,14 @@ from partners.accounts.request_log import digest_of
 from partners.accounts.selectors import api_keys
 
 ANSWERS = {"answered": Q(status__lt=400), "refused": Q(status__gte=400, status__lt=500), "failed": Q(status__gte=500)}
+SPANS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7)}
 SPAN_DAYS = 30
+FILTERS = ("q", "key", "answer", "span", "route", "code")    # as an address has them
+_LONGEST = 120
+
+
+class FilterUnreadable(Exception):
+    """What is asked for cannot be looked for; says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +49,36 @@ class RequestPage:
 
 def api_requests(filters: RequestFilters, *, before: uuid.UUID | None = None, limit: int = 25) -> RequestPage:
     """The calls that match, older than `before`."""
-    found = _matching(filters)
+    found = requests_found(filters)
     if before is not None:
         found = found.filter(id__lt=before)
     rows = list(found.order_by("-id")[: limit + 1])
     return RequestPage(rows[:limit], rows[limit - 1].id if len(rows) > limit else None)
 
 
-def _matching(filters: RequestFilters) -> QuerySet[ApiRequest]:
+def filters_of(wanted: Mapping[str, str]) -> RequestFilters:
+    """What an address asks for. Raises FilterUnreadable."""
+    if any(len(value) > _LONGEST or not value.isprintable() for value in wanted.values()):
+        raise FilterUnreadable(_("What is looked for has at most 120 printable characters."))
+    if wanted.get("answer", "answered") not in ANSWERS or wanted.get("span", "day") not in SPANS:
+        raise FilterUnreadable(_("There is no such filter; choose one from the lists."))
+    since = datetime.now(UTC) - SPANS[wanted["span"]] if "span" in wanted else None
+    return RequestFilters(
+        request_id=wanted.get("q", ""), credential_id=id_of(wanted.get("key", "")), answer=wanted.get("answer", ""),
+        route=wanted.get("route", ""), code=wanted.get("code", ""), since=since,
+    )  # fmt: skip
+
+
+def id_of(text: str) -> uuid.UUID | None:
+    """A key, or a place in the list. Raises FilterUnreadable."""
+    try:
+        return uuid.UUID(text) if text else None
+    except ValueError as error:
+        raise FilterUnreadable(_("The address names a key or a place in the list that there is not.")) from error
+
+
+def requests_found(filters: RequestFilters) -> QuerySet[ApiRequest]:
+    """The calls that match, in no order."""
     found = ApiRequest.objects.all()
     if filters.request_id:
         found = found.filter(request_digest=digest_of(filters.request_id))

@@ -1,4 +1,5 @@
-"""Links by which a person chooses a password, once: an invitation, handed over by an administrator, and a reset, sent by mail."""
+"""Links by which a person chooses a password, once: an invitation, handed over by an administrator, and a reset, sent by mail or, to an
+operator, handed over."""
 
 import secrets
 import uuid
@@ -29,7 +30,7 @@ Purpose = AccessLink.Purpose
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Invitation:
-    """A person invited, and what their link ends in: shown now and never again."""
+    """A person who is to choose a password, and what their link ends in: shown now and never again."""
 
     user: User
     token: str
@@ -57,12 +58,25 @@ def invite_again(*, user_id: uuid.UUID, actor: Actor) -> Invitation:
 
 
 def _invited(user: User, actor: Actor) -> Invitation:
+    made = _handed_over(user, Purpose.INVITATION, INVITATION_LIFETIME)
+    record(action=Action.USER_INVITED, actor=actor, object_kind="user", object_id=user.id, detail={"role": user.role})
+    return made
+
+
+def _handed_over(user: User, purpose: AccessLink.Purpose, lifetime: timedelta) -> Invitation:
     _end_links(user)
     token = secrets.token_urlsafe(32)
-    ends = timezone.now() + INVITATION_LIFETIME
-    AccessLink.objects.create(purpose=Purpose.INVITATION, user=user, digest=digest_of(token), expires_at=ends)
-    record(action=Action.USER_INVITED, actor=actor, object_kind="user", object_id=user.id, detail={"role": user.role})
+    ends = timezone.now() + lifetime
+    AccessLink.objects.create(purpose=purpose, user=user, digest=digest_of(token), expires_at=ends)
     return Invitation(user, token, ends)
+
+
+@transaction.atomic
+def hand_over_reset(*, user: User, actor: Actor) -> Invitation:
+    """A link by which this person chooses another password within 30 minutes; their second factor is asked for as before."""
+    made = _handed_over(user, Purpose.RESET, RESET_LIFETIME)
+    record(action=Action.PASSWORD_RESET_ASKED, actor=actor, object_kind="user", object_id=user.id)
+    return made
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from audit.actions import Action
 from audit.context import Actor
 from audit.services import record
 from audit.vault import ensure_keyring
-from partners.accounts.errors import PasswordRefused, UserExists, UserRefused
+from partners.accounts.errors import PasswordRefused, UserExists, UserRefused, UserUnknown
 from partners.accounts.models import User
 from partners.accounts.roles import Role
 from partners.accounts.services import faults_of_person
@@ -28,3 +28,11 @@ def create_operator(*, email: str, password: str, actor: Actor, name: str = "") 
         user.save(force_insert=True)
         record(action=Action.USER_CREATED, actor=actor, object_kind="user", object_id=user.id, detail={"role": "operator"})
     return user
+
+
+def operator(email: str) -> User:
+    """The operator with this address, in the shared schema. Raises UserUnknown."""
+    found = User.objects.filter(email=email.strip().lower(), is_staff=True, is_active=True).first()
+    if found is None:
+        raise UserUnknown(f"There is no operator {email.strip().lower()}: `manage.py create_operator` makes one.")
+    return found

@@ -2,20 +2,23 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import Case, F, FloatField, QuerySet, Value, When
 from django.db.models.functions import Cast
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from partners.accounts.roles import Permission
 from partners.codes import CURRENCIES
 from partners.money import decimals
 from portal.approvals.models import Application
+from portal.approvals.selectors import last_months, months_of_applications
 from portal.approvals.selectors.notices import applications_owing
 from portal.approvals.selectors.queue import applications_found
 from portal.approvals.web.filters import NAMES, filters_of, wanted
-from portal.exports.lists import Asker, Column, ExportList, declare, free, moment, name, word
+from portal.exports.lists import DECIMAL, TEXT, WHOLE, Asker, Column, ExportList, Told, at, declare, free, moment, name, one_of, word
 
 _NOBODY = uuid.UUID(int=0)
 
@@ -28,6 +31,29 @@ def _applications(given: Mapping[str, str], asker: Asker) -> QuerySet[Applicatio
 
 def _owing(_given: Mapping[str, str], _asker: Asker) -> QuerySet[Application]:
     return applications_owing().order_by("notice_due_at", "id")
+
+
+def _months(given: Mapping[str, str], _asker: Asker) -> Told:
+    wanted = one_of(given, "months", ("3", "6", "12"), "6")
+    spans = last_months(int(wanted), timezone.get_current_timezone())
+    return lambda: (
+        (at(one.since), at(one.until), one.received, one.approved, one.declined, one.by_model, one.by_people, one.overrides,
+         _seconds(one.half_within), _seconds(one.most_within), one.known_outcomes, one.expected_defaults, one.observed_defaults)
+        for one, _at in months_of_applications(spans)
+    )  # fmt: skip
+
+
+def _amounts(given: Mapping[str, str], _asker: Asker) -> Told:
+    wanted = one_of(given, "months", ("3", "6", "12"), "6")
+    spans = last_months(int(wanted), timezone.get_current_timezone())
+    return lambda: (
+        (at(month.since), one.currency, *(minor / 10 ** decimals(one.currency) for minor in (one.asked_minor, one.granted_minor)))
+        for month, _at in months_of_applications(spans) for one in month.money
+    )  # fmt: skip
+
+
+def _seconds(span: timedelta | None) -> float | None:
+    return None if span is None else span.total_seconds()
 
 
 def money(minor: str, currency: str) -> Column:
@@ -62,5 +88,19 @@ def declare_lists() -> None:
             name="letters", title=_("Letters that are due"), page="approvals:notice-list", read=_owing,
             columns={**_COLUMNS, "decided_at": moment("decided_at"), "letter_due_at": moment("notice_due_at")},
             **{**applications, "permission": Permission.APPLICANT_READ},
+        ),
+        ExportList(
+            name="months", title=_("Month by month"), permission=Permission.DECISION_READ, page="portal:summary", read=_months,
+            filters=("months",),
+            columns={
+                "since": TEXT, "until": TEXT,
+                **dict.fromkeys(("received", "approved", "declined", "by_model", "by_people", "overrides"), WHOLE),
+                "half_within_seconds": DECIMAL, "nine_of_ten_within_seconds": DECIMAL, "known_outcomes": WHOLE,
+                "expected_defaults": DECIMAL, "observed_defaults": DECIMAL,
+            },
+        ),
+        ExportList(
+            name="amounts", title=_("Amounts"), permission=Permission.DECISION_READ, page="portal:summary", read=_amounts,
+            filters=("months",), columns={"since": TEXT, "currency": TEXT, "asked": DECIMAL, "granted": DECIMAL},
         ),
     )  # fmt: skip

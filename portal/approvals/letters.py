@@ -24,6 +24,7 @@ from scoring.engine.reasons import MOST_REASONS
 from scoring.errors import ApplicantErased
 from scoring.models import AnsweredBy, Decision
 from scoring.services.told import Told, told_to_applicant
+from scoring.typesetting import typeset
 
 LANGUAGES = tuple(TEXTS)
 _MOST_FACTORS = 4
@@ -118,6 +119,11 @@ def letter_of(application: Application, *, language: str | None = None) -> Lette
         signed=settings.sender,
         words={"letter": words.say("letter"), "page": words.say("page")},
     )
+
+
+def letter_pdf(letter: Letter) -> bytes:
+    """The file that can be read aloud: the same bytes for the same letter."""
+    return typeset("approvals/letter.typ", given={"letter": msgspec.json.encode(letter).decode()})
 
 
 def _accept(application: Application, words: _Wording) -> str:

@@ -13,6 +13,6 @@ class ExportsConfig(AppConfig):
 
     def ready(self) -> None:
         """The lists of the apps below can be taken away; what is in their files is erased with the applicants."""
-        for name in ("of_scoring", "of_record"):
+        for name in ("of_scoring", "of_partners", "of_record", "of_figures"):
             import_module(f"portal.exports.lists.{name}").declare_lists()    # they need the models, which are there only now
         import_module("portal.exports.privacy").register()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date
+from io import BytesIO
 from itertools import islice
 from typing import IO, Any
 
@@ -11,11 +12,12 @@ from django.db.models import F, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from audit.vault import keyring
-from portal.exports.lists import DETAILS, ExportList
+from portal.exports.lists import DETAILS, ExportList, Told
 from scoring.applicants import TABLE, ApplicantDetails
-from scoring.engine.writing import Cell
+from scoring.engine.writing import Cell, sink
 
 ROWS_AT_A_TIME = 5_000
+ROWS_OF_A_PIECE = 2_000
 _MARK = b"\xef\xbb\xbf"
 _NOBODY: list[Cell] = [None] * len(DETAILS)
 
@@ -25,12 +27,15 @@ def copy_csv(one: ExportList, found: QuerySet[Any], file: IO[bytes]) -> Iterator
     file.write(_MARK + ",".join(one.columns).encode() + b"\n")
     wanted, values = found.values_list(*(column.inert for column in one.columns.values())).query.sql_with_params()
     with connection.cursor() as cursor:
-        rows = 0
+        block = bytearray()
         with cursor.copy(f"COPY ({wanted}) TO STDOUT (FORMAT csv)", values) as copy:
-            while lines := list(islice(copy, ROWS_AT_A_TIME)):
-                file.write(b"".join(lines))
-                rows += len(lines)    # about: each piece is a row
-                yield rows
+            for rows, line in enumerate(copy, start=1):    # about: each piece is a row
+                block += line    # no list of them: thousands of views would have the collector of garbage walk through all there is
+                if rows % ROWS_AT_A_TIME == 0:
+                    file.write(block)
+                    block.clear()
+                    yield rows
+        file.write(block)
         yield cursor.rowcount
 
 
@@ -47,6 +52,29 @@ def rows_of(one: ExportList, found: QuerySet[Any], *, with_applicants: bool) -> 
                 block = []
         if block:
             yield _complete(block, width, with_applicants=with_applicants)
+
+
+def told_rows(found: Told) -> Iterator[list[list[Cell]]]:
+    """Rows that are computed now, in blocks."""
+    coming = iter(found())
+    while block := [list(row) for row in islice(coming, ROWS_AT_A_TIME)]:
+        yield block
+
+
+def csv_pages(one: ExportList, found: QuerySet[Any], *, after: str) -> Iterator[bytes]:
+    """The list as CSV, in pieces that are sent while others are read: each piece is a query by itself, since who takes them may be slow.
+    `after` is what the rows come in the order of."""
+    file, columns, last = BytesIO(), one.columns, None
+    made = sink("csv", file, one.kinds(with_applicants=False), title="")
+    wanted = found.order_by(after).values_list(after, *(column.of for column in columns.values()))
+    while rows := list((wanted if last is None else wanted.filter(**{f"{after}__gt": last}))[:ROWS_OF_A_PIECE]):
+        made.write(row[1:] for row in rows)
+        yield file.getvalue()
+        file.seek(0)
+        file.truncate()
+        last = rows[-1][0]
+    made.close()
+    yield file.getvalue()
 
 
 def _sealed(one: ExportList) -> list[Any]:

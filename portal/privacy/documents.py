@@ -1,11 +1,9 @@
-"""An applicant's copy and a certificate as files people can read: parts with headings, set by typst, without the network."""
+"""An applicant's copy and a certificate as files people can read: parts with headings."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
@@ -16,9 +14,7 @@ from django.utils.translation import override
 from audit.models import PrivacyRequest, PrivacyStep
 from audit.privacy.models import RequestKind, RequestState
 from portal.approvals.transitions import State
-
-FOLDER = Path(__file__).resolve().parents[2] / "templates" / "privacy"
-TEMPLATE = FOLDER / "document.typ"
+from scoring.typesetting import typeset
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,16 +40,8 @@ class Document:
 
 
 def pdf_of(document: Document) -> bytes:
-    """The file, PDF/UA-1 where our fonts have every sign. What people wrote is passed as data and never read as markup."""
-    typst = import_module("typst")    # several MiB, for the workers that set a PDF only
-    given = {"document": json.dumps(asdict(document))}
-    compiler = typst.Compiler(input=TEMPLATE, root=FOLDER, ignore_system_fonts=True, sys_inputs=given)
-    try:
-        made = compiler.compile(format="pdf", pdf_standards=["ua-1"])
-    except typst.TypstError:
-        made = compiler.compile(format="pdf")
-    assert isinstance(made, bytes)
-    return made
+    """The file, PDF/UA-1 where our fonts have every sign."""
+    return typeset("privacy/document.typ", given={"document": json.dumps(asdict(document))})
 
 
 def copy_document(copy: Mapping[str, Any], request: PrivacyRequest, partner: str) -> Document:

@@ -23,8 +23,7 @@ from audit.selectors import timeline
 from audit.services import record, timestamp
 from audit.vault import keyring
 from portal.approvals.errors import NoticeNotDue, NoticeSettingsMissing
-from portal.approvals.letter_pdf import letter_pdf
-from portal.approvals.letters import letter_of
+from portal.approvals.letters import letter_of, letter_pdf
 from portal.approvals.models import Application
 from portal.approvals.sealed import open_letter
 from portal.record.keys import keys_document

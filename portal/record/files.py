@@ -1,6 +1,5 @@
 """The record as files that are sent while they are read: a table of events, and lines that verify.py checks. Bounded memory."""
 
-import csv
 import io
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -14,18 +13,13 @@ from django.http import FileResponse, StreamingHttpResponse
 from audit import exporting
 from audit.context import Actor
 from audit.exporting import Span
-from audit.models import Event
 from audit.selectors import EventFilters, events_found
-from audit.services import canonical, timestamp
 from partners.tenancy import current_schema, tenant_context
+from portal.exports.reading import csv_pages
 from portal.record.bundle import MOST_AT_ONCE, OfDecision, OfPeriod, write_bundle
-from scoring.engine.inert import inert
+from portal.record.exports import EVENTS
 
-_AT_ONCE, _LINES = 2_000, 200
-_COLUMNS = (
-    "position", "id", "recorded_at", "action", "actor_kind", "actor_id", "actor_label", "address", "request_id", "object_kind", "object_id",
-    "detail", "leaf_hash",
-)  # fmt: skip
+_LINES = 200
 
 
 def record_lines(span: Span, *, actor: Actor) -> StreamingHttpResponse:
@@ -37,7 +31,8 @@ def record_lines(span: Span, *, actor: Actor) -> StreamingHttpResponse:
 def event_table(filters: EventFilters, *, actor: Actor) -> StreamingHttpResponse:
     """The events that are wanted, oldest first, as CSV; recorded."""
     exporting.record_table(filters, actor=actor)
-    return _sent(_csv(_rows(filters)), "record.csv", "text/csv; charset=utf-8")
+    pages = csv_pages(EVENTS, events_found(filters), after="id")
+    return _sent(pages, "record.csv", "text/csv; charset=utf-8")
 
 
 def bundle(asked: OfDecision | OfPeriod, *, actor: Actor, shows_personal: bool) -> FileResponse:
@@ -65,32 +60,6 @@ def _within(schema: str, lines: Iterable[bytes]) -> Iterator[bytes]:
         coming = iter(lines)
         while piece := b"".join(islice(coming, _LINES)):
             yield piece
-
-
-def _rows(filters: EventFilters) -> Iterator[Event]:
-    found, last = events_found(filters).select_related("leaf").order_by("id"), None
-    while rows := list((found if last is None else found.filter(id__gt=last))[:_AT_ONCE]):
-        last = rows[-1].id
-        yield from rows
-
-
-def _csv(events: Iterable[Event]) -> Iterator[bytes]:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(_COLUMNS)
-    for event in events:
-        writer.writerow(_cells(event))
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-
-
-def _cells(event: Event) -> list[object]:
-    leaf = getattr(event, "leaf", None)
-    told = {"position": "" if leaf is None else leaf.position, "recorded_at": timestamp(event.recorded_at),
-            "detail": canonical(event.detail), "leaf_hash": bytes(event.leaf_hash).hex()}  # fmt: skip
-    cells = (told[name] if name in told else str(getattr(event, name)) for name in _COLUMNS)
-    return [inert(cell) if isinstance(cell, str) else cell for cell in cells]
 
 
 def _folder() -> Path:

@@ -29,9 +29,13 @@ def portal(request: HttpRequest) -> dict[str, Any]:
     """The context of every page; empty places while nobody is signed in."""
     user = getattr(request, "user", None)
     if not isinstance(user, User) or getattr(request, "partner", None) is None:
-        return {"partner": getattr(request, "partner", None), "menu": (), "is_relaxed": not settings.SECOND_FACTOR_REQUIRED}
+        return {
+            "partner": getattr(request, "partner", None), "menu": (), "is_relaxed": not settings.SECOND_FACTOR_REQUIRED,
+            "base": "base_plain.html",
+        }  # fmt: skip
     return {
         "partner": getattr(request, "partner", None),
+        "base": "base.html",
         "is_relaxed": not settings.SECOND_FACTOR_REQUIRED,
         "menu": [part for part in _menu(request, user) if part],
         "role_title": Role(user.role).label,

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from scoring.engine.contract import Input, InputKind, Value, Values
 from scoring.engine.features import Feature
 from scoring.engine.product import Product
-from scoring.engine.texts import LANGUAGES, UNITS
+from scoring.engine.texts import LANGUAGES, SENTENCES, UNITS
 
 MOST_REASONS = 4
 LEAST_LOG_ODDS = 0.02    # about a point of score; less is nobody's reason
+_WAYS = frozenset(SENTENCES["en"]) - {"other"}    # in which a value counts: what a code ends in
 _ANSWERS = ("yes", "no")    # a truth value counts as the answer given, against the other one
 
 
@@ -36,7 +37,7 @@ class ReasonWriter:
         for place, feature in enumerate(product.features):
             self._places[self._groups[place]].append((place, feature.name))
         self._product, self._usual = product, usual
-        self._stems = {name: re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in self._features}
+        self._stems = {name: _stem(name) for name in self._features}
         self._words = {language: {**UNITS[language], **product.sentences[language]} for language in LANGUAGES}
         self._labels = {
             language: {name: product.label(feature, language) for name, feature in self._features.items()} for language in LANGUAGES
@@ -90,6 +91,16 @@ class ReasonWriter:
     def _common(self, feature: Feature, source: Input) -> str:
         usual = self._usual.get(feature.name)
         return source.categories[int(usual)] if usual is not None and 0 <= usual < len(source.categories) else ""
+
+
+def is_reason_code(code: str, product: Product) -> bool:
+    """Whether a reason of this product can have this code."""
+    stem, _point, how = code.rpartition(".")
+    return how in _WAYS and stem in {_stem(feature.name) for feature in product.features}
+
+
+def _stem(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
 def shown_reading(read: float, feature: Feature, source: Input, words: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 import importlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -25,18 +25,18 @@ class SheetReader(TableReader):
         return _rows(binary, self._opened)
 
 
-def open_table(path: Path, *, name: str) -> TableReader:
-    """The reader of a file that is called `name`. Raises TableError."""
+def open_table(source: Path | BinaryIO, *, name: str, require: Sequence[str] = ()) -> TableReader:
+    """The reader of a file that is called `name` and has these columns. Raises TableError."""
     lower = name.lower()
     if lower.endswith(SUFFIX):
-        return SheetReader(path, name=name)
+        return SheetReader(source, name=name, require=require)
     if lower.endswith((".xlsm", ".xlsb", ".xltm")):
         raise TableError("the workbook holds macros or is binary", fix="save it as .xlsx, which holds no macros")
     if lower.endswith(".xls"):
         raise TableError("the workbook is in the old .xls format", fix=SAVE_AS)
     if not lower.endswith(".csv"):
         raise TableError("the file is neither .csv nor .xlsx", fix="save the table as 'CSV UTF-8' or as .xlsx")
-    return TableReader(path, name=name)
+    return TableReader(source, name=name, require=require)
 
 
 def _rows(binary: BinaryIO, opened: list[IO[Any]]) -> Iterator[list[str]]:

@@ -269,11 +269,14 @@ def _parts(titles: Sequence[str]) -> dict[str, str]:
     }
 
 
+_RETURN = {"\r": "&#13;"}    # which a reader of XML takes for a line's end otherwise
+
+
 def _cell(value: Cell) -> str:
     if value is None or value == "":
         return "<c/>"
     if isinstance(value, str):
         text = inert(value)
         text = _UNWRITABLE.sub("", text) if _UNWRITABLE.search(text) else text
-        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text)}</t></is></c>'
+        return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(text, _RETURN)}</t></is></c>'
     return f"<c><v>{value!r}</v></c>"

@@ -7,7 +7,7 @@ import time
 import uuid
 from array import array
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import Any
 import msgspec
 import numpy as np
 from django.conf import settings
-from django.db import Error
 from django.utils.translation import gettext_noop
 
 from audit.context import Actor
@@ -28,7 +27,7 @@ from scoring.engine.memory import Memory, Watch
 from scoring.engine.product import Product
 from scoring.engine.tables import Row, TableError, TableReader
 from scoring.engine.writing import Cell, ColumnKinds, TableWriter
-from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, LeaseLost, ProductUnknown, TableRefused
+from scoring.errors import ApplicantErased, CredentialRevoked, JobFailed, ProductUnknown, TableRefused
 from scoring.models import AnsweredBy, Channel, Job
 from scoring.services import jobs
 from scoring.services.score import ApplicantDetails, ScoreItem, score_chunk
@@ -340,24 +339,15 @@ def columns_of(id_column: str | None) -> ColumnKinds:
 def work_on_chunk(job: Job) -> bool:
     """One more chunk of the job is decided, unless there was none to take: then the answer is False.
 
-    A job whose credential or product is gone fails. Whatever is raised leaves the chunk to whoever takes it next."""
-    lease = jobs.take_chunk(job.id)
-    if lease is None:
-        return False
-    try:
-        with _uncollected():
-            _ChunkScoring(job, lease).run()
-    except LeaseLost:
-        return True
-    except (CredentialRevoked, ProductUnknown) as refusal:
-        jobs.fail_job(job.id, str(refusal))
-    except ContractViolation:    # it changed meanwhile: the next attempt tells each row
-        jobs.give_back(lease)
-    except BaseException:
-        with suppress(Error):
-            jobs.give_back(lease)
-        raise
-    return True
+    A job whose credential or product is gone fails; a contract that changed meanwhile lets the next attempt tell each row."""
+    return jobs.work_on_chunk(
+        job.id, lambda lease: _score_chunk(job, lease), ends_with=(CredentialRevoked, ProductUnknown), again_after=(ContractViolation,)
+    )
+
+
+def _score_chunk(job: Job, lease: jobs.Lease) -> None:
+    with _uncollected():
+        _ChunkScoring(job, lease).run()
 
 
 @contextmanager

@@ -2,15 +2,15 @@
 
 import uuid
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any, LiteralString, TypeVar
 
 import msgspec
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import Count, Max, Q, Sum
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -56,6 +56,7 @@ SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1
     AND (classid::bigint << 32 | objid::bigint) = %s AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
 """
 T = TypeVar("T")
+_Refusals = tuple[type[Exception], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,30 @@ def take_chunk(job_id: uuid.UUID) -> Lease | None:
         fail_job(job_id, f"Part {number + 1} could not be finished in {MOST_ATTEMPTS} attempts; the logs of the workers say why.")
         return None
     return Lease(job_id, chunk_id, lease, number, attempts, bytes(sealed))
+
+
+def work_on_chunk(
+    job_id: uuid.UUID, perform: Callable[[Lease], None], *, ends_with: _Refusals, again_after: _Refusals = ()
+) -> bool:
+    """One more chunk is worked on, unless there was none to take: then the answer is False.
+
+    A refusal of `ends_with` fails the job. After one of `again_after`, and after whatever is raised, the chunk is free again."""
+    lease = take_chunk(job_id)
+    if lease is None:
+        return False
+    try:
+        perform(lease)
+    except LeaseLost:
+        return True
+    except ends_with as refusal:
+        fail_job(job_id, str(refusal))
+    except again_after:
+        give_back(lease)
+    except BaseException:
+        with suppress(Error):
+            give_back(lease)
+        raise
+    return True
 
 
 def give_back(lease: Lease) -> None:

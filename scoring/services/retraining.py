@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.conf import settings
-from django.db import Error, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from audit.actions import Action
@@ -99,20 +99,7 @@ def check_outcomes(known: Known) -> None:
 
 def work_on_retraining(job: Job) -> bool:
     """The job's training is done, if nobody else is at it; False when there was nothing to take."""
-    lease = jobs.take_chunk(job.id)
-    if lease is None:
-        return False
-    try:
-        _retrain(job, lease)
-    except LeaseLost:
-        return True
-    except (TrainingRefused, TableError) as refusal:
-        jobs.fail_job(job.id, str(refusal))
-    except BaseException:
-        with suppress(Error):
-            jobs.give_back(lease)
-        raise
-    return True
+    return jobs.work_on_chunk(job.id, lambda lease: _retrain(job, lease), ends_with=(TrainingRefused, TableError))
 
 
 def _retrain(job: Job, lease: jobs.Lease) -> None:

@@ -3,12 +3,11 @@
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
 import msgspec
-from django.db import Error, transaction
+from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from scoring.errors import LeaseLost, ProductUnknown
@@ -45,20 +44,7 @@ def end(job: Job) -> None:
 
 
 def _work_on_chunk(job: Job) -> bool:
-    lease = jobs.take_chunk(job.id)
-    if lease is None:
-        return False
-    try:
-        _perform(job, lease)
-    except LeaseLost:
-        return True
-    except ProductUnknown as refusal:
-        jobs.fail_job(job.id, str(refusal))
-    except BaseException:
-        with suppress(Error):
-            jobs.give_back(lease)
-        raise
-    return True
+    return jobs.work_on_chunk(job.id, lambda lease: _perform(job, lease), ends_with=(ProductUnknown,))
 
 
 def _perform(job: Job, lease: jobs.Lease) -> None:

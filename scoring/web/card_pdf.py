@@ -1,32 +1,19 @@
-"""A model card as a PDF that can be read aloud (PDF/UA-1): set by typst from our own template, without the network."""
+"""A model card as a PDF that can be read aloud (PDF/UA-1)."""
 
 import json
 from dataclasses import asdict
-from importlib import import_module
-from pathlib import Path
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from scoring.typesetting import typeset
 from scoring.web.cards import ShownCard
-
-FOLDER = Path(__file__).resolve().parents[2] / "templates" / "scoring"
-TEMPLATE = FOLDER / "model_card.typ"
 
 
 def card_pdf(card: ShownCard) -> bytes:
-    """The file: the same bytes for the same card. What people wrote is passed as data and never read as markup.
-
-    A letter that no font of ours has cannot be read aloud: such a card is set without the claim that it can."""
+    """The file: the same bytes for the same card."""
     content = {**asdict(card), "words": _words(), "language": (get_language() or "en")[:2]}
-    typst = import_module("typst")    # several MiB, for the workers that set a PDF only
-    compiler = typst.Compiler(input=TEMPLATE, root=FOLDER, ignore_system_fonts=True, sys_inputs={"card": json.dumps(content)})
-    try:
-        made = compiler.compile(format="pdf", pdf_standards=["ua-1"])
-    except typst.TypstError:
-        made = compiler.compile(format="pdf")
-    assert isinstance(made, bytes)
-    return made
+    return typeset("scoring/model_card.typ", given={"card": json.dumps(content)})
 
 
 def _words() -> dict[str, str]:

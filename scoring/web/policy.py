@@ -91,7 +91,9 @@ class ProductPolicyPage(Page):
             at_most_seconds=LONGEST_TRIAL,
         )  # fmt: skip
         in_force, _version = policy_in_force(slug)
-        return self._page(slug, shown, tried=tried(found, (in_force.approve_from, written.approve_from), said["minutes"]))
+        is_cuts_only = written.knock_outs == in_force.knock_outs    # other rules do not fit into the address of an export
+        made = tried(found, (in_force.approve_from, written.approve_from), said["minutes"])
+        return self._page(slug, shown, tried={**made, "trial": said if is_cuts_only else None})
 
     def _save(self, slug: str, shown: _Shown, written: Policy) -> HttpResponse:
         seen = shown.cuts.cleaned_data["seen"]

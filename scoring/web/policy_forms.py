@@ -83,6 +83,7 @@ class CutOffForm(forms.Form):
 class KnockOutForm(RuleForm):
     """One knock-out rule, which decides whatever the score says. A row that is left empty is none."""
 
+    effect = "outcome"
     log_odds = None    # type: ignore[assignment]    # a rule of the model has it, one of the policy has an outcome
     outcome = forms.ChoiceField(label=gettext_lazy("Then"), choices=_OUTCOMES, widget=forms.Select(attrs=_SELECT))
 
@@ -90,15 +91,6 @@ class KnockOutForm(RuleForm):
         super()._check_texts(cleaned)
         if not cleaned.get("text_en") and "text_en" not in self.errors:
             self.add_error("text_en", _("Say in a full sentence why; applicants will read it."))
-
-    def written(self) -> dict[str, Any] | None:
-        """The rule as the policy writes it; nothing for an empty row and for one that is taken out."""
-        said = self.cleaned_data
-        if not said or not said.get("code") or self.is_removed:
-            return None
-        condition = {"input": said["input"], "operator": said["operator"], "value": said.get("read")}
-        texts = {language: text for language in LANGUAGES if (text := said[f"text_{language}"])}
-        return {"code": said["code"], "if": condition, "outcome": said["outcome"], "texts": texts}
 
 
 KnockOutFormSet = forms.formset_factory(

@@ -91,8 +91,9 @@ class CommonForm(forms.Form):
 
 
 class RuleForm(forms.Form):
-    """One rule. A row that is left empty is no rule."""
+    """One rule. A row that is left empty is no rule. `effect`: the field that says what follows where it holds."""
 
+    effect = "log_odds"
     code = forms.RegexField(
         r"^[\w.-]{1,60}$", label=gettext_lazy("Name"), widget=PlainInput(attrs=_TEXT),
         error_messages={"invalid": gettext_lazy("Use letters, digits, points, hyphens and underscores, at most 60.")},
@@ -150,13 +151,13 @@ class RuleForm(forms.Form):
         return bool(getattr(self, "cleaned_data", {}).get("remove"))
 
     def written(self) -> dict[str, Any] | None:
-        """The rule as the definition writes it; nothing for an empty row and for one that is taken out."""
+        """The rule as it is kept; nothing for an empty row and for one that is taken out."""
         said = self.cleaned_data
         if not said or not said.get("code") or self.is_removed:
             return None
         condition = {"input": said["input"], "operator": said["operator"], "value": said.get("read")}
         texts = {language: text for language in LANGUAGES if (text := said[f"text_{language}"])}
-        return {"code": said["code"], "if": condition, "log_odds": said["log_odds"], "texts": texts}
+        return {"code": said["code"], "if": condition, self.effect: said[self.effect], "texts": texts}
 
 
 if TYPE_CHECKING:    # generic for the type checker only

@@ -10,8 +10,7 @@ from django.db import DatabaseError, transaction
 from audit.models import Event
 from partners.tenancy import as_owner
 from portal.approvals.errors import NoticeNotDue, NoticeRefused, NoticeSent, NoticeSettingsMissing, NoticeSettingsRefused, PersonNeeded
-from portal.approvals.letter_pdf import letter_pdf
-from portal.approvals.letters import letter_of
+from portal.approvals.letters import letter_of, letter_pdf
 from portal.approvals.models import Application, Notice, NoticeSettings
 from portal.approvals.sealed import open_letter
 from portal.approvals.selectors.notices import notices_due

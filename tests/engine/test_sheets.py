@@ -53,7 +53,7 @@ def test_what_a_spreadsheet_would_run_is_written_as_text(tmp_path: Path, text: s
     with zipfile.ZipFile(path) as archive:
         content = archive.read("xl/worksheets/sheet1.xml").decode()
         assert "<f" not in content
-        assert f'<t xml:space="preserve">\'{text[0]}' in content
+        assert f'<t xml:space="preserve">\'{text[0]}'.replace("\r", "&#13;") in content    # else a reader gives back a line's end
         assert "<v>-5.5</v>" in content
 
 

@@ -16,6 +16,7 @@ from django.db import connection
 from django.utils import timezone
 from openpyxl import load_workbook  # type: ignore[import-untyped]
 
+from audit.context import SYSTEM
 from audit.errors import SealBroken
 from audit.models import Outbox
 from partners.accounts.services import change_user, revoke_api_key
@@ -33,12 +34,13 @@ from portal.exports.turns import next_time
 from scoring.engine.inert import inert
 from scoring.engine.writing import KINDS
 from scoring.errors import FilterRefused
-from scoring.models import Applicant, Channel, Decision
+from scoring.models import Applicant, Batch, Channel, Decision
+from scoring.services.challengers import set_challenger
 from scoring.services.score import ApplicantDetails, score_applicants
 from tests.approvals.factories import acting, add_product, receive
 from tests.conftest import House
 from tests.exports.factories import content, exported, recorded, wanted
-from tests.scoring.factories import SLUG, an_item, by_key
+from tests.scoring.factories import SLUG, a_batch, add_version, an_item, by_key, put_in_force
 
 HOSTILE = ["=1+1", "-2+3|x", "@SUM(A1)", "＝cmd", "\t=1", " =1", "'=1", "-5", "plain"]
 
@@ -113,18 +115,45 @@ def test_filters_of_the_page_are_those_of_the_file(house: House) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
-def test_every_list_can_be_taken_away(house: House, kind: str) -> None:
+def test_every_list_and_card_can_be_taken_away(house: House, kind: str) -> None:
     score("A-1")
     receive()
+    put_in_force(1)
+    add_version(2)
+    set_challenger(product_slug=SLUG, version=2, actor=SYSTEM)
+    batch = a_batch(SLUG, "reference,amount\nA-1,5\n")
+    Batch.objects.filter(id=batch.id).update(figures={"outcomes": {"approve": 3}})
+    model = {"product": SLUG, "version": "1"}
+    about = {
+        "batch-figures": {"batch": str(batch.id)}, "model-card": model, "model-figures": model, "comparison": {"product": SLUG},
+        "what-if": {"product": SLUG, "approve_from": "600", "decline_below": "500", "days": "30", "margin": "15", "loss": "60"},
+    }  # fmt: skip
     actor = acting(house, "admin")
 
-    made = {one.name: exported(actor, wanted(one.name, kind, with_applicants=one.applicants is not None)) for one in every_list()}
+    made = {
+        one.name: exported(actor, wanted(one.name, kind, about.get(one.name, {}), with_applicants=one.applicants is not None))
+        for one in every_list()
+    }
 
     assert {(name, export.state, export.problem) for name, export in made.items()} == {(name, "done", "") for name in made}
-    assert set(made) == {"decisions", "applicants", "batches", "outcomes", "models", "events", "applications", "letters"}
     assert (made["applications"].rows, made["decisions"].rows, made["applicants"].rows) == (1, 2, 2)
+    assert (made["products"].rows, made["promotions"].rows, made["people"].rows) == (1, 1, len(house.users))
     (application,) = rows(kind, content(made["applications"], actor))
     assert float(application["amount"]) == 60_000.0
+    for name in ("overview", "model-card", "comparison", "what-if"):
+        assert made[name].rows > 10, name
+
+
+def test_a_card_says_each_figure_as_a_number(house: House) -> None:
+    score("A-1", "A-2", "A-3")
+    actor = acting(house, "officer")
+
+    told = rows("json", content(exported(actor, wanted("overview", "json")), actor))
+
+    figures = {(one["table"], one["row"], one["figure"]): one["number"] for one in told}
+    assert figures["", "", "total"] == 3.0
+    assert sum(figures["by_outcome", "", name] for name in ("approve", "refer", "decline")) == 3.0
+    assert figures["by_product", "", SLUG] == 3.0
 
 
 def test_the_record_is_taken_away_in_part(house: House) -> None:

@@ -94,9 +94,10 @@ class Portal:
 
 Part = Callable[[Portal], list[psutil.Process]]
 FAULTS: list[tuple[Part, ...]] = [
-    *2 * [(Portal.web_workers,), (Portal.web_server,), (Portal.postgres,)],
     (Portal.web_workers,),
+    (Portal.web_server,),
     (Portal.postgres,),
+    (Portal.web_workers,),
     (Portal.postgres, Portal.web_server, Portal.web_workers),
 ]
 

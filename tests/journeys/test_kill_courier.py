@@ -25,8 +25,8 @@ from tests.conftest import ROOT, House, address_of
 from tests.partners.receivers import Received, receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("crash")]
-KILLS = 10
-EVENTS = 1_500
+KILLS = 5
+EVENTS = 750
 PATIENCE_SECONDS = 90.0
 CLOCK = ["manage.py", "run_scheduler"]
 

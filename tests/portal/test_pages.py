@@ -20,6 +20,7 @@ from django.core.management import get_commands, load_command_class
 from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.urls import resolve
 from django.utils import timezone
 
 from audit.context import SYSTEM, Actor
@@ -38,7 +39,9 @@ from portal.admin import officers
 from portal.approvals.services.applications import Asked, receive_application
 from portal.errors import TABLE as TABLE_OF_ERRORS
 from portal.errors import outcome_of
+from portal.exports.lists import every_list
 from portal.handlers import page
+from portal.reference.admin import Carried
 from portal.templatetags.vouch import decimals, share
 from scoring import registry, selectors
 from scoring.engine.contract import Contract, ContractViolation, Input, InputKind
@@ -66,6 +69,9 @@ EXAMINERS = frozenset({"analyst", "compliance", "admin"})    # who may read the 
 ADMINISTRATORS = frozenset({"admin"})
 RECORD_READERS = frozenset({"analyst", "compliance", "admin"})    # who enters the admin
 ADMIN_LISTS = {f"{one.route(kind)}": one for one in officers._registry.values() for kind in ("changelist", "change")}  # type: ignore[attr-defined]
+CARRIED = {one.opts.app_label + "_" + str(one.opts.model_name): one for one in officers._registry.values() if isinstance(one, Carried)}
+ADMIN_DEEDS = {"index", "accounts_apikey_revoke", "audit_verification_ask",
+               *(f"{name}_{way}" for name in CARRIED for way in ("import", "export"))}  # fmt: skip
 SEERS_OF_PEOPLE = ADMINISTRATORS | {"compliance"}
 OFFICERS = frozenset({"compliance", "admin"})    # who answers applicants
 STRANGER = "stranger"
@@ -83,6 +89,11 @@ class Access:
 def who_sees(one: Any) -> frozenset[str]:
     """Who reads the record and may see this list of the admin."""
     return frozenset(role for role in RECORD_READERS if one.permission in permissions_of(role))
+
+
+def who_brings(one: Any) -> frozenset[str]:
+    """Who may bring a file to it."""
+    return frozenset(role for role in who_sees(one) if one.table.permission in permissions_of(role))
 
 
 TABLE: Mapping[tuple[str, str], Access] = {
@@ -233,6 +244,12 @@ TABLE: Mapping[tuple[str, str], Access] = {
     ("index", "POST"): Access(405, RECORD_READERS, stranger=401),
     **{(name, "GET"): Access(404 if name.endswith("_change") else 200, who_sees(one)) for name, one in ADMIN_LISTS.items()},
     **{(name, "POST"): Access(405, RECORD_READERS, stranger=401) for name in ADMIN_LISTS},
+    **{(f"{name}_export", "GET"): Access(400, who_sees(one)) for name, one in CARRIED.items()},    # in no format
+    **{(f"{name}_export", "POST"): Access(405, RECORD_READERS, stranger=401) for name in CARRIED},
+    **{(f"{name}_import", "GET"): Access(200, who_brings(one)) for name, one in CARRIED.items()},
+    **{(f"{name}_import", "POST"): Access(422, who_brings(one), stranger=401) for name, one in CARRIED.items()},
+    ("audit_verification_ask", "GET"): Access(302, RECORD_READERS),
+    ("audit_verification_ask", "POST"): Access(302, RECORD_READERS, stranger=401),
     ("accounts_apikey_revoke", "GET"): Access(404, ADMINISTRATORS),
     ("accounts_apikey_revoke", "POST"): Access(404, ADMINISTRATORS, stranger=401),
     ("docs", "GET"): Access(200, stranger=200),
@@ -253,12 +270,33 @@ SHOWING = ("overview", "summary", "applicant-list", "applicant-detail", "help-li
            "endpoint-list", "endpoint-new", "endpoint-detail", "endpoint-change", "delivery-detail", "sandbox",
            "privacy-list", "privacy-new", "privacy-detail", "privacy-terms",
            "factor-new", "recovery-codes", "team", "invite", "person", "forgotten", "link")  # fmt: skip
-ELSEWHERE_SHOWN = {"sandbox-enter", "sandbox-open", "index", "accounts_apikey_revoke", *ADMIN_LISTS,    # tests/portal/test_admin.py
+ELSEWHERE_SHOWN = {"sandbox-enter", "sandbox-open", *ADMIN_DEEDS, *ADMIN_LISTS,    # tests/portal/test_admin.py
                    "code", "link-followed", "factor-remove",    # tests/portal/test_pages_sign_in.py
                    "login", "docs", "redoc", "openapi", "developers", "export-detail"}  # fmt: skip
 FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "batch-errors", "file-read", "letter-pdf", "record-export",
          "record-verifier", "record-keys", "copy-json", "copy-pdf", "certificate-json", "certificate-pdf", "answered-json",
          "answered-pdf"}  # fmt: skip
+
+# Pages that show no list of their own, or one that leaves the portal by another way; all others have an export.
+NOT_EXPORTED: Mapping[str, frozenset[str]] = {
+    "a form, or the sign-in": frozenset({
+        "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings",
+        "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes",
+        "login", "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter", "accounts_apikey_revoke", "export-new",
+    }),
+    "a text": frozenset({"help-list", "help", "practice", "docs", "redoc", "openapi", "index"}),
+    "leads to a list": frozenset({"developers"}),
+    "about one applicant, whose data leaves by a request for a copy, recorded": frozenset({"applicant-detail"}),
+    "about one case, which leaves as an examiner bundle or a letter": frozenset({
+        "decision-detail", "application-detail", "letter", "event-detail", "record-check", "record-bundle", "privacy-detail",
+    }),
+    "about one thing, a line of a list that is exported": frozenset({"product-detail", "person", "delivery-detail", "export-detail"}),
+    "a person's own sign-ins, which nobody else sees": frozenset({"account"}),
+    "has files of its own: CSV, JSON, PDF": frozenset({"compliance-report"}),
+    "the admin: the same rows as the pages, for looking only": frozenset(ADMIN_LISTS),
+}  # fmt: skip
+# Lists whose page shows them only once something happened, and where that is tried: tests/exports/test_exports_cards.py.
+SHOWN_LATER = {"batch-figures", "comparison", "what-if", "alerts"}
 
 
 def score(house: House, *references: str, **details: Any) -> list[uuid.UUID]:
@@ -676,6 +714,24 @@ def every_page(house: House) -> Iterator[tuple[str, Any]]:
 
 def test_every_page_is_shown() -> None:
     assert set(SHOWING) | ELSEWHERE_SHOWN | FILES == {name for name, method in TABLE if method == "GET"}
+
+
+def test_every_list_and_card_has_an_export_or_a_reason() -> None:
+    exported = {one.page.partition(":")[2] for one in every_list()}
+    excused = [name for names in NOT_EXPORTED.values() for name in names]
+
+    assert sorted([*exported, *excused]) == sorted({name for name, method in TABLE if method == "GET"} - FILES)
+
+
+def test_every_list_is_exported_from_its_page_by_who_may_see_it(north: House) -> None:
+    about, admin = things(north), north.client("admin")
+    for one in every_list():
+        path = path_of(one.page.partition(":")[2], **about)
+        seen = getattr(resolve(path).func, "view_class").permission    # noqa: B009 - mypy knows no view_class
+        assert seen in {None, one.permission}, one.name
+        if one.name not in SHOWN_LATER:
+            (address,) = re.findall(rf'href="(/exports/new\?list={one.name}(?:&amp;[^"]*)?)"', text_of(admin.get(path)))
+            assert admin.get(unescape(address)).status_code == 200, address
 
 
 def test_every_page_carries_the_security_headers(north: House) -> None:

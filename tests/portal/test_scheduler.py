@@ -22,7 +22,7 @@ from partners.accounts.operators import create_operator
 from partners.errors import NoPartner
 from partners.models import Partner
 from partners.tenancy import as_owner, current_schema, public_context, tenant_context
-from portal.scheduler import DUTIES, Duty, Scheduler
+from portal.scheduler import DUTIES, OPERATORS_DUTIES, Duty, Scheduler
 from tests.conftest import PASSWORD, House
 
 
@@ -110,7 +110,7 @@ def test_the_operators_own_record_is_sealed_and_can_be_checked(new_partner: Call
     create_operator(email=f"{uuid7().hex}@vouch.example", password=PASSWORD, actor=SYSTEM)
     vault._rings.pop("public", None)    # a test that was rolled back may have left its own here
 
-    Scheduler([one for one in DUTIES if one.is_shared]).run_due()
+    Scheduler([], OPERATORS_DUTIES[:1]).run_due()
 
     told = io.StringIO()
     call_command("audit_verify", "public", json=True, stdout=told, stderr=io.StringIO())
@@ -141,8 +141,7 @@ def test_answers_older_than_a_day_are_forgotten(in_north: House) -> None:
 
 def test_the_duties_are_those_that_are_promised() -> None:
     promised = {
-        "seal": 1.0, "seal-operators": 1.0,
-        "forget-answers": 600.0, "ring-for-challengers": 5.0, "ring-for-jobs": 5.0, "forget-results": 600.0,
+        "seal": 1.0, "forget-answers": 600.0, "ring-for-challengers": 5.0, "ring-for-jobs": 5.0, "forget-results": 600.0,
         "ring-for-applications": 30.0, "lapse-proposals": 60.0, "expire-applications": 600.0,
         "forget-uploads": 600.0, "roll-up-hours": 60.0, "begin-retraining": 600.0, "ring-for-months": 30.0,
         "deliver-events": 1.0, "forget-deliveries": 600.0, "ring-for-mail": 5.0, "forget-sessions": 3600.0, "forget-requests": 600.0,
@@ -152,3 +151,4 @@ def test_the_duties_are_those_that_are_promised() -> None:
         "ring-for-retention": 5.0,
     }  # fmt: skip
     assert {duty.name: duty.seconds for duty in DUTIES} == promised
+    assert {duty.name for duty in OPERATORS_DUTIES} == {"seal-operators", "check-operators", "forget-sessions-of-operators"}

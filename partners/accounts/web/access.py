@@ -18,13 +18,14 @@ from partners.accounts.roles import Permission
 
 
 class Page(View):
-    """A page of a partner for people who hold `permission`; None is for whoever is signed in."""
+    """A page of a partner for people who hold `permission`; None is for whoever is signed in. Some are for operators too."""
 
     permission: ClassVar[Permission | None] = None
+    is_for_operators: ClassVar[bool] = False
 
     def dispatch(self, request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponseBase:
         """Sends strangers to sign in; refuses people without the permission. Raises SignedOut for a form, so that it is not lost."""
-        if request.partner is None:  # type: ignore[attr-defined]
+        if request.partner is None and not self.is_for_operators:  # type: ignore[attr-defined]
             raise Http404
         if not request.user.is_authenticated:
             if request.method == "POST":

@@ -22,6 +22,8 @@ from partners.accounts.web.forms import PasswordForm
 class AccountPage(Page):
     """Who one is here."""
 
+    is_for_operators = True
+
     def get(self, request: HttpRequest) -> HttpResponse:
         """The page."""
         return self._page(request, PasswordForm())
@@ -53,6 +55,8 @@ class AccountPage(Page):
 class TimeZonePage(Page):
     """The zone of the times that pages tell."""
 
+    is_for_operators = True
+
     def post(self, request: HttpRequest) -> HttpResponse:
         """Chosen."""
         choose_time_zone(user=self.user, time_zone=request.POST.get("time_zone", ""), actor=self.actor)
@@ -61,6 +65,8 @@ class TimeZonePage(Page):
 
 class SessionEndPage(Page):
     """One of one's own sessions."""
+
+    is_for_operators = True
 
     def post(self, request: HttpRequest, **about: Any) -> HttpResponse:
         """It has ended, with its tokens."""

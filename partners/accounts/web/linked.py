@@ -40,8 +40,6 @@ class LinkFollowedPage(View):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         """To the form."""
-        if request.partner is None:  # type: ignore[attr-defined]
-            raise Http404
         request.session[_LINK] = token
         return HttpResponseRedirect(reverse("accounts:link"))
 

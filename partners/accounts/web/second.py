@@ -80,8 +80,7 @@ class FactorNewPage(View):
         """Whoever is neither signed in nor expected without a factor begins at the sign-in."""
         person = request.user if isinstance(request.user, User) else expected(request)
         self.is_arriving = not isinstance(request.user, User)
-        is_elsewhere = request.partner is None and not self.is_arriving  # type: ignore[attr-defined]    # an operator has no page for it yet
-        if person is None or is_elsewhere or (self.is_arriving and second_factor.factors_of(person).is_set_up):
+        if person is None or (self.is_arriving and second_factor.factors_of(person).is_set_up):
             return HttpResponseRedirect(reverse("accounts:login"))
         self.person = person
         return super().dispatch(request, *arguments, **named)
@@ -120,7 +119,7 @@ class FactorNewPage(View):
         secret = request.session.setdefault(_SECRET, second_factor.new_secret())
         issuer = f"Vouch {getattr(request.partner, 'name', 'operators')}"  # type: ignore[attr-defined]
         context = {
-            "base": "base_plain.html" if self.is_arriving else "base.html", "is_arriving": self.is_arriving, "person": self.person,
+            **({"base": "base_plain.html"} if self.is_arriving else {}), "is_arriving": self.is_arriving, "person": self.person,
             "factors": second_factor.factors_of(self.person), "refusal": refusal, "fields": [] if self.is_arriving else list(ConfirmForm()),
             "secret": " ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
             **picture(second_factor.address_of(self.person, secret, issuer=issuer)),
@@ -157,6 +156,8 @@ class PasskeyPage(View):
 
 class ConfirmedPage(Page):
     """Something done after the password was given again."""
+
+    is_for_operators = True
 
     def get(self, request: HttpRequest, **about: Any) -> HttpResponse:
         """What will happen, and the field."""

@@ -16,8 +16,7 @@ from audit.ids import uuid7
 from audit.services import record
 from partners.accounts.roles import Permission
 from portal.approvals.errors import NoticeNotDue, NoticeRefused, NoticeSent, NoticeSettingsRefused
-from portal.approvals.letter_pdf import letter_pdf
-from portal.approvals.letters import LANGUAGES, letter_of, settings_in_force
+from portal.approvals.letters import LANGUAGES, letter_of, letter_pdf, settings_in_force
 from portal.approvals.models import Notice, NoticeSettings
 from portal.approvals.people import acting_person
 from portal.approvals.sealed import SentLetter, seal_letter

@@ -1,11 +1,9 @@
 """Files on an application: brought in memory only, given back as attachments."""
 
 import uuid
-from typing import Any
 
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import MemoryFileUploadHandler, StopUpload
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.decorators import method_decorator
@@ -19,28 +17,9 @@ from portal.approvals.errors import FileMissing, FileRefused
 from portal.approvals.services.files import LARGEST, add_file, read_file
 from portal.approvals.web.desk import DeskPage
 from portal.approvals.web.work import address_of, found_by
+from portal.uploads import InMemory
 
 _FORM = 64 * 1024    # what a form holds besides the file
-
-
-class InMemory(MemoryFileUploadHandler):
-    """Keeps one file in memory, so that nothing unsealed comes to a disk; reading ends at the first byte too many."""
-
-    def __init__(self, request: HttpRequest | None = None) -> None:
-        super().__init__(request)
-        self.is_too_large, self.taken = False, 0
-
-    def handle_raw_input(self, *arguments: Any, **named: Any) -> None:
-        """Whatever the request says its length is."""
-        self.activated = True
-
-    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """The next part of the file."""
-        self.taken += len(raw_data)
-        if self.taken > LARGEST:
-            self.is_too_large = True
-            raise StopUpload(connection_reset=True)
-        self.file.write(raw_data)
 
 
 @method_decorator(csrf_exempt, name="dispatch")    # the token is looked at once the handler stands ready: reading it reads the file
@@ -51,7 +30,7 @@ class FileAddPage(DeskPage):
 
     def post(self, request: HttpRequest, number: str) -> HttpResponseBase:
         """Keeps it, and goes to the application; or says on it why not."""
-        application, handler = found_by(number), InMemory(request)
+        application, handler = found_by(number), InMemory(request, largest=LARGEST)
         request.upload_handlers = [handler]
 
         def kept() -> HttpResponse:

@@ -16,8 +16,7 @@ from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from portal.approvals import selectors
 from portal.approvals.errors import NoticeNotDue, NoticeRefused, NoticeSent, NoticeSettingsMissing, NoticeSettingsRefused
-from portal.approvals.letter_pdf import letter_pdf
-from portal.approvals.letters import LANGUAGES, Letter, letter_of, settings_in_force
+from portal.approvals.letters import LANGUAGES, Letter, letter_of, letter_pdf, settings_in_force
 from portal.approvals.models import Application, Notice, NoticeSettings
 from portal.approvals.sealed import open_letter
 from portal.approvals.selectors.notices import notices_due

@@ -31,8 +31,9 @@ EXAMPLE = {"list": "decisions", "format": "csv", "filters": {"outcome": "decline
 
 
 class ExportRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What to take away: decisions, applicants, applications, batches, letters, outcomes, models or events. `filters` are those of the
-    list's page, as texts. `with_applicants` adds reference, name, phone, national_id and birth_date, and needs applicant.read."""
+    """What to take away: decisions, applicants, applications, batches, letters, outcomes, models, events, or any other list or card of the
+    pages, by the name that its button Export has in its address. `filters` are those of the list's page, as texts. `with_applicants` adds
+    reference, name, phone, national_id and birth_date, and needs applicant.read."""
 
     list: Annotated[str, Meta(min_length=1, max_length=30)]
     format: Literal["csv", "xlsx", "json", "parquet"]

@@ -7,11 +7,13 @@ from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 
 from partners.accounts.roles import Permission
-from portal.exports.lists import Asker, Column, ExportList, day, declare, free, moment, name, number, share, word
-from scoring.models import Applicant, Batch, Decision, ModelVersion, Outcome
+from portal.exports.lists import TEXT, WHOLE, Asker, Column, ExportList, Told, at, day, declare, free, moment, name, number, share, word
+from scoring.models import Applicant, Batch, Decision, ModelVersion, Outcome, Product, Promotion
 from scoring.selectors.applicants_known import applicants_found
 from scoring.selectors.asked import FILTERS, filters_of
+from scoring.selectors.catalogue import product_id
 from scoring.selectors.decisions_made import decisions_found
+from scoring.selectors.retrainings import retrainings
 
 
 def _decisions(given: Mapping[str, str], _asker: Asker) -> QuerySet[Decision]:
@@ -32,6 +34,26 @@ def _outcomes(_given: Mapping[str, str], _asker: Asker) -> QuerySet[Outcome]:
 
 def _models(_given: Mapping[str, str], _asker: Asker) -> QuerySet[ModelVersion]:
     return ModelVersion.objects.order_by("product__slug", "-version")
+
+
+def _products(_given: Mapping[str, str], _asker: Asker) -> QuerySet[Product]:
+    return Product.objects.order_by("slug")
+
+
+def _promotions(given: Mapping[str, str], _asker: Asker) -> QuerySet[Promotion]:
+    found = Promotion.objects.order_by("-at", "-id")
+    return found.filter(product=product_id(given["product"])) if "product" in given else found
+
+
+def _retrainings(given: Mapping[str, str], _asker: Asker) -> Told:
+    product = given.get("product")
+    if product is not None:
+        product_id(product)
+    return lambda: (
+        (str(one.id), one.product, one.state, one.because, one.said, one.version, one.problem, one.actor, at(one.began_at),
+         at(one.finished_at))
+        for one in retrainings(product)
+    )  # fmt: skip
 
 
 def declare_lists() -> None:
@@ -81,6 +103,27 @@ def declare_lists() -> None:
                 "trained_at": moment("trained_at"), "trained_by": free("trained_by"), "promoted_at": moment("promoted_at"),
             },
         ),
+        ExportList(
+            name="products", title=_("Products"), permission=Permission.PRODUCT_READ, page="scoring:product-list", read=_products,
+            columns={
+                "slug": word("slug"), "title": free("title"), "kind": word("kind"), "revision": number("revision"),
+                "model_version": number("champion__version"), "policy_version": number("policy__version"),
+                "created_at": moment("created_at"), "definition": name("definition"),
+            },
+        ),
+        ExportList(
+            name="promotions", title=_("Promotions"), permission=Permission.MODEL_READ, page="scoring:model-history", read=_promotions,
+            filters=("product",), of={"product": "product"},
+            columns={
+                "at": moment("at"), "product": word("product__slug"), "action": word("action"), "version": number("version__version"),
+                "previous_version": number("previous__version"), "actor_kind": word("actor_kind"), "actor": free("actor"),
+                "reason": free("reason"),
+            },
+        ),
+        ExportList(
+            name="retrainings", title=_("Retrainings"), permission=Permission.MODEL_READ, page="scoring:model-retraining",
+            read=_retrainings, filters=("product",), of={"product": "product"},
+            columns={**dict.fromkeys(("id", "product", "state", "because", "said"), TEXT), "version": WHOLE,
+                     **dict.fromkeys(("problem", "actor", "began_at", "finished_at"), TEXT)},
+        ),
     )  # fmt: skip
-
-

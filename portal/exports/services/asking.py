@@ -17,7 +17,7 @@ from audit.services import record
 from audit.vault import keyring
 from partners.accounts.standing import permissions_now
 from portal.exports.errors import ExportRefused, ExportUnknown, ListNotYours
-from portal.exports.lists import Asker, ExportList, list_of
+from portal.exports.lists import Asker, ExportList, Told, list_of
 from portal.exports.models import Export, Schedule, Wish
 from portal.exports.turns import next_time
 from scoring.engine.writing import KINDS
@@ -100,7 +100,7 @@ def check(asked: Asked, actor: Actor) -> ExportList:
     return one
 
 
-def found(one: ExportList, filters: Mapping[str, str], owner_kind: str, owner_id: str, currency: str) -> QuerySet[Any]:
+def found(one: ExportList, filters: Mapping[str, str], owner_kind: str, owner_id: str, currency: str) -> QuerySet[Any] | Told:
     """The rows, in the time zone that is in force. Raises what the list's filters raise."""
     person = uuid.UUID(owner_id) if owner_kind == "user" else None
     return one.read(filters, Asker(person, currency))

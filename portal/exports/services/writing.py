@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import Error, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from audit.actions import Action
@@ -23,7 +23,7 @@ from portal.exports import storage
 from portal.exports.errors import LeaseGone, ListNotYours
 from portal.exports.lists import ExportList, list_of
 from portal.exports.models import Export
-from portal.exports.reading import copy_csv, rows_of
+from portal.exports.reading import copy_csv, rows_of, told_rows
 from portal.exports.services import asking
 from scoring.engine.writing import sink
 
@@ -80,16 +80,17 @@ def _rows(export: Export, one: ExportList, filters: dict[str, str], file: storag
     """Writes the file; tells now and then how many rows are in it, exactly at the end."""
     found = asking.found(one, filters, export.owner_kind, export.owner_id, export.body["currency"])
     into = cast(IO[bytes], file)
-    if export.kind == "csv" and not export.with_applicants:
+    if isinstance(found, QuerySet) and export.kind == "csv" and not export.with_applicants:
         yield from copy_csv(one, found, into)
-    else:
-        made, rows = sink(export.kind, into, one.kinds(with_applicants=export.with_applicants), title=str(one.title)), 0
-        for block in rows_of(one, found, with_applicants=export.with_applicants):
-            made.write(block)
-            rows += len(block)
-            yield rows
-        made.close()
+        return
+    made, rows = sink(export.kind, into, one.kinds(with_applicants=export.with_applicants), title=str(one.title)), 0
+    blocks = rows_of(one, found, with_applicants=export.with_applicants) if isinstance(found, QuerySet) else told_rows(found)
+    for block in blocks:
+        made.write(block)
+        rows += len(block)
         yield rows
+    made.close()
+    yield rows
 
 
 class _Told:

@@ -13,12 +13,13 @@ from portal.exports.lists import list_of
 register = template.Library()
 
 
-@register.simple_tag(takes_context=True)
-def export_address(context: Mapping[str, Any], name: str) -> str:
-    """Where the list, as it is filtered on this page, is taken away."""
-    asked = context["request"].GET
-    given = {one: text for one in list_of(name).filters if (text := asked.get(one, "").strip())}
-    return f"{reverse('exports:export-new')}?{urlencode({'list': name, **given})}"
+@register.inclusion_tag("exports/_link.html", takes_context=True)
+def export_link(context: Mapping[str, Any], name: str, **about: Any) -> dict[str, Any]:
+    """The way to take the list away, as it is filtered on this page and about what the page is about."""
+    one, asked = list_of(name), context["request"].GET
+    given = {**{each: asked.get(each, "").strip() for each in one.filters}, **{each: str(text) for each, text in about.items()}}
+    query = urlencode({"list": name, **{each: text for each, text in given.items() if text}})
+    return {"address": f"{reverse('exports:export-new')}?{query}", "title": one.title}
 
 
 @register.filter

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
 from partners.accounts.roles import Permission
@@ -33,7 +33,6 @@ class ExportListPage(Page):
         mine = {"owner_kind": "user", "owner_id": str(self.user.id)}
         rows = list(Export.objects.filter(**mine, **_before(request)).order_by("-id")[: PAGE + 1])
         context = {
-            "may_read_record": self.user.allows(Permission.RECORD_READ),
             "exports": [Shown(one) for one in rows[:PAGE]], "next": rows[PAGE - 1].id if len(rows) > PAGE else None,
             "schedules": [(one, list_of(one.list).title) for one in Schedule.objects.filter(**mine, stopped_at=None).order_by("-id")],
         }  # fmt: skip
@@ -80,8 +79,7 @@ class ExportNewPage(Page):
 
     def _page(self, one: ExportList, form: ExportForm, problem: str, status: int) -> HttpResponse:
         given = _filters(self.request, one)
-        back = f"{reverse(one.page)}{'?' if given else ''}{urlencode(given)}"
-        context = {"list": one, "form": form, "given": given.items(), "problem": problem, "back": back}
+        context = {"list": one, "form": form, "given": given.items(), "problem": problem, "back": _back(one, given)}
         return render(self.request, "exports/export_new.html", context, status=status)
 
 
@@ -140,6 +138,13 @@ def _list(name: str) -> ExportList:
         return list_of(name)
     except ListUnknown as error:
         raise Http404 from error
+
+
+def _back(one: ExportList, given: dict[str, str]) -> str:
+    try:
+        return one.address(given)
+    except NoReverseMatch:    # it was not said of what
+        return reverse("exports:export-list")
 
 
 def _filters(request: HttpRequest, one: ExportList) -> dict[str, str]:

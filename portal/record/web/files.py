@@ -4,7 +4,6 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -16,28 +15,22 @@ from audit.errors import BundleTooLarge, CheckpointUnknown, EventNotSealed, Peri
 from partners.accounts.roles import Permission
 from partners.accounts.web.access import Page
 from portal.record.bundle import OfDecision, OfPeriod
-from portal.record.files import bundle, event_table, record_lines
+from portal.record.files import bundle, record_lines
 from portal.record.keys import keys_document
-from portal.record.web.pages import filters_of, since_ever
+from portal.record.web.pages import since_ever
 from scoring.errors import DecisionUnknown, FilterRefused
 from scoring.selectors.asked import day_of
 
-_NAMES = ("person", "applicant", "request", "object", "action", "since", "until")
-
 
 class RecordExport(Page):
-    """The events that a search found as a table, or the record as lines that verify.py checks."""
+    """The record as lines that verify.py checks; a table of events is an export like any list."""
 
     permission = Permission.RECORD_READ
 
     def get(self, request: HttpRequest) -> HttpResponseBase:
-        """The file; recorded. Raises PeriodEmpty, CheckpointUnknown."""
-        wanted = {name: value for name in _NAMES if (value := request.GET.get(name, "").strip())}
-        if "applicant" in wanted and not self.user.allows(Permission.APPLICANT_READ):
-            raise PermissionDenied
+        """The file, whole or of a period; recorded. Raises PeriodEmpty, CheckpointUnknown."""
+        wanted = {name: value for name in ("since", "until") if (value := request.GET.get(name, "").strip())}
         try:
-            if request.GET.get("format") == "csv":
-                return event_table(filters_of(wanted), actor=self.actor)
             since, until = day_of(wanted.get("since")), day_of(wanted.get("until"))
         except FilterRefused as refusal:
             return render(request, "record/event_list.html", {"wanted": wanted, "problem": refusal.detail}, status=422)

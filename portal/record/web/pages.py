@@ -27,6 +27,7 @@ from scoring.errors import CursorRefused, FilterRefused
 from scoring.selectors.asked import day_of
 
 _TEXTS = ("person", "applicant", "request", "object")
+FILTERS = (*_TEXTS, "action", "since", "until")    # as the address has them
 _LONGEST = 200
 _MONTH = timedelta(days=30)
 
@@ -38,7 +39,7 @@ class EventListPage(Page):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """The events that the address asks for."""
-        wanted = {name: value for name in (*_TEXTS, "action", "since", "until") if (value := request.GET.get(name, "").strip())}
+        wanted = {name: value for name in FILTERS if (value := request.GET.get(name, "").strip())}
         may_read = self.user.allows(Permission.APPLICANT_READ)
         context: dict[str, Any] = {"wanted": wanted, "nouns": NOUN_WORDS.items(), "actions": ACTION_WORDS.items(), "may_read": may_read,
                                    "last": last_verification()}  # fmt: skip
@@ -49,8 +50,7 @@ class EventListPage(Page):
             page = event_page(filters_of(wanted), cursor=request.GET.get("cursor") or None)
         except (FilterRefused, CursorRefused) as refusal:
             return render(request, "record/event_list.html", {**context, "problem": refusal.detail}, status=422)
-        context |= {"rows": _rows(page), "next": urlencode({**wanted, "cursor": page.next_cursor}) if page.next_cursor else "",
-                    "query": urlencode(wanted)}  # fmt: skip
+        context |= {"rows": _rows(page), "next": urlencode({**wanted, "cursor": page.next_cursor}) if page.next_cursor else ""}
         return render(request, "record/event_list.html", context)
 
 
