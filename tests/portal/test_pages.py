@@ -281,8 +281,9 @@ FILES = {"export-file", "model-card-pdf", "batch-template", "batch-result", "bat
 NOT_EXPORTED: Mapping[str, frozenset[str]] = {
     "a form, or the sign-in": frozenset({
         "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings",
-        "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove", "recovery-codes",
-        "login", "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter", "accounts_apikey_revoke", "export-new",
+        "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove",
+        "recovery-codes", "login", "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter",
+        "accounts_apikey_revoke", "export-new",
     }),
     "a text": frozenset({"help-list", "help", "practice", "docs", "redoc", "openapi", "index"}),
     "leads to a list": frozenset({"developers"}),
