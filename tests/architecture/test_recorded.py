@@ -45,7 +45,6 @@ NOT_RECORDED = {
     "partners.webhooks.delivering.give_up": "a step of the courier; an endpoint that is paused is recorded",
     "partners.webhooks.delivering.hand_out": "a step of the courier, about announcements whose acts are recorded",
     "portal.approvals.services.figures.count_months": "sums over applications that are recorded one by one",
-    "portal.approvals.services.files.remove_content": "a part of an erasure, which is recorded",
     "portal.exports.services.opening.forget_old_exports": "files that nobody took; their request is recorded",
     "portal.exports.services.opening.open_link": "the request and the download are recorded; a link alone opens nothing",
     "portal.approvals.services.views.save_view": "a person's own list, about nobody",
