@@ -168,6 +168,7 @@ class RetentionPolicyAdmin(ReadOnly):
         column(_("Records"), lambda rule: _class(rule.record_class)),
         column(_("Period"), lambda rule: f"{rule.period} {rule.get_unit_display()}"),
         column(_("after"), lambda rule: rule.get_trigger_display()),
+        column(_("Then"), lambda rule: rule.get_action_display()),
         column(_("Because of"), lambda rule: rule.citation),
         column(_("Changed"), lambda rule: rule.changed_at),
     )

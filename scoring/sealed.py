@@ -14,8 +14,6 @@ from audit.actions import Action
 from audit.models import Event
 from audit.services import canonical, is_untouched, timestamp
 from audit.vault import DataKey, Keyring
-from partners.postgres.roles import PUBLIC
-from partners.tenancy import in_force
 from scoring.models import Decision
 
 TABLE = "scoring_decision"
@@ -69,9 +67,7 @@ def attested_rows(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, dict[str, Any]]:
 
 
 def unrecorded_rows() -> Iterator[dict[str, Any]]:
-    """The same of every decision that no event tells of: there should be none. Operators make none."""
-    if in_force() == PUBLIC:
-        return
+    """The same of every decision that no event tells of: there should be none."""
     made = Event.objects.filter(action=Action.DECISION_MADE, object_kind="decision", object_id=Cast(OuterRef("id"), CharField()))
     for row in Decision.objects.filter(~Exists(made)).order_by("id"):
         yield _told(row)

@@ -147,7 +147,7 @@ class RetentionRules(ReferenceTable):
     """How long what is kept."""
 
     name, permission = "retention-rules", Permission.RETENTION_MANAGE
-    columns: ClassVar[ColumnKinds] = {"record_class": str, "trigger": str, "period": int, "unit": str, "citation": str}
+    columns: ClassVar[ColumnKinds] = {"record_class": str, "trigger": str, "period": int, "unit": str, "citation": str, "action": str}
     keys = ("record_class", "trigger")
     read_as: ClassVar[Mapping[str, type[Text]]] = {"period": Whole}
 

@@ -32,7 +32,7 @@ from tests.portal.test_pages import score
 __all__ = ["operator"]
 RULES, HOLDS, TEXTS, RATES = "audit/retentionpolicy", "audit/hold", "scoring/product", "partners/exchangerate"
 LEADS = ("=1+1", "+cmd|' /C calc'!A0", "-2+3+cmd", "@SUM(1+1)", "\t=1+1", "\r=1+1")
-HEADER = "record_class,trigger,period,unit,citation\r\n"
+HEADER = "record_class,trigger,period,unit,citation,action\r\n"
 BY = Actor(kind="user", id="019aa000-0000-7000-8000-000000000000", label="Ada", role="admin")
 
 
@@ -100,7 +100,7 @@ def test_rules_are_shown_first_and_then_taken_in_by_the_service(north: House) ->
     with tenant_context(north.partner):
         change_policy(record_class="applicant", trigger="notice", period=5, unit="years", citation="Act 1", actor=BY)
         before = record_of(north)
-    content = HEADER + "applicant,notice,6,years,Act 1\r\nannouncement,made,25,months,Act 2\r\n"
+    content = HEADER + "applicant,notice,6,years,Act 1,erase\r\nannouncement,made,25,months,Act 2,delete\r\n"
 
     shown = bring(client, RULES, content)
 
@@ -121,7 +121,7 @@ def test_one_refused_row_keeps_the_whole_file_out(north: House) -> None:
     client = north.client("compliance")
     before = record_of(north)
 
-    rows = "applicant,notice,6,years,Act\r\napplicant,notice,many,years,Act\r\nnothing,notice,1,years,Act\r\n"
+    rows = "applicant,notice,6,years,Act,erase\r\napplicant,notice,many,years,Act,erase\r\nnothing,notice,1,years,Act,erase\r\n"
     answer = bring(client, RULES, HEADER + rows)
 
     page = answer.content.decode()
@@ -134,7 +134,7 @@ def test_one_refused_row_keeps_the_whole_file_out(north: House) -> None:
 
 
 def test_what_changed_meanwhile_is_shown_again_and_not_taken_in(north: House) -> None:
-    client, content = north.client("compliance"), HEADER + "applicant,notice,6,years,Act 1\r\n"
+    client, content = north.client("compliance"), HEADER + "applicant,notice,6,years,Act 1,erase\r\n"
     form = form_of(bring(client, RULES, content))
     with tenant_context(north.partner):
         change_policy(record_class="applicant", trigger="notice", period=9, unit="years", citation="Act 1", actor=BY)
@@ -147,7 +147,7 @@ def test_what_changed_meanwhile_is_shown_again_and_not_taken_in(north: House) ->
 
 
 def test_what_somebody_saw_is_theirs_and_of_that_table(north: House, south: House) -> None:
-    form = form_of(bring(north.client("compliance"), RULES, HEADER + "applicant,notice,6,years,Act 1\r\n"))
+    form = form_of(bring(north.client("compliance"), RULES, HEADER + "applicant,notice,6,years,Act 1,erase\r\n"))
     for house, role, table in ((north, "admin", RULES), (south, "compliance", RULES), (north, "compliance", HOLDS)):
         client = house.client(role)
         before = record_of(house)
@@ -237,11 +237,11 @@ def test_who_may_bring_what(north: House, table: str, role: str, status: int) ->
 
 
 @pytest.mark.parametrize(("name", "content", "why"), [
-    ("table.csv", HEADER + "applicant,notice,6,years,=1+1\r\n", "spreadsheet formula"),
+    ("table.csv", HEADER + "applicant,notice,6,years,=1+1,erase\r\n", "spreadsheet formula"),
     ("table.csv", "record_class,trigger\r\ndecision,notice\r\n", "misses the columns"),
-    ("table.csv", "record_class,trigger,period,unit,citation,id\r\na,b,c,d,e,f\r\n", "no such column"),
+    ("table.csv", "record_class,trigger,period,unit,citation,action,id\r\na,b,c,d,e,f,g\r\n", "no such column"),
     ("table.csv", HEADER, "no rows"),
-    ("table.csv", HEADER + "applicant,notice,6,years,Act\r\n" * (files.MOST_ROWS + 1), "bring it in parts"),
+    ("table.csv", HEADER + "applicant,notice,6,years,Act,erase\r\n" * (files.MOST_ROWS + 1), "bring it in parts"),
     ("table.csv", HEADER + "x" * files.LARGEST, "larger than 256 KiB"),
     ("table.xlsx", "PK but no workbook", "no .xlsx workbook"),
     ("table.xlsm", "x", "macros"),
@@ -260,5 +260,5 @@ def test_a_form_from_elsewhere_brings_nothing(north: House) -> None:
     strict = Client(HTTP_HOST=north.host, enforce_csrf_checks=True)
     strict.cookies = client.cookies
 
-    assert bring(strict, RULES, HEADER + "applicant,notice,6,years,Act\r\n").status_code == 403
+    assert bring(strict, RULES, HEADER + "applicant,notice,6,years,Act,erase\r\n").status_code == 403
     assert connection.schema_name == "public"  # type: ignore[attr-defined]

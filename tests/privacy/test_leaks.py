@@ -42,7 +42,7 @@ from portal.approvals.services.work import write_note
 from portal.approvals.transitions import MoveName
 from portal.backups import programs
 from portal.embedded import postgres
-from portal.exports.services.asking import schedule_export
+from portal.exports.services.asking import ask_export, schedule_export
 from portal.logs import WithoutValues
 from portal.web import applicants as applicant_pages
 from scoring.engine.contract import Contract, Input, InputKind
@@ -115,6 +115,7 @@ def places(site: Site, django_db_blocker: Any, tmp_path_factory: pytest.TempPath
                 while hand_out():
                     pass
                 assert Delivery.objects.count() > 50
+                ask_export(asked=wanted(list_name="applicants", filters={"q": PEOPLE[5]["name"]}), actor=acting(site.house, "admin"))
                 scheduler.ring_for_jobs()
                 scheduler.ring_for_exports()
                 seal()
@@ -298,7 +299,7 @@ def test_no_personal_value_is_in_clear(places: Path, place: str) -> None:
 def test_what_is_searched_is_what_the_portal_wrote(places: Path, site: Site) -> None:
     for place in ("dump.sql", "wal"):
         assert site.house.schema.encode() in (places / place).read_bytes()
-    assert b"scoring.work_on_job" in (places / "redis").read_bytes()
+    assert b"exports.write_export" in (places / "redis").read_bytes()
     logs = (places / "logs").read_bytes()
     assert b"ValueError" in logs
     assert b"seal_broken" in logs
