@@ -294,7 +294,9 @@ NOT_EXPORTED: Mapping[str, frozenset[str]] = {
     "about one thing, a line of a list that is exported": frozenset({"product-detail", "person", "delivery-detail", "export-detail"}),
     "a person's own sign-ins, which nobody else sees": frozenset({"account"}),
     "has files of its own: CSV, JSON, PDF": frozenset({"compliance-report"}),
-    "the admin: the same rows as the pages, with files of its own": frozenset({*ADMIN_LISTS} - FILES),
+    "the admin: the same rows as the pages, with files of its own": frozenset({
+        *ADMIN_LISTS, *(f"{name}_{way}" for name in CARRIED for way in ("import", "export")),
+    } - FILES),
 }  # fmt: skip
 # Lists whose page shows them only once something happened, and where that is tried: tests/exports/test_exports_cards.py.
 SHOWN_LATER = {"batch-figures", "comparison", "what-if", "alerts"}
