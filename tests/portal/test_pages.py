@@ -284,7 +284,7 @@ NOT_EXPORTED: Mapping[str, frozenset[str]] = {
         "application-new", "decision-new", "outcome", "batch-new", "batch-columns", "product-rules", "policy", "notice-settings",
         "endpoint-new", "endpoint-change", "key-new", "privacy-new", "privacy-terms", "invite", "factor-new", "factor-remove",
         "recovery-codes", "login", "code", "forgotten", "link", "link-followed", "sandbox", "sandbox-open", "sandbox-enter",
-        "accounts_apikey_revoke", "export-new",
+        "accounts_apikey_revoke", "audit_verification_ask", "export-new",
     }),
     "a text": frozenset({"help-list", "help", "practice", "guide", "docs", "redoc", "openapi", "index"}),
     "leads to a list": frozenset({"developers"}),
@@ -295,7 +295,9 @@ NOT_EXPORTED: Mapping[str, frozenset[str]] = {
     "about one thing, a line of a list that is exported": frozenset({"product-detail", "person", "delivery-detail", "export-detail"}),
     "a person's own sign-ins, which nobody else sees": frozenset({"account"}),
     "has files of its own: CSV, JSON, PDF": frozenset({"compliance-report"}),
-    "the admin: the same rows as the pages, for looking only": frozenset(ADMIN_LISTS),
+    "the admin: the same rows as the pages, with files of its own": frozenset({
+        *ADMIN_LISTS, *(f"{name}_{way}" for name in CARRIED for way in ("import", "export")),
+    } - FILES),
 }  # fmt: skip
 # Lists whose page shows them only once something happened, and where that is tried: tests/exports/test_exports_cards.py.
 SHOWN_LATER = {"batch-figures", "comparison", "what-if", "alerts"}
