@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import BadRequest
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
@@ -59,6 +59,16 @@ class LoginPage(View):
 
     def _form(self, request: HttpRequest, form: SignInForm, *, status: int = 200) -> HttpResponse:
         return render(request, "accounts/login.html", {"form": form, "next": wanted_of(request)}, status=status)
+
+
+class OperatorsHomePage(View):
+    """Where an operator arrives on the public host. Others looked for a partner's: the page of a 404 says where that is."""
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """To the admin."""
+        if not request.user.is_authenticated:
+            raise Http404
+        return HttpResponseRedirect(reverse("admin:index"))
 
 
 class LogoutPage(View):

@@ -1,16 +1,15 @@
 """How operators sign in, and their account, on the public host."""
 
 from django.urls import path
-from django.views.generic import RedirectView
 
 from partners.accounts.web.account import AccountPage, SessionEndPage, TimeZonePage
 from partners.accounts.web.linked import LinkFollowedPage, LinkPage
-from partners.accounts.web.pages import LanguagePage, LoginPage, LogoutPage
+from partners.accounts.web.pages import LanguagePage, LoginPage, LogoutPage, OperatorsHomePage
 from partners.accounts.web.second import CodePage, FactorNewPage, FactorRemovePage, PasskeyPage, RecoveryCodesPage
 
 app_name = "accounts"
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("", OperatorsHomePage.as_view(), name="home"),
     path("login", LoginPage.as_view(), name="login"),
     path("login/code", CodePage.as_view(), name="code"),
     path("login/passkey", PasskeyPage.as_view(), name="passkey"),
