@@ -90,6 +90,7 @@ def test_an_engineer_gets_from_an_invitation_to_a_verified_event(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    inside(site, django_db_blocker, carry)    # what other tests decided here is told before there is an endpoint
     page = watched.page
     join(watched)
     page.get_by_role("link", name="Developers").click()
