@@ -25,7 +25,7 @@ from scoring.store import Batch, DecisionRow, EarlierAnswer, FinishedChunk, Know
 
 __all__ = ["Answer", "ApplicantDetails", "ScoreItem", "score_applicants", "score_chunk", "score_once"]
 
-_REPEATS = 3
+_REPEATS = 6
 _REPEATS_OF_BATCH = 12  # each other batch about the same new applicants may come first twice
 _LOOKED_UP_FROM = 20    # so many applicants at once: asking which of them are known costs less than deciding twice
 _CREATED = 201

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -216,7 +217,8 @@ def test_a_restore_killed_at_any_moment_is_ended_by_the_same_command(copy: Copy,
             restorer = int(process.stdout.readline())
             assert wait_until(lambda: left_staging(restorer), 30)    # noqa: B023 - asked within this turn
             time.sleep(draw.uniform(0, 1))
-            os.kill(restorer, signal.SIGKILL)
+            with suppress(ProcessLookupError):    # it was through already
+                os.kill(restorer, signal.SIGKILL)
             found = facts.facts_of(copy.house.schema)
             assert found == left or {**found["rows"], **ITS_OWN} == {**copy.facts["rows"], **ITS_OWN}
             interrupted += newest_event(copy.house) == before

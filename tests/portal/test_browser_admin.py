@@ -8,7 +8,10 @@ from tests.portal.test_browser import CHROMIUM, Watched, browser, check, score_o
 
 __all__ = ["browser", "watched"]    # the fixtures
 LISTS = ("audit/event", "audit/retentionpolicy", "scoring/decision", "accounts/user", "accounts/apikey")    # of each shape one
-BROUGHT = "record_class,trigger,period,unit,citation\r\napplicant,notice,31,months,A law\r\nfile,notice,1,years,Another law\r\n"
+BROUGHT = (
+    "record_class,trigger,period,unit,citation,action\r\n"
+    "applicant,notice,31,months,A law,erase\r\nfile,notice,1,years,Another law,delete\r\n"
+)
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.xdist_group("browser"),

@@ -349,7 +349,7 @@ def test_champion_and_challenger_are_shown_side_by_side(stalls: House) -> None:
 
     assert "Model 2 agrees with model 1 on" in page
     assert "of 30 decisions" in page
-    assert f"/exports/new?list=comparison&amp;product={SLUG}&amp;challenger=2" in page
+    assert f"/exports/new?list=comparison&product={SLUG}&challenger=2" in page
     table = page.partition('id="shifts"')[2].partition("</table>")[0]
     cells = [int(cell) for cell in re.findall(r'<td class="v-num(?: v-strong)?">(\d+)</td>', table)]
     assert cells == [count for after in found.shifts.values() for count in after.values()]
