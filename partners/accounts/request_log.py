@@ -147,9 +147,10 @@ def _write(calls: Iterable[Noted]) -> None:
         count[3] += int(one.seconds * 1e6)
     ordered = sorted(counted.items())    # two processes that lock the same lines do it in one order
     columns = zip(*((uuid7(), *line, *count) for line, count in ordered), strict=True)
+    lines = "".join(_lines(calls))    # first of all: it may ask for the partner's keys, and during COPY a connection answers nothing else
     with connection.cursor() as cursor:
         with cursor.copy(_COPY) as copy:
-            copy.write("".join(_lines(calls)))
+            copy.write(lines)
         cursor.execute(_COUNT, [list(column) for column in columns])
 
 

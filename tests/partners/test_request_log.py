@@ -18,6 +18,7 @@ from django.db import connection
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
+from audit import vault
 from audit.context import SYSTEM, Actor
 from audit.ids import first_id_at, id_at, uuid7
 from partners.accounts import calls, request_log
@@ -73,6 +74,14 @@ def test_a_call_is_found_by_its_request_id_with_what_became_of_it(north: House) 
     assert str(row.credential_id) == key_actor(north).id
     assert 0 < row.microseconds < 5_000_000
     assert abs(row.at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+@pytest.mark.timeout(20)
+def test_the_first_call_of_a_process_is_written_before_it_knows_the_partners_keys(north: House) -> None:
+    vault._rings.pop(north.schema, None)    # a worker that refused a call before it scored any: it hung for good
+    request_log._noted.append(noted(north, actor=None, status=401, request_id=str(uuid7())))
+
+    assert [one.status for one in written(north)][:1] == [401]
 
 
 def test_every_call_is_counted_by_day_key_and_route(north: House) -> None:
