@@ -20,7 +20,8 @@ up: .venv/.runtime ## run the portal as it is (PORT=8000)
 learners: .venv/.learners ## add XGBoost, CatBoost and Optuna, for --estimator and --tune
 
 test: .venv/.dev ## run every test (ARGS="tests/portal -x" for a part)
-	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(if $(ARGS),$(ARGS),-m "not alone")
+	$(if $(ARGS),,$(BIN)/python -m pytest -m alone)
 
 check: .venv/.dev ## lint, types, import rules, migrations, templates, settings, unsafe calls
 	$(BIN)/ruff check .

@@ -68,6 +68,7 @@ SENDER = {"sender": "Umoja Credit", "address": "Kenyatta Avenue 1, Nairobi", "em
 VALUES = [value for one in PEOPLE for value in one.values()]
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif("DATABASE_URL" not in os.environ["VOUCH_TEST_EMBEDDED"].split(), reason="needs the files of the server"),
 ]
 
